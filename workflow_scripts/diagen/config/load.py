@@ -1,0 +1,116 @@
+"""From the mapping that was read from YAML to a `Config`, or to every problem in it at once."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from diagen.config.base import Block
+from diagen.config.blocks import Config
+from diagen.config.errors import ConfigError
+from diagen.config.relations import missing_files, problems_between
+
+Location = tuple[str | int, ...]
+
+
+def load_config(mapping: Mapping[str, Any], file: str) -> Config:
+    """Validate the configuration `mapping`, read from `file` (a name for messages only).
+
+    Raises `ConfigError`, which lists unknown keys, wrong types, references to blocks that don't exist, impossible
+    combinations and missing files together: a block that is wrong in itself doesn't hide what is wrong in others.
+    """
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(file, ["the file holds no mapping of keys to values; see config/README.md"])
+    sections: dict[str, Any] = {}
+    problems = [_unknown_key((key,), Config) for key in mapping if key not in Config.model_fields]
+    for name, field in Config.model_fields.items():
+        if name not in mapping:
+            sections[name] = None if field.is_required() else field.get_default()
+            problems += [f"`{name}`: missing; add it"] if field.is_required() else []
+            continue
+        sections[name], wrong = _parse_section(name, mapping[name])
+        problems += wrong
+    problems += sorted(problems_between(sections, mapping) | missing_files(sections))
+    if problems:
+        raise ConfigError(file, problems)
+    try:
+        return Config.model_validate(mapping)
+    except ValidationError as error:
+        raise ConfigError(file, [_sentence(detail, (), Config) for detail in error.errors()]) from None
+
+
+def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:
+    """One section of the configuration and its problems; of a section of named blocks, those that are right."""
+    field = Config.model_fields[name]
+    annotation = field.annotation
+    if get_origin(annotation) is not dict or not isinstance(value, dict):
+        adapter = TypeAdapter(_with_constraints(annotation, field.metadata))
+        return _parse(adapter, value, (name,), annotation)
+    key_type, block_type = get_args(annotation)
+    problems = [] if value or not field.is_required() else [f"`{name}`: empty; name at least one block"]
+    blocks = {}
+    for key, entry in value.items():
+        _, wrong_key = _parse(TypeAdapter(key_type), key, (name, str(key)), key_type)
+        block, wrong = _parse(TypeAdapter(block_type), entry, (name, str(key)), block_type)
+        problems += wrong_key + wrong
+        if block is not None:
+            blocks[key] = block
+    return blocks, problems
+
+
+def _with_constraints(annotation: Any, metadata: list[Any]) -> Any:  # noqa: ANN401 - annotations have no common type
+    """The annotation with the constraints that stand in its `Field`, such as a least length."""
+    return Annotated[(annotation, *metadata)] if metadata else annotation
+
+
+def _parse(adapter: TypeAdapter, value: object, location: Location, annotation: Any) -> tuple[Any, list[str]]:  # noqa: ANN401
+    try:
+        return adapter.validate_python(value), []
+    except ValidationError as error:
+        return None, [_sentence(detail, location, annotation) for detail in error.errors()]
+
+
+def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> str:  # noqa: ANN401
+    """One pydantic error as key, problem and remedy."""
+    blocks = list(_blocks_in(annotation))
+    tags = {block.model_fields["adapter"].annotation for block in blocks if "adapter" in block.model_fields}
+    names = {name for tag in tags for name in get_args(tag)}
+    location = (*prefix, *(part for part in detail["loc"] if part not in names))
+    if detail["type"] == "extra_forbidden":
+        tagged = [block for block in blocks if detail["loc"][0] in get_args(_adapter(block))]
+        return _unknown_key(location, *(tagged or _blocks_at(blocks, detail["loc"][:-1])))
+    key = ".".join(str(part) for part in location) or "(top level)"
+    if detail["type"] == "missing":
+        return f"`{key}`: missing; add it"
+    message = detail["msg"].removeprefix("Value error, ")
+    given = repr(detail["input"])
+    return f"`{key}`: {message[0].lower() + message[1:]} (given: {given if len(given) < 80 else given[:77] + '...'})"
+
+
+def _adapter(block: type[Block]) -> Any:  # noqa: ANN401 - an annotation
+    return block.model_fields["adapter"].annotation if "adapter" in block.model_fields else None
+
+
+def _blocks_at(blocks: list[type[Block]], location: Location) -> list[type[Block]]:
+    """The blocks that stand at `location` inside one of `blocks`."""
+    for part in location:
+        annotations = [block.model_fields[part].annotation for block in blocks if part in block.model_fields]
+        blocks = [found for annotation in annotations for found in _blocks_in(annotation)]
+    return blocks
+
+
+def _blocks_in(annotation: Any) -> Iterator[type[Block]]:  # noqa: ANN401
+    """All block classes inside a type annotation such as `dict[BlockName, ImageFolder | DrawnWorld]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Block):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _blocks_in(argument)
+
+
+def _unknown_key(location: Location, *blocks: type[Block]) -> str:
+    """The sentence for a key that none of `blocks` has, with the nearest known one."""
+    known = sorted({name for block in blocks for name in block.model_fields})
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    remedy = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+    return f"`{'.'.join(str(part) for part in location)}`: unknown key; {remedy}"

@@ -1,0 +1,32 @@
+"""Progress of long work: a bar on a terminal, and one line every 30 seconds where the output is a log."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+INTERVAL = 30.0  # seconds between two lines in a log
+
+
+def progress(items: Iterable[Item], *, total: int, label: str, unit: str, done: int = 0) -> Iterator[Item]:
+    """Yield `items`, telling on standard error how many of `total` are done, the rate, and the time left.
+
+    `done` is how many an earlier run had finished; `unit` is what is counted, such as `images`.
+    """
+    if sys.stderr.isatty():
+        yield from tqdm(items, total=total, initial=done, desc=label, unit=unit)
+        return
+    started = last = time.monotonic()
+    first = done
+    for item in items:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if now - last >= INTERVAL or done == total:
+            rate = (done - first) / max(now - started, 1e-9)
+            left = (total - done) / rate
+            print(f"{label}: {done} of {total} {unit}, {rate:.2f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
+            last = now
