@@ -1,0 +1,247 @@
+"""Prompts that a language model writes for each class, in the paper's form (section 3.3).
+
+`a photo of a [adjectives] <class> [weather, location, time of day]`: a grammar holds the model to the form, the words
+are the model's own.
+"""
+
+import csv
+import re
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diagen.atomic import atomic_path
+from diagen.config import LlamaModel, PromptSet
+from diagen.errors import InputError
+from diagen.progress import progress
+from diagen.seeds import stable_seed
+
+if TYPE_CHECKING:
+    from llama_cpp import Llama
+
+COLUMNS = ("class", "number", "prompt")
+PLACEHOLDERS = {"num_prompts", "class_name"}
+ADJECTIVES = 3  # words at most before the class name
+SETTING_WORDS = 10  # words at most after it
+STEM = re.compile(r"a photo of an? ", re.IGNORECASE)
+ENDINGS_CUT = frozenset("a an the in on at of by with under over near from to and or during through behind".split())
+"""Words that no sentence ends with: the grammar's bound cut this one short."""
+SOUNDS_LIKE_A_CONSONANT = re.compile(r"(uni|use|usu|uti|euro|eu|ewe|one|once|ubi)")
+SOUNDS_LIKE_A_VOWEL = re.compile(r"(hour|honest|honou?r|heir)")
+
+
+@dataclass(frozen=True)
+class PromptRow:
+    """The `number`-th prompt (from 0) of a class; in `prompt` the class name stands in words, without underscores."""
+
+    class_name: str
+    number: int
+    prompt: str
+
+
+# ---------------------------------------------------------------- the text of a prompt
+
+
+def class_words(class_name: str) -> str:
+    """The class name as a language model sees it: `pine_tree` as `pine tree`."""
+    return " ".join(class_name.replace("_", " ").split())
+
+
+def pseudo_word(class_name: str) -> str:
+    """The learned word of a class in a prompt: `<pine_tree>`."""
+    return f"<{class_words(class_name).replace(' ', '_')}>"
+
+
+def to_pseudo_word(prompt: str, class_name: str) -> str:
+    """The prompt with the class's pseudo-word in place of its name.
+
+    Raises `InputError` unless the name is there exactly once, as whole words, in any case.
+    """
+    places = _mentions(prompt, class_name)
+    if len(places) != 1:
+        raise InputError(
+            f"the prompt `{prompt}` holds `{class_words(class_name)}` {len(places)} times; "
+            "a prompt must hold its class name exactly once"
+        )
+    start, end = places[0]
+    return prompt[:start] + pseudo_word(class_name) + prompt[end:]
+
+
+def is_valid(prompt: str, class_name: str) -> bool:
+    """Whether the prompt has the paper's form: its beginning with the right article, the class name exactly once,
+    no more words than asked for, and an end that is one."""
+    words = prompt.split()
+    longest = 4 + ADJECTIVES + len(class_words(class_name).split()) + SETTING_WORDS
+    return (
+        STEM.match(prompt) is not None
+        and prompt == with_article(prompt)
+        and len(_mentions(prompt, class_name)) == 1
+        and len(words) <= longest
+        and words[-1] not in ENDINGS_CUT
+    )
+
+
+def with_article(prompt: str) -> str:
+    """The prompt with `a` or `an` at its beginning as the sound of the next word asks."""
+    following = STEM.sub("", prompt, count=1).lower()
+    vowel = following[:1] in tuple("aeiou") and not SOUNDS_LIKE_A_CONSONANT.match(following)
+    article = "an" if vowel or SOUNDS_LIKE_A_VOWEL.match(following) else "a"
+    return STEM.sub(f"a photo of {article} ", prompt, count=1)
+
+
+def _mentions(prompt: str, class_name: str) -> list[tuple[int, int]]:
+    """Where the class name stands in the prompt; in `a photo of a photo` the form's own words don't count."""
+    stem = STEM.match(prompt)
+    name = r"\s+".join(re.escape(word) for word in class_words(class_name).split())
+    pattern = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)
+    return [match.span() for match in pattern.finditer(prompt, stem.end() if stem else 0)]
+
+
+# ---------------------------------------------------------------- instruction and grammar
+
+
+def fill_instruction(template: str, class_name: str, num_prompts: int, file: str) -> str:
+    """The instruction with its two placeholders filled in; `file` names it in messages.
+
+    Raises `InputError` when a placeholder is missing or unknown.
+    """
+    found = set(re.findall(r"\{(\w+)\}", template))
+    if found != PLACEHOLDERS:
+        wrong = [f"lacks `{{{name}}}`" for name in sorted(PLACEHOLDERS - found)]
+        wrong += [f"has the unknown placeholder `{{{name}}}`" for name in sorted(found - PLACEHOLDERS)]
+        raise InputError(f"the instruction {file} {' and '.join(wrong)}; it needs {{num_prompts}} and {{class_name}}")
+    return template.replace("{num_prompts}", str(num_prompts)).replace("{class_name}", class_words(class_name))
+
+
+def prompt_grammar(class_name: str, num_prompts: int) -> str:
+    """A GBNF grammar of `num_prompts` lines of the paper's form. It fixes no word but the class name."""
+    return (
+        f"root ::= line{{{num_prompts}}}\n"
+        f'line ::= "a photo of a" "n"? " " (word " "){{0,{ADJECTIVES}}} {_literal(class_words(class_name))} '
+        f'(" " word){{0,{SETTING_WORDS}}} "\\n"\n'
+        "word ::= [a-z] [a-z-]{0,19}\n"
+    )
+
+
+def _literal(text: str) -> str:
+    """The text as a GBNF string: all but plain letters, digits and spaces as code points, so that none is syntax."""
+    plain = string.ascii_letters + string.digits + " "
+    return '"' + "".join(letter if letter in plain else f"\\U{ord(letter):08X}" for letter in text) + '"'
+
+
+# ---------------------------------------------------------------- the language model
+
+
+def load_language_model(model: LlamaModel, *, threads: int, gpu: bool) -> "Llama":
+    """The GGUF model of a local `path` or a hub `repository`, on `threads` CPU threads or a GPU.
+
+    Raises `InputError` when llama.cpp can't load the file.
+    """
+    from llama_cpp import Llama
+
+    try:
+        return Llama(
+            model_path=_model_file(model),
+            n_ctx=model.context,
+            n_threads=threads,
+            n_threads_batch=threads,
+            n_gpu_layers=-1 if gpu else 0,
+            verbose=False,
+        )
+    except ValueError as error:
+        raise InputError(f"models.llama: {error}; it must be a GGUF file that llama.cpp can load") from None
+
+
+def _model_file(model: LlamaModel) -> str:
+    if model.path is not None:
+        return model.path
+    from huggingface_hub import hf_hub_download
+
+    if model.file is None:
+        raise InputError(f"models.llama: name the GGUF `file` in the repository {model.repository}")
+    return hf_hub_download(model.repository, model.file, revision=model.revision)
+
+
+def write_class_prompts(
+    llama: "Llama", class_names: Sequence[str], template: str, settings: PromptSet
+) -> Iterator[PromptRow]:
+    """`settings.per_class` distinct, valid prompts for each class, in the order of `class_names`.
+
+    A class's prompts depend on its name, the model, the instruction `template` and the settings alone. Raises
+    `InputError` naming the class when `settings.attempts` calls of the model don't yield enough.
+    """
+    names = progress(class_names, total=len(class_names), label="write_prompts", unit="classes")
+    for class_name in names:
+        for number, prompt in enumerate(_prompts_of(llama, class_name, template, settings)):
+            yield PromptRow(class_name, number, prompt)
+
+
+def _prompts_of(llama: "Llama", class_name: str, template: str, settings: PromptSet) -> list[str]:
+    if not class_words(class_name):
+        raise InputError(f"the class name `{class_name}` holds no words to write about; rename the class")
+    found: dict[str, str] = {}
+    for attempt in range(settings.attempts):
+        for line in _call(llama, class_name, template, settings, attempt):
+            prompt = with_article(" ".join(line.split()))
+            if is_valid(prompt, class_name):
+                found.setdefault(prompt.casefold(), prompt)
+        if len(found) >= settings.per_class:
+            return list(found.values())[: settings.per_class]
+    raise InputError(
+        f"class `{class_name}`: {settings.attempts} calls of the language model gave {len(found)} distinct valid "
+        f"prompts of the {settings.per_class} asked for; raise `attempts`, `max_tokens` or `temperature` of the prompt "
+        f"set, lower its `per_class`, or change the instruction {settings.instruction}"
+    )
+
+
+def _call(llama: "Llama", class_name: str, template: str, settings: PromptSet, attempt: int) -> list[str]:
+    """The whole lines of one answer; a last line that `max_tokens` cut off is dropped.
+
+    Nothing is left to defaults: without a seed, llama.cpp repeats itself, and it would go on from the tokens of the
+    call before if it weren't reset, so that a class's prompts would depend on which came first.
+    """
+    from llama_cpp import LlamaGrammar
+
+    instruction = fill_instruction(template, class_name, settings.per_class, settings.instruction)
+    llama.reset()
+    try:
+        answer = llama.create_chat_completion(
+            [{"role": "user", "content": instruction}],
+            grammar=LlamaGrammar.from_string(prompt_grammar(class_name, settings.per_class), verbose=False),
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            top_k=settings.top_k,
+            min_p=0.0,
+            typical_p=1.0,
+            repeat_penalty=1.0,
+            presence_penalty=0.0,
+            frequency_penalty=0.0,
+            max_tokens=settings.max_tokens * settings.per_class,
+            seed=stable_seed(settings.seed, class_name, attempt, "prompts"),
+        )
+    except ValueError as error:
+        raise InputError(f"class `{class_name}`: {error}; raise `context` of models.llama") from None
+    return (answer["choices"][0]["message"]["content"] or "").split("\n")[:-1]
+
+
+# ---------------------------------------------------------------- table
+
+
+def write_prompts(rows: Iterable[PromptRow], path: Path) -> None:
+    """Write `rows` to the CSV file `path`, which appears whole or not at all."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(astuple(row) for row in rows)
+
+
+def read_prompts(path: Path) -> list[PromptRow]:
+    """Read a `prompts.csv`. Raises `InputError` when a column is missing."""
+    with open(path, encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        if missing:
+            raise InputError(f"{path} is no table of prompts: it lacks {', '.join(sorted(missing))}; run write_prompts")
+        return [PromptRow(row["class"], int(row["number"]), row["prompt"]) for row in reader]

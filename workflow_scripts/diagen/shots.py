@@ -1,0 +1,102 @@
+"""Few-shot splits: which images guide, which validate, which test (section 4 of the paper)."""
+
+import csv
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from diagen.atomic import atomic_path
+from diagen.datasets import ImageRow
+from diagen.errors import InputError
+from diagen.seeds import stable_seed
+
+COLUMNS = ("role", "class", "guide", "path", "sha256")
+ROLES = ("guide", "val", "test", "test_uncommon")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An image's part in one cell: `role` is one of `ROLES`, `guide` the 0-based number of a guide image or None."""
+
+    role: str
+    class_name: str
+    guide: int | None
+    path: str
+    sha256: str
+
+
+def draw_shots(images: Iterable[ImageRow], *, dataset: str, seed: int, shots: int, guide_pool: int) -> list[Shot]:
+    """The cell of `dataset`, `seed` and `shots`: guide, validation and test images, sorted by role, class and path.
+
+    The seed permutes each class's train-val images; the first `shots` guide, so that the guide images of fewer shots
+    are the first of those of more. The images after the first `guide_pool` validate, whatever the number of shots; of
+    a class with no more images than that, the last one does. The permutation depends on `dataset`, `seed`, the class
+    and the file names alone. Raises `InputError` naming every class with fewer than `shots` + 1 images.
+    """
+    if shots > guide_pool:
+        raise InputError(f"{shots} shots are more than `guide_pool` ({guide_pool}); raise it to {shots} or more")
+    train_val: dict[str, list[ImageRow]] = defaultdict(list)
+    rows = []
+    for image in images:
+        if image.split == "train_val":
+            train_val[image.class_name].append(image)
+        else:
+            rows.append(Shot(image.split, image.class_name, None, image.path, image.sha256))
+    few = {name: len(found) for name, found in sorted(train_val.items()) if len(found) <= shots}
+    if few:
+        counts = ", ".join(f"`{name}` has {count}" for name, count in few.items())
+        raise InputError(
+            f"{dataset}: {shots} shots need {shots + 1} train-val images per class (one validates), but {counts}; "
+            "add images, leave the class out (`classes`) or ask for fewer `shots`"
+        )
+    for name, found in train_val.items():
+        order = permute(found, stable_seed(dataset, seed, name, "shots"))
+        rows += [Shot("guide", name, guide, row.path, row.sha256) for guide, row in enumerate(order[:shots])]
+        validating = order[min(guide_pool, len(order) - 1) :]
+        rows += [Shot("val", name, None, row.path, row.sha256) for row in validating]
+    return sorted(rows, key=_place)
+
+
+def permute(images: Sequence[ImageRow], seed: int) -> list[ImageRow]:
+    """A permutation of one class's images that depends on `seed` and their names below their common folder alone.
+
+    Names are compared in composed Unicode, since file systems differ. `RandomState` is used because NumPy guarantees
+    that its streams never change.
+    """
+    common = os.path.commonpath([PurePosixPath(image.path).parent for image in images])
+    in_order = sorted(images, key=lambda image: _composed(PurePosixPath(image.path).relative_to(common).as_posix()))
+    return [in_order[index] for index in np.random.RandomState(seed).permutation(len(in_order))]
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _place(row: Shot) -> tuple[int, str, int, str]:
+    return ROLES.index(row.role), row.class_name, -1 if row.guide is None else row.guide, row.path
+
+
+def write_shots(rows: Iterable[Shot], path: Path) -> None:
+    """Write `rows` to the CSV file `path`, which appears whole or not at all."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(astuple(row) for row in rows)
+
+
+def read_shots(path: Path) -> list[Shot]:
+    """Read a `shots.csv`. Raises `InputError` when a column is missing."""
+    with open(path, encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        if missing:
+            raise InputError(f"{path} is no shots.csv: it lacks {', '.join(sorted(missing))}; run draw_shots again")
+        return [
+            Shot(row["role"], row["class"], int(row["guide"]) if row["guide"] else None, row["path"], row["sha256"])
+            for row in reader
+        ]

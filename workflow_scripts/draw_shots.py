@@ -1,0 +1,33 @@
+"""Draw the guide, validation and test images of one cell (dataset, seed, shots)."""
+
+import argparse
+from pathlib import Path
+
+from diagen.config.programs import DrawShotsSettings
+from diagen.datasets import read_images
+from diagen.errors import run
+from diagen.shots import draw_shots, write_shots
+
+
+def main() -> None:
+    """Read `images.csv` and write `shots.csv`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path, metavar="IMAGES", help="images.csv of the dataset")
+    parser.add_argument("--settings", required=True, metavar="JSON", help='{"dataset": name, "guide_pool": images}')
+    parser.add_argument("--seed", required=True, type=int, help="seed of the split")
+    parser.add_argument("--shots", required=True, type=int, help="guide images per class")
+    parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="shots.csv to write")
+    arguments = parser.parse_args()
+    settings = DrawShotsSettings.model_validate_json(arguments.settings)
+    cell = draw_shots(
+        read_images(arguments.images),
+        dataset=settings.dataset,
+        seed=arguments.seed,
+        shots=arguments.shots,
+        guide_pool=settings.guide_pool,
+    )
+    write_shots(cell, arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)

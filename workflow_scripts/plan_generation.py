@@ -1,0 +1,44 @@
+"""Plan every synthetic image of one generator in one cell: guide image, prompt, noise level and seeds."""
+
+import argparse
+from pathlib import Path
+
+from diagen.config.programs import PlanGenerationSettings
+from diagen.errors import run
+from diagen.plan import plan_generation, write_plan
+from diagen.prompts import read_prompts
+from diagen.shots import read_shots
+
+
+def main() -> None:
+    """Read `shots.csv` and, if given, a table of prompts; write `plan.csv`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cell", type=Path, metavar="SHOTS", help="shots.csv of the cell")
+    parser.add_argument(
+        "--prompts", type=Path, metavar="CSV", help="table of prompts; without one, `a photo of a <class>` for all"
+    )
+    parser.add_argument(
+        "--settings",
+        required=True,
+        metavar="JSON",
+        help='{"dataset": name, "images_per_guide": number, "noise_levels": [standard deviations]}',
+    )
+    parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
+    parser.add_argument("--shots", required=True, type=int, help="guide images per class")
+    parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="plan.csv to write")
+    arguments = parser.parse_args()
+    settings = PlanGenerationSettings.model_validate_json(arguments.settings)
+    rows = plan_generation(
+        read_shots(arguments.cell),
+        read_prompts(arguments.prompts) if arguments.prompts else None,
+        dataset=settings.dataset,
+        seed=arguments.seed,
+        shots=arguments.shots,
+        images_per_guide=settings.images_per_guide,
+        noise_levels=settings.noise_levels,
+    )
+    write_plan(rows, arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)
