@@ -1,0 +1,19 @@
+"""How methods, generators and splits are called in figures and tables."""
+
+_NAMES = {
+    "standard": "Standard augmentation",
+    "da_fusion": "DA-Fusion",
+    "da_fusion_tuned": "DA-Fusion (tuned)",
+    "noise": "Noise",
+    "llm": "Prompts",
+    "noise_llm": "Noise + prompts",
+    "diagen": "DIAGen",
+    "val": "Validation",
+    "test": "Test",
+    "test_uncommon": "Uncommon Settings",
+}
+
+
+def label(name: str) -> str:
+    """The name of a block or split as a reader knows it; unknown names have their underscores replaced."""
+    return _NAMES.get(name, name.replace("_", " "))

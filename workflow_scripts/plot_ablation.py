@@ -1,0 +1,33 @@
+"""Draw what each component adds: mean accuracy per method, and the difference to a baseline."""
+
+import argparse
+from pathlib import Path
+
+from diagen.atomic import atomic_path
+from diagen.errors import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("accuracy", type=Path, metavar="accuracy.csv", help="the summary's table of accuracies")
+    parser.add_argument(
+        "--baseline",
+        default="da_fusion",
+        metavar="METHOD",
+        help="method that the others are compared with; if missing, the table's first (default: %(default)s)",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
+    arguments = parser.parse_args()
+
+    from diagen.figures import plot_ablation, save_figure
+    from diagen.statistics import ACCURACY, read_table
+
+    accuracy = read_table(arguments.accuracy, ACCURACY)
+    methods = accuracy["method"].unique().tolist()
+    baseline = arguments.baseline if arguments.baseline in methods else methods[0]
+    with atomic_path(arguments.output) as temporary:
+        save_figure(plot_ablation(accuracy, baseline), temporary)
+
+
+if __name__ == "__main__":
+    run(main)

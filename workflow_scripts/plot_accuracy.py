@@ -1,0 +1,24 @@
+"""Draw accuracy over the number of real images per class, a panel per split and a line per method."""
+
+import argparse
+from pathlib import Path
+
+from diagen.atomic import atomic_path
+from diagen.errors import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("accuracy", type=Path, metavar="accuracy.csv", help="the summary's table of accuracies")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
+    arguments = parser.parse_args()
+
+    from diagen.figures import plot_accuracy, save_figure
+    from diagen.statistics import ACCURACY, read_table
+
+    with atomic_path(arguments.output) as temporary:
+        save_figure(plot_accuracy(read_table(arguments.accuracy, ACCURACY)), temporary)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,25 @@
+"""Draw the reliability of guide classifiers before and after their temperature, pooled over all that are given."""
+
+import argparse
+import json
+from pathlib import Path
+
+from diagen.atomic import atomic_path
+from diagen.errors import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("calibrations", type=Path, nargs="+", metavar="calibration.json", help="one per classifier")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
+    arguments = parser.parse_args()
+
+    from diagen.figures import plot_calibration, save_figure
+
+    calibrations = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.calibrations]
+    with atomic_path(arguments.output) as temporary:
+        save_figure(plot_calibration(calibrations), temporary)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,50 @@
+"""Set guide images and synthetic images of one cell side by side, as a self-contained page."""
+
+import argparse
+from pathlib import Path
+
+from diagen.atomic import atomic_path
+from diagen.errors import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shots", type=Path, metavar="shots.csv", help="the cell's guide images")
+    parser.add_argument(
+        "--set",
+        dest="sets",
+        nargs="+",
+        action="append",
+        required=True,
+        metavar=("NAME", "MANIFEST"),
+        help="a synthetic set: its name, its manifest.csv and, if it has weights, its weights .csv; may be repeated",
+    )
+    parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="folder that holds the images")
+    parser.add_argument("--classes", type=int, default=12, metavar="N", help="classes to show (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=6, metavar="N", help="images per row (default: %(default)s)")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
+    arguments = parser.parse_args()
+    if not all(2 <= len(parts) <= 3 for parts in arguments.sets):
+        parser.error("--set takes a name, a manifest and perhaps weights")
+
+    from diagen.gallery import SyntheticSet, gallery_page
+    from diagen.labels import label
+    from diagen.manifest import read_manifest
+    from diagen.sampling import read_weights
+    from diagen.shots import read_shots
+
+    sets = [
+        SyntheticSet(
+            label(name),
+            read_manifest(Path(manifest)),
+            {row.file_name: row.weight for path in weights for row in read_weights(Path(path))} or None,
+        )
+        for name, manifest, *weights in arguments.sets
+    ]
+    page = gallery_page(read_shots(arguments.shots), sets, arguments.store, arguments.classes, arguments.images)
+    with atomic_path(arguments.output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

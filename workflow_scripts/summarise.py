@@ -1,0 +1,61 @@
+"""Gather the results of an experiment into four tables: accuracy, per_class, diversity and prompts."""
+
+import argparse
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from diagen.atomic import atomic_path
+from diagen.config.programs import SummariseSettings
+from diagen.errors import InputError, run
+from diagen.statistics import accuracy_table, diversity_table, per_class_table, prompts_table, write_table
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises `InputError` when it can't be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} can't be read ({error}); let the workflow make it again") from error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="results/<experiment>")
+    parser.add_argument("--settings", type=SummariseSettings.model_validate_json, required=True, help="JSON: names")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the four CSV files")
+    arguments = parser.parse_args()
+    names, results = arguments.settings, arguments.results
+
+    cells = [
+        (dataset, seed, shots, results / dataset / f"seed{seed}" / f"shots{shots}")
+        for dataset, seed, shots in product(names.datasets, names.seeds, names.shots)
+    ]
+    metrics = [
+        read_json(folder / "downstream" / method / "metrics.json") for *_, folder in cells for method in names.methods
+    ]
+    diversity = [
+        ((dataset, generator, seed, shots), read_json(folder / "diversity" / f"{generator}.json"))
+        for dataset, seed, shots, folder in cells
+        for generator in names.generators
+    ]
+    prompts = [
+        (dataset, name, pd.read_csv(results / dataset / "prompts" / f"{name}.csv", dtype=str, keep_default_na=False))
+        for dataset, name in product(names.datasets, names.prompt_sets)
+    ]
+    tables = {
+        "accuracy": accuracy_table(metrics),
+        "per_class": per_class_table(metrics),
+        "diversity": diversity_table(diversity),
+        "prompts": prompts_table(prompts),
+    }
+    for name, table in tables.items():
+        with atomic_path(arguments.output / f"{name}.csv") as temporary:
+            write_table(table, temporary)
+
+
+if __name__ == "__main__":
+    run(main)

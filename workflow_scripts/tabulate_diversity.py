@@ -1,0 +1,25 @@
+"""Tabulate precision, recall, density and coverage as a self-contained page, with the paper's Table 1 beside them."""
+
+import argparse
+from pathlib import Path
+
+from diagen.atomic import atomic_path
+from diagen.errors import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("diversity", type=Path, metavar="diversity.csv", help="the summary's table of diversity")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
+    arguments = parser.parse_args()
+
+    from diagen.diversity_page import diversity_page
+    from diagen.statistics import DIVERSITY, read_table
+
+    page = diversity_page(read_table(arguments.diversity, DIVERSITY))
+    with atomic_path(arguments.output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)
