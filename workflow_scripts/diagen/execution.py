@@ -1,8 +1,21 @@
 """How a program runs: the device it takes and torch's threads. Nothing here decides what is computed."""
 
-import argparse
+from __future__ import annotations
 
-import torch
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from diagen.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+# The libraries read these when they are imported: a log should hold our progress lines, not their bars and advice.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: bool = True) -> None:
@@ -15,12 +28,14 @@ def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: boo
         )
 
 
-def prepare_torch(device: str, threads: int) -> torch.device:
+def prepare_torch(device: str, threads: int, shard: int | None = None) -> torch.device:
     """Fix torch's threads, forbid nondeterministic kernels and TF32, and return the device that `device` means.
 
     Threads are set from the configuration and not from the cores that were granted, because another number of
-    threads rounds differently. Raises `ValueError` when the device is not there.
+    threads rounds differently. Shards take the GPUs in turn. Raises `InputError` when the device is not there.
     """
+    import torch  # here, so that `--help` doesn't wait for it
+
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -30,5 +45,7 @@ def prepare_torch(device: str, threads: int) -> torch.device:
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if available[name])
     if not available[device]:
-        raise ValueError(f"execution.device is `{device}`, but torch finds no such device here; use `auto` or `cpu`")
+        raise InputError(f"execution.device is `{device}`, but torch finds no such device here; use `auto` or `cpu`")
+    if device == "cuda" and shard is not None:
+        return torch.device("cuda", shard % torch.cuda.device_count())
     return torch.device(device)

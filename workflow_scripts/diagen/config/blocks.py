@@ -45,11 +45,16 @@ class Embedding(Block):
     batch: PositiveInt = Field(4, description="Images per class and step (paper: 4).")
     learning_rate: PositiveFloat = Field(5e-4, description="Learning rate of AdamW before scaling (paper: 5e-4).")
     scale_learning_rate: bool = Field(True, description="Multiply the learning rate by the batch size (paper: yes).")
-    initializer: str = Field("the", description="Word whose vector the new word starts from (paper: `the`).")
+    initializer: str = Field(
+        "the", description="Text whose vectors the new word starts from (paper: `the`); may hold `{class_name}`."
+    )
     vectors: PositiveInt = Field(1, description="Vectors per word (paper: 1; later versions of DA-Fusion: 4).")
     weight_decay: float = Field(1e-2, ge=0, description="Decoupled weight decay of AdamW (paper: 1e-2).")
     crop: Literal["squash", "center"] = Field(
         "squash", description="How a photo becomes square: squash (published code) or centre crop."
+    )
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Precision of the passes; bfloat16 is faster on a GPU. The word itself stays float32."
     )
 
 

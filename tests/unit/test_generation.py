@@ -1,0 +1,191 @@
+"""Generation: the images that diffusers gives, whatever their company in a micro-batch, and each made once."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diagen.config import DiffusionModel
+from diagen.config.programs import GenerateImagesSettings
+from diagen.diffusion import Diffusion, load_diffusion
+from diagen.errors import InputError
+from diagen.generation import generate, image_name, missing_rows, noisy_word, write_manifest_of
+from diagen.manifest import read_manifest
+from diagen.plan import PlanRow
+from diffusers import StableDiffusionImg2ImgPipeline
+from PIL import Image
+
+MODEL = {"image_size": 32, "sha256": "0" * 64}
+
+
+@pytest.fixture(scope="module")
+def settings(stand_ins: Path) -> GenerateImagesSettings:
+    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), **MODEL)
+    return GenerateImagesSettings(strength=0.7, guidance_scale=15.0, inference_steps=50, diffusion=model)
+
+
+@pytest.fixture(scope="module")
+def diffusion(settings: GenerateImagesSettings) -> Diffusion:
+    return load_diffusion(settings.diffusion, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[PlanRow]:
+    folder = tmp_path_factory.mktemp("guides")
+    generator = np.random.default_rng(0)
+    rows = []
+    for guide in range(2):
+        path = folder / f"guide {guide}.png"
+        Image.fromarray(generator.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        for number in range(4):
+            name = ["car", "pine_tree"][guide]
+            prompt = f"a photo of a <{name}> in the snow"
+            seed = 10 * guide + number
+            rows.append(PlanRow(name, guide, str(path), digest, number, prompt, 0.01 * number, seed, 100 + seed))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def words(diffusion: Diffusion) -> dict[str, torch.Tensor]:
+    width = diffusion.text_encoder.config.hidden_size
+    generator = torch.Generator().manual_seed(5)
+    return {name: torch.randn(1, width, generator=generator) * 0.05 for name in ("car", "pine_tree")}
+
+
+def images(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    store: Path,
+    micro_batch: int,
+) -> dict[str, np.ndarray]:
+    names = [f"{row.class_name}-{row.guide}-{row.number}.png" for row in rows]
+    generate(diffusion, list(zip(rows, names, strict=True)), words, settings, store, micro_batch)
+    return {name: np.asarray(Image.open(store / name)) for name in names}
+
+
+def test_an_image_is_that_of_diffusers(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    stand_ins: Path,
+) -> None:
+    """Against StableDiffusionImg2ImgPipeline with the noisy word written into its token table."""
+    row = rows[3]
+    ours = images(diffusion, [row], words, settings, tmp_path, micro_batch=1).popitem()[1]
+    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
+        stand_ins / "stable_diffusion", dtype=torch.float32, safety_checker=None
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.tokenizer.add_tokens(["<car>"])
+    pipeline.text_encoder.resize_token_embeddings(len(pipeline.tokenizer), mean_resizing=False)
+    with torch.no_grad():
+        table = pipeline.text_encoder.get_input_embeddings().weight
+        table[pipeline.tokenizer.convert_tokens_to_ids("<car>")] = noisy_word(
+            words["car"], row.noise_level, row.noise_seed
+        )[0]
+    guide = Image.open(row.guide_path).resize((32, 32), Image.Resampling.BILINEAR)
+    theirs = pipeline(
+        prompt=row.prompt,
+        image=guide,
+        strength=settings.strength,
+        guidance_scale=settings.guidance_scale,
+        num_inference_steps=settings.inference_steps,
+        generator=torch.Generator().manual_seed(row.image_seed),
+    ).images[0]
+    difference = np.abs(ours.astype(int) - np.asarray(theirs).astype(int))
+    assert difference.max() <= 1
+    assert np.asarray(theirs).std() > 1
+
+
+def test_micro_batches_agree_within_a_grey_level(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    one = images(diffusion, rows, words, settings, tmp_path / "1", micro_batch=1)
+    eight = images(diffusion, rows, words, settings, tmp_path / "8", micro_batch=8)
+    assert len({image.tobytes() for image in one.values()}) == len(rows)
+    for name, image in one.items():
+        assert np.abs(image.astype(int) - eight[name].astype(int)).max() <= 1
+
+
+def test_the_company_in_a_micro_batch_doesnt_change_a_byte(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    """Order, resumption and shards put an image beside others; its bytes stay."""
+    images(diffusion, rows, words, settings, tmp_path / "all", micro_batch=4)
+    shuffled = [rows[index] for index in (6, 1, 4, 3, 0)]
+    images(diffusion, shuffled, words, settings, tmp_path / "some", micro_batch=4)
+    for path in (tmp_path / "some").iterdir():
+        assert path.read_bytes() == (tmp_path / "all" / path.name).read_bytes()
+
+
+def test_every_deciding_value_changes_the_name(
+    rows: list[PlanRow], words: dict[str, torch.Tensor], settings: GenerateImagesSettings
+) -> None:
+    import dataclasses
+
+    row, word = rows[0], words["car"]
+    names = {image_name(row, word, settings, "code")}
+    for change in ({"guide_sha256": "x"}, {"prompt": "x"}, {"noise_level": 0.5}, {"noise_seed": 9}, {"image_seed": 9}):
+        names.add(image_name(dataclasses.replace(row, **change), word, settings, "code"))
+    for change in ({"strength": 0.5}, {"guidance_scale": 7.5}, {"inference_steps": 25}):
+        names.add(image_name(row, word, settings.model_copy(update=change), "code"))
+    for change in ({"sha256": "1"}, {"dtype": "bfloat16"}, {"image_size": 64}):
+        model = settings.diffusion.model_copy(update=change)
+        names.add(image_name(row, word, settings.model_copy(update={"diffusion": model}), "code"))
+    names |= {image_name(row, word + 1e-7, settings, "code"), image_name(row, word, settings, "other code")}
+    assert len(names) == 1 + 5 + 3 + 3 + 2
+    moved = dataclasses.replace(row, guide_path="elsewhere.png")
+    assert image_name(moved, word, settings, "code") in names
+
+
+def test_only_what_the_store_lacks_is_made(rows: list[PlanRow], tmp_path: Path) -> None:
+    names = ["a.png", "b.png", "b.png"]
+    assert [name for _, name in missing_rows(rows[:3], names, tmp_path)] == ["a.png", "b.png"]
+    (tmp_path / "a.png").touch()
+    assert [name for _, name in missing_rows(rows[:3], names, tmp_path)] == ["b.png"]
+
+
+def test_the_manifest_names_hashes_of_the_files(rows: list[PlanRow], tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "x.png").write_bytes(b"some bytes")
+    write_manifest_of(rows[1:2], ["images/x.png"], tmp_path, tmp_path / "manifest.csv")
+    (row,) = read_manifest(tmp_path / "manifest.csv")
+    assert row.sha256 == hashlib.sha256(b"some bytes").hexdigest()
+    assert (row.class_name, row.guide, row.number, row.noise_level) == ("car", 0, 1, 0.01)
+
+
+def test_noise_has_the_asked_standard_deviation() -> None:
+    noise = noisy_word(torch.zeros(4, 20_000), 0.025, seed=3)
+    assert noise.std().item() == pytest.approx(0.025, rel=0.01)
+    assert torch.equal(noise, noisy_word(torch.zeros(4, 20_000), 0.025, seed=3))
+    assert not torch.equal(noise, noisy_word(torch.zeros(4, 20_000), 0.025, seed=4))
+    word = torch.rand(1, 8)
+    assert torch.equal(noisy_word(word, 0.0, seed=1), word)
+
+
+def test_a_guide_that_changed_since_it_was_planned_is_told(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    import dataclasses
+
+    row = dataclasses.replace(rows[0], guide_sha256="0" * 64)
+    with pytest.raises(InputError, match="guide 0.png"):
+        images(diffusion, [row], words, settings, tmp_path, micro_batch=1)

@@ -1,0 +1,205 @@
+"""Generation fills in the plan: img2img from each guide image with its class's word, noise and prompt (section 3)."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from diagen.atomic import atomic_path
+from diagen.config.programs import GenerateImagesSettings
+from diagen.datasets import load_image
+from diagen.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenise
+from diagen.errors import InputError
+from diagen.manifest import ManifestRow, write_manifest
+from diagen.plan import PlanRow
+from diagen.progress import progress
+from diagen.pseudo_words import pseudo_word
+from diagen.seeds import stable_hash
+
+WRITERS = 2  # threads that encode PNGs beside the next forward pass
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The VAE's posterior of one guide image: mean and standard deviation, float32 [channels, h, w]."""
+
+    mean: Tensor
+    deviation: Tensor
+
+
+def image_name(row: PlanRow, word: Tensor, settings: GenerateImagesSettings, code: str) -> str:
+    """The file name in the store of a planned image: a hash of everything that decides its pixels.
+
+    `word` is the clean word [vectors, width] and `code` the fingerprint of the code that generates. The model's hash
+    or revision stands for its scheduler too. The micro-batch isn't among them: it only rounds.
+    """
+    model = settings.diffusion
+    digest = stable_hash(
+        code,
+        model.sha256 or f"{model.repository}@{model.revision}/{model.variant}",
+        model.dtype,
+        model.image_size,
+        hashlib.sha256(word.numpy().tobytes()).hexdigest(),
+        row.guide_sha256,
+        row.prompt,
+        row.noise_level,
+        row.noise_seed,
+        row.image_seed,
+        settings.strength,
+        settings.guidance_scale,
+        settings.inference_steps,
+    )
+    return f"images/{digest[:2]}/{digest}.png"
+
+
+def missing_rows(rows: Sequence[PlanRow], names: Sequence[str], store: Path) -> list[tuple[PlanRow, str]]:
+    """The planned images that the store lacks, with their names, each name once."""
+    missing = {name: row for row, name in zip(rows, names, strict=True) if not (store / name).is_file()}
+    return [(row, name) for name, row in missing.items()]
+
+
+def generate(
+    diffusion: Diffusion,
+    rows: Sequence[tuple[PlanRow, str]],
+    words: Mapping[str, Tensor],
+    settings: GenerateImagesSettings,
+    store: Path,
+    micro_batch: int,
+) -> None:
+    """Generate the images of `rows` (plan row, file name) into `store`, each written whole or not at all.
+
+    `words` holds the clean word [vectors, width] of each class. Rows of different guides and classes share passes of
+    the fixed size `micro_batch`; what an image draws depends on its own seeds alone.
+    """
+    posteriors = _guide_posteriors(diffusion, [row for row, _ in rows], micro_batch)
+    writes: list[Future[None]] = []
+    with ThreadPoolExecutor(WRITERS) as writers:
+        images = _images(diffusion, [row for row, _ in rows], posteriors, words, settings, micro_batch)
+        counted = progress(images, total=len(rows), label="generating", unit="images")
+        for image, (_, name) in zip(counted, rows, strict=True):
+            writes.append(writers.submit(_write_png, image, store / name))
+    for write in writes:
+        write.result()
+
+
+def _images(
+    diffusion: Diffusion,
+    rows: Sequence[PlanRow],
+    posteriors: Mapping[str, Posterior],
+    words: Mapping[str, Tensor],
+    settings: GenerateImagesSettings,
+    micro_batch: int,
+) -> Iterator[Image.Image]:
+    for start in range(0, len(rows), micro_batch):
+        chunk = list(rows[start : start + micro_batch])
+        padded = chunk + [chunk[-1]] * (micro_batch - len(chunk))
+        guides = [posteriors[row.guide_sha256] for row in padded]
+        yield from generate_batch(diffusion, padded, guides, [words[row.class_name] for row in padded], settings)[
+            : len(chunk)
+        ]
+
+
+@torch.no_grad()
+def generate_batch(
+    diffusion: Diffusion,
+    rows: Sequence[PlanRow],
+    guides: Sequence[Posterior],
+    words: Sequence[Tensor],
+    settings: GenerateImagesSettings,
+) -> list[Image.Image]:
+    """One micro-batch of img2img with classifier-free guidance: an RGB image per row.
+
+    `guides` and `words` belong to the rows. Each row has a generator of its own on the CPU, which draws the sample of
+    the guide's posterior first and then the noise, as diffusers' img2img does with a generator per image.
+    """
+    drawn = [_initial_noise(row, guide) for row, guide in zip(rows, guides, strict=True)]
+    sample = torch.stack([latent for latent, _ in drawn]) * diffusion.vae.config.scaling_factor
+    noise = torch.stack([noise for _, noise in drawn])
+    pairs = zip(words, rows, strict=True)
+    noisy_words = torch.stack([noisy_word(word, row.noise_level, row.noise_seed) for word, row in pairs])
+    tokens = [pseudo_word(row.class_name) for row in rows]
+    vectors = noisy_words.shape[1]
+    prompts = tokenise(diffusion.tokenizer, [row.prompt for row in rows], tokens, vectors)
+    empty = tokenise(diffusion.tokenizer, [""] * len(rows), tokens, vectors)
+    states = torch.cat([encode_prompts(diffusion, empty, noisy_words), encode_prompts(diffusion, prompts, noisy_words)])
+    latents = _denoise(diffusion, sample, noise, states.to(diffusion.dtype), settings)
+    decoded = diffusion.vae.decode(latents / diffusion.vae.config.scaling_factor).sample
+    pixels = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+    return [Image.fromarray(image) for image in pixels.permute(0, 2, 3, 1).cpu().numpy()]
+
+
+def noisy_word(word: Tensor, level: float, seed: int) -> Tensor:
+    """The word [vectors, width] plus a draw of N(0, level^2 I) (section 3.2; `level` is a standard deviation)."""
+    return word + level * torch.randn(word.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _initial_noise(row: PlanRow, guide: Posterior) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(row.image_seed)
+    latent = guide.mean + guide.deviation * torch.randn(guide.mean.shape, generator=generator)
+    return latent, torch.randn(guide.mean.shape, generator=generator)
+
+
+def _denoise(
+    diffusion: Diffusion, sample: Tensor, noise: Tensor, states: Tensor, settings: GenerateImagesSettings
+) -> Tensor:
+    """Noise the latents to the strength's timestep and follow the schedule back, with guidance.
+
+    `states` holds the hidden states of the empty prompts, then those of the prompts: [2 n, length, width].
+    """
+    scheduler = diffusion.scheduler
+    scheduler.set_timesteps(settings.inference_steps)
+    kept = min(int(settings.inference_steps * settings.strength), settings.inference_steps)
+    timesteps = scheduler.timesteps[settings.inference_steps - kept :]
+    latents = scheduler.add_noise(sample, noise, timesteps[:1]).to(diffusion.device, diffusion.dtype)
+    for timestep in timesteps:
+        # One pass for both halves: the guided and the unguided prediction share the latents.
+        unguided, guided = diffusion.unet(
+            torch.cat([latents, latents]), timestep.to(diffusion.device), encoder_hidden_states=states
+        ).sample.chunk(2)
+        predicted = unguided + settings.guidance_scale * (guided - unguided)
+        latents = scheduler.step(predicted, timestep, latents).prev_sample
+    return latents
+
+
+def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch: int) -> dict[str, Posterior]:
+    """The posterior of each guide image among `rows`, by its hash. Guides are squashed to the model's size."""
+    paths = {row.guide_sha256: Path(row.guide_path) for row in rows}
+    tensors = []
+    for digest, path in paths.items():
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise InputError(f"{path} isn't the image that was planned with: its hash differs; run index_dataset again")
+        tensors.append(image_to_tensor(load_image(path), diffusion.image_size, Image.Resampling.BILINEAR))
+    if not tensors:
+        return {}
+    means, deviations = encode_posteriors(diffusion, tensors, micro_batch)
+    return {digest: Posterior(means[index], deviations[index]) for index, digest in enumerate(paths)}
+
+
+def _write_png(image: Image.Image, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        # Level 1 is three times as fast as the default and as lossless.
+        image.save(temporary, format="PNG", compress_level=1)
+
+
+def write_manifest_of(rows: Sequence[PlanRow], names: Sequence[str], store: Path, path: Path) -> None:
+    """Write the manifest of the planned images, all of which lie in `store`."""
+    manifest = [
+        ManifestRow(
+            file_name=name,
+            class_name=row.class_name,
+            guide=row.guide,
+            number=row.number,
+            prompt=row.prompt,
+            noise_level=row.noise_level,
+            noise_seed=row.noise_seed,
+            image_seed=row.image_seed,
+            sha256=hashlib.sha256((store / name).read_bytes()).hexdigest(),
+        )
+        for row, name in zip(rows, names, strict=True)
+    ]
+    write_manifest(manifest, path)

@@ -1,0 +1,49 @@
+"""Generate the images of a plan, each once, and write the manifest when all of them lie in the store."""
+
+import argparse
+from pathlib import Path
+
+from diagen.checksums import verify
+from diagen.config.programs import GenerateImagesSettings
+from diagen.errors import run
+from diagen.execution import add_execution_arguments, prepare_torch
+from diagen.fingerprint import fingerprint
+from diagen.shards import add_shard_arguments, of_shard, run_shards
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plan", type=Path, help="plan.csv")
+    parser.add_argument("embeddings", type=Path, help="learned words, one tensor per class (safetensors)")
+    parser.add_argument("--settings", required=True, type=GenerateImagesSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--store", required=True, type=Path, help="folder that keeps the images")
+    parser.add_argument("--output", required=True, type=Path, help="manifest.csv to write")
+    add_execution_arguments(parser)
+    add_shard_arguments(parser)
+    arguments = parser.parse_args()
+    settings, store, shard = arguments.settings, arguments.store, arguments.shard
+
+    verify(settings.diffusion)
+    if arguments.shards > 1 and shard is None:
+        run_shards(arguments.shards)
+
+    from diagen import generation
+    from diagen.diffusion import load_diffusion
+    from diagen.inversion import read_words
+    from diagen.plan import read_plan
+
+    rows, words = read_plan(arguments.plan), read_words(arguments.embeddings)
+    code = fingerprint(Path(generation.__file__))
+    names = [generation.image_name(row, words[row.class_name], settings, code) for row in rows]
+    missing = generation.missing_rows(rows, names, store)
+    mine = of_shard(missing, [row.class_name for row, _ in missing], arguments.shards, shard)
+    if mine:
+        diffusion = load_diffusion(settings.diffusion, prepare_torch(arguments.device, arguments.torch_threads, shard))
+        generation.generate(diffusion, mine, words, settings, store, arguments.micro_batch)
+    if shard is None:
+        generation.write_manifest_of(rows, names, store, arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)
