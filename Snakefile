@@ -1,0 +1,35 @@
+# DIAGen (arXiv 2408.14584) as a workflow: from photos to learned words, prompts, synthetic images, their weights,
+# classifiers, and measures of diversity. The configuration decides what is made; see config/README.md.
+
+if not workflow.configfiles:
+
+    configfile: "config/demo.yaml"
+
+
+include: "rules/common.smk"
+
+
+report: "report/workflow.rst"
+
+
+pathvars:
+    results=f"results/{CONFIG.experiment}",
+    logs=f"results/{CONFIG.experiment}/logs",
+    benchmarks=f"results/{CONFIG.experiment}/benchmarks",
+
+
+include: "rules/data.smk"
+include: "rules/embeddings.smk"
+include: "rules/prompts.smk"
+include: "rules/generation.smk"
+include: "rules/weighting.smk"
+include: "rules/downstream.smk"
+include: "rules/diversity.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.summarise.output,
+        report_figures(),

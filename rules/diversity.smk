@@ -1,0 +1,73 @@
+rule extract_features:
+    input:
+        f"{CELL}/synthetic/{{generator}}/manifest.csv",
+    output:
+        f"{CELL}/synthetic/{{generator}}/features.npy",
+    log:
+        "<logs>/extract_features/{dataset}/seed{seed}/shots{shots}/{generator}.log",
+    benchmark:
+        "<benchmarks>/extract_features/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
+    conda:
+        "../envs/vision.yaml"
+    params:
+        settings=settings("ExtractFeatures", features=CONFIG.models.features),
+        code=code("extract_features"),
+        root=STORE,
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=GPU,
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=micro_batch,
+    shell:
+        "python {SCRIPTS}/extract_features.py {input} --root {params.root} --settings {params.settings:q}"
+        " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
+        " --output {output} 2>&1 | tee {log}"
+
+
+use rule extract_features as extract_real_features with:
+    input:
+        "<results>/{dataset}/images.csv",
+    output:
+        "<results>/{dataset}/features.npy",
+    log:
+        "<logs>/extract_features/{dataset}/real.log",
+    benchmark:
+        "<benchmarks>/extract_features/{dataset}/real.jsonl"
+    params:
+        settings=settings("ExtractFeatures", features=CONFIG.models.features),
+        code=code("extract_features"),
+        root=".",
+
+
+rule measure_diversity:
+    input:
+        images="<results>/{dataset}/images.csv",
+        real="<results>/{dataset}/features.npy",
+        manifest=f"{CELL}/synthetic/{{generator}}/manifest.csv",
+        synthetic=f"{CELL}/synthetic/{{generator}}/features.npy",
+    output:
+        f"{CELL}/diversity/{{generator}}.json",
+    log:
+        "<logs>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}.log",
+    benchmark:
+        "<benchmarks>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
+    conda:
+        "../envs/metrics.yaml"
+    params:
+        settings=lambda wildcards: settings(
+            "MeasureDiversity",
+            k=CONFIG.diversity.k,
+            real_splits=CONFIG.diversity.real_splits,
+            subsample=CONFIG.diversity.subsample,
+            seed=int(wildcards.seed),
+        ),
+        code=code("measure_diversity"),
+    resources:
+        mem_mb=4_000,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    shell:
+        "python {SCRIPTS}/measure_diversity.py {input.images} {input.real} {input.manifest} {input.synthetic}"
+        " --settings {params.settings:q} --output {output} 2>&1 | tee {log}"

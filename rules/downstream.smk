@@ -1,0 +1,52 @@
+def synthetic_images(wildcards):
+    """The manifest of the images that the method trains on, and their weights, where it has these."""
+    method = CONFIG.methods[wildcards.method]
+    if method.generator is None:
+        return {}
+    folder = f"{CELL}/synthetic/{method.generator}"
+    weights = {"weights": f"{folder}/weights/{method.weighting}.csv"} if method.weighting else {}
+    return {"manifest": f"{folder}/manifest.csv"} | weights
+
+
+rule train_downstream:
+    input:
+        unpack(synthetic_images),
+        shots=f"{CELL}/shots.csv",
+    output:
+        metrics=f"{CELL}/downstream/{{method}}/metrics.json",
+        history=f"{CELL}/downstream/{{method}}/history.csv",
+        predictions=f"{CELL}/downstream/{{method}}/predictions.csv",
+        head=f"{CELL}/downstream/{{method}}/head.safetensors",
+    log:
+        "<logs>/train_downstream/{dataset}/seed{seed}/shots{shots}/{method}.log",
+    benchmark:
+        "<benchmarks>/train_downstream/{dataset}/seed{seed}/shots{shots}/{method}.jsonl"
+    conda:
+        "../envs/vision.yaml"
+    params:
+        settings=lambda wildcards: settings(
+            "TrainDownstream",
+            method=wildcards.method,
+            dataset=wildcards.dataset,
+            downstream=CONFIG.downstream,
+            backbone=CONFIG.models.backbone,
+            synthetic_probability=CONFIG.methods[wildcards.method].synthetic_probability or 0.0,
+        ),
+        code=code("train_downstream"),
+        synthetic=lambda wildcards, input: " ".join(
+            f"--{name} {input[name]}" for name in ("manifest", "weights") if name in input.keys()
+        ),
+        folder=subpath(output.metrics, parent=True),
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=GPU,
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=micro_batch,
+    shell:
+        "python {SCRIPTS}/train_downstream.py {input.shots} {params.synthetic} --settings {params.settings:q}"
+        " --seed {wildcards.seed} --shots {wildcards.shots} --store {STORE}"
+        " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
+        " --output {params.folder} 2>&1 | tee {log}"

@@ -1,0 +1,32 @@
+rule learn_embeddings:
+    input:
+        f"{CELL}/shots.csv",
+    output:
+        f"{CELL}/embeddings/{{embedding}}.safetensors",
+    log:
+        "<logs>/learn_embeddings/{dataset}/seed{seed}/shots{shots}/{embedding}.log",
+    benchmark:
+        "<benchmarks>/learn_embeddings/{dataset}/seed{seed}/shots{shots}/{embedding}.jsonl"
+    conda:
+        "../envs/diffusion.yaml"
+    params:
+        settings=lambda wildcards: settings(
+            "LearnEmbeddings",
+            embedding=CONFIG.embeddings[wildcards.embedding],
+            diffusion=CONFIG.models.diffusion,
+        ),
+        code=code("learn_embeddings"),
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=GPU,
+        mem_mb=12_000,
+        runtime=lambda wildcards, attempt: 600 * attempt,
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        words_together=EXECUTION.words_together,
+        shards=EXECUTION.shards,
+    shell:
+        "python {SCRIPTS}/learn_embeddings.py {input} --settings {params.settings:q}"
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots} --store {STORE}"
+        " --device {resources.device} --torch-threads {resources.torch_threads}"
+        " --words-together {resources.words_together} --shards {resources.shards} --output {output} 2>&1 | tee {log}"

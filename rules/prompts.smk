@@ -1,0 +1,28 @@
+rule write_prompts:
+    input:
+        images="<results>/{dataset}/images.csv",
+        instruction=lambda wildcards: CONFIG.prompts[wildcards.prompt_set].instruction,
+    output:
+        "<results>/{dataset}/prompts/{prompt_set}.csv",
+    log:
+        "<logs>/write_prompts/{dataset}/{prompt_set}.log",
+    benchmark:
+        "<benchmarks>/write_prompts/{dataset}/{prompt_set}.jsonl"
+    conda:
+        "../envs/language.yaml"
+    params:
+        settings=lambda wildcards: settings(
+            "WritePrompts",
+            prompts=CONFIG.prompts[wildcards.prompt_set],
+            llama=CONFIG.models.llama,
+        ),
+        code=code("write_prompts"),
+    threads: EXECUTION.torch_threads
+    resources:
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        torch_threads=EXECUTION.torch_threads,
+    shell:
+        "python {SCRIPTS}/write_prompts.py {input.images} --settings {params.settings:q}"
+        " --instruction {input.instruction:q} --torch-threads {resources.torch_threads}"
+        " --output {output} 2>&1 | tee {log}"

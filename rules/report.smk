@@ -1,0 +1,192 @@
+# A block that no method uses costs nothing.
+GENERATORS = list(dict.fromkeys(method.generator for method in CONFIG.methods.values() if method.generator))
+PROMPT_SETS = list(dict.fromkeys(CONFIG.generators[name].prompts for name in GENERATORS if CONFIG.generators[name].prompts))
+CALIBRATED = sorted({CONFIG.weightings[method.weighting].guide for method in CONFIG.methods.values() if method.weighting})
+WITH_IMAGES = [name for name, method in CONFIG.methods.items() if method.generator]
+# The gallery sets the baseline beside ours; where the methods have other names, all are shown.
+IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
+
+
+def report_figures():
+    """The figures that this configuration has something to show in."""
+    figures = ["accuracy.svg", "ablation.svg"]
+    figures += ["calibration.svg"] if CALIBRATED else []
+    figures += ["diversity.html"] if GENERATORS else []
+    figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
+    return [f"<results>/figures/{figure}" for figure in figures]
+
+
+def gallery_sets(name, cell):
+    """Name, manifest and perhaps weights of a method's images in one cell."""
+    method = CONFIG.methods[name]
+    folder = f"{cell}/synthetic/{method.generator}"
+    return [f"{folder}/manifest.csv"] + ([f"{folder}/weights/{method.weighting}.csv"] if method.weighting else [])
+
+
+rule summarise:
+    input:
+        cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
+        cells(f"{CELL}/diversity/{{generator}}.json", generator=GENERATORS),
+        expand("<results>/{dataset}/prompts/{prompt_set}.csv", dataset=CONFIG.datasets, prompt_set=PROMPT_SETS),
+    output:
+        accuracy="<results>/summary/accuracy.csv",
+        per_class="<results>/summary/per_class.csv",
+        diversity="<results>/summary/diversity.csv",
+        prompts="<results>/summary/prompts.csv",
+    log:
+        "<logs>/summarise.log",
+    benchmark:
+        "<benchmarks>/summarise.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        settings=settings(
+            "Summarise",
+            datasets=list(CONFIG.datasets),
+            seeds=CONFIG.seeds,
+            shots=CONFIG.shots,
+            methods=list(CONFIG.methods),
+            generators=GENERATORS,
+            prompt_sets=PROMPT_SETS,
+        ),
+        code=code("summarise"),
+        folder=subpath(output.accuracy, parent=True),
+    resources:
+        mem_mb=1_000,
+        runtime=5,
+    shell:
+        "python {SCRIPTS}/summarise.py --results <results> --settings {params.settings:q}"
+        " --output {params.folder} 2>&1 | tee {log}"
+
+
+rule plot_accuracy:
+    input:
+        "<results>/summary/accuracy.csv",
+    output:
+        report(
+            "<results>/figures/accuracy.svg",
+            category="1 Accuracy",
+            labels={"figure": "Accuracy over shots"},
+            caption="../report/accuracy.rst",
+        ),
+    log:
+        "<logs>/plot_accuracy.log",
+    benchmark:
+        "<benchmarks>/plot_accuracy.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_accuracy"),
+    resources:
+        mem_mb=1_000,
+        runtime=5,
+    shell:
+        "python {SCRIPTS}/plot_accuracy.py {input} --output {output} 2>&1 | tee {log}"
+
+
+rule plot_ablation:
+    input:
+        "<results>/summary/accuracy.csv",
+    output:
+        report(
+            "<results>/figures/ablation.svg",
+            category="1 Accuracy",
+            labels={"figure": "Ablation"},
+            caption="../report/ablation.rst",
+        ),
+    log:
+        "<logs>/plot_ablation.log",
+    benchmark:
+        "<benchmarks>/plot_ablation.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_ablation"),
+    resources:
+        mem_mb=1_000,
+        runtime=5,
+    shell:
+        "python {SCRIPTS}/plot_ablation.py {input} --output {output} 2>&1 | tee {log}"
+
+
+rule tabulate_diversity:
+    input:
+        "<results>/summary/diversity.csv",
+    output:
+        report(
+            "<results>/figures/diversity.html",
+            category="2 Diversity",
+            labels={"figure": "Precision and recall"},
+            caption="../report/diversity.rst",
+        ),
+    log:
+        "<logs>/tabulate_diversity.log",
+    benchmark:
+        "<benchmarks>/tabulate_diversity.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("tabulate_diversity"),
+    resources:
+        mem_mb=1_000,
+        runtime=5,
+    shell:
+        "python {SCRIPTS}/tabulate_diversity.py {input} --output {output} 2>&1 | tee {log}"
+
+
+rule plot_gallery:
+    input:
+        shots=f"<results>/{{dataset}}/seed{CONFIG.seeds[0]}/shots{max(CONFIG.shots)}/shots.csv",
+        sets=[
+            file
+            for name in IN_GALLERY
+            for file in gallery_sets(name, f"<results>/{{dataset}}/seed{CONFIG.seeds[0]}/shots{max(CONFIG.shots)}")
+        ],
+    output:
+        report(
+            "<results>/figures/gallery/{dataset}.html",
+            category="3 Gallery",
+            labels={"figure": "Gallery of {dataset}"},
+            caption="../report/gallery.rst",
+        ),
+    log:
+        "<logs>/plot_gallery/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_gallery/{dataset}.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        sets=lambda wildcards, input: " ".join(
+            f"--set {name} {' '.join(gallery_sets(name, subpath(input.shots, parent=True)))}" for name in IN_GALLERY
+        ),
+        code=code("plot_gallery"),
+    resources:
+        mem_mb=1_000,
+        runtime=5,
+    shell:
+        "python {SCRIPTS}/plot_gallery.py {input.shots} {params.sets} --store {STORE} --output {output} 2>&1 | tee {log}"
+
+
+rule plot_calibration:
+    input:
+        cells(f"{CELL}/guide/{{guide}}/calibration.json", guide=CALIBRATED),
+    output:
+        report(
+            "<results>/figures/calibration.svg",
+            category="4 Weights",
+            labels={"figure": "Calibration of the guide classifiers"},
+            caption="../report/calibration.rst",
+        ),
+    log:
+        "<logs>/plot_calibration.log",
+    benchmark:
+        "<benchmarks>/plot_calibration.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_calibration"),
+    resources:
+        mem_mb=1_000,
+        runtime=5,
+    shell:
+        "python {SCRIPTS}/plot_calibration.py {input} --output {output} 2>&1 | tee {log}"

@@ -1,0 +1,72 @@
+rule train_guide_classifier:
+    input:
+        f"{CELL}/shots.csv",
+    output:
+        head=f"{CELL}/guide/{{guide}}/head.safetensors",
+        calibration=f"{CELL}/guide/{{guide}}/calibration.json",
+        history=f"{CELL}/guide/{{guide}}/history.csv",
+    log:
+        "<logs>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide}.log",
+    benchmark:
+        "<benchmarks>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide}.jsonl"
+    conda:
+        "../envs/vision.yaml"
+    params:
+        settings=lambda wildcards: settings(
+            "TrainGuideClassifier",
+            guide=CONFIG.guides[wildcards.guide],
+            backbone=CONFIG.models.backbone,
+            image_size=CONFIG.downstream.image_size,
+        ),
+        code=code("train_guide_classifier"),
+        folder=subpath(output.head, parent=True),
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=GPU,
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=micro_batch,
+    shell:
+        "python {SCRIPTS}/train_guide_classifier.py {input} --settings {params.settings:q}"
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots}"
+        " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
+        " --output {params.folder} 2>&1 | tee {log}"
+
+
+rule score_images:
+    input:
+        manifest=f"{CELL}/synthetic/{{generator}}/manifest.csv",
+        head=lambda wildcards: f"{CELL}/guide/{CONFIG.weightings[wildcards.weighting].guide}/head.safetensors",
+        calibration=lambda wildcards: f"{CELL}/guide/{CONFIG.weightings[wildcards.weighting].guide}/calibration.json",
+    output:
+        f"{CELL}/synthetic/{{generator}}/weights/{{weighting}}.csv",
+    log:
+        "<logs>/score_images/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.log",
+    benchmark:
+        "<benchmarks>/score_images/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.jsonl"
+    conda:
+        "../envs/vision.yaml"
+    params:
+        settings=lambda wildcards: settings(
+            "ScoreImages",
+            transform=CONFIG.weightings[wildcards.weighting].transform,
+            normalise=CONFIG.weightings[wildcards.weighting].normalise,
+            backbone=CONFIG.models.backbone,
+            image_size=CONFIG.downstream.image_size,
+        ),
+        code=code("score_images"),
+        guide=subpath(input.head, parent=True),
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=GPU,
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=micro_batch,
+    shell:
+        "python {SCRIPTS}/score_images.py {input.manifest} {params.guide} --settings {params.settings:q} --store {STORE}"
+        " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
+        " --output {output} 2>&1 | tee {log}"
