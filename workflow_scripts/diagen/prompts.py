@@ -121,7 +121,8 @@ def prompt_grammar(class_name: str, num_prompts: int) -> str:
         f"root ::= line{{{num_prompts}}}\n"
         f'line ::= "a photo of a" "n"? " " (word " "){{0,{ADJECTIVES}}} {_literal(class_words(class_name))} '
         f'(" " word){{0,{SETTING_WORDS}}} "\\n"\n'
-        "word ::= [a-z] [a-z-]{0,19}\n"
+        'word ::= part ("-" part)?\n'
+        "part ::= [a-z]{1,16}\n"
     )
 
 
