@@ -139,6 +139,7 @@ def llama_model(vocabulary_size: int, width: int, layers: int, heads: int, inner
         num_key_value_heads=heads,
         max_position_embeddings=LLAMA_CONTEXT,
         rms_norm_eps=1e-5,
+        initializer_range=0.06,  # about 1/sqrt(width): smaller values delay copying by hundreds of steps
         tie_word_embeddings=True,
         bos_token_id=256,
         eos_token_id=258,

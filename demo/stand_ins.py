@@ -37,7 +37,7 @@ def write_stand_ins(folder: Path, seed: int = 0) -> None:
         torch.manual_seed(seed)
         write_stable_diffusion(folder / "stable_diffusion")
         write_llama(folder / "llama.gguf")
-        shape = {"image_size": IMAGE_SIZE, "patch_size": 8, "width": 32, "depth": 2, "heads": 2}
+        shape = {"image_size": IMAGE_SIZE, "width": 32, "depth": 2, "heads": 2}
         write_dinov2(folder / "dinov2", shape, dinov2_source().DinoVisionTransformer(**shape).state_dict())
         resnet = resnet_model(8, [8, 16, 16, 32], [1, 1, 1, 1], ["ball", "box"])
         write_resnet(folder / "resnet", resnet, IMAGE_SIZE)

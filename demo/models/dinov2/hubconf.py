@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 dependencies = ["torch", "safetensors"]
+PATCH_SIZE = 8
 
 
 class Attention(nn.Module):
@@ -51,13 +52,20 @@ class DinoVisionTransformer(nn.Module):
     """A vision transformer; names and outputs are those of the original's class of the same name.
 
     ``image_size`` is the side in pixels that the positional embeddings were learned for; other sides that are
-    multiples of ``patch_size`` are served by bicubic interpolation of the embeddings.
+    multiples of ``PATCH_SIZE`` are served by bicubic interpolation of the embeddings. Patches are embedded by three
+    convolutions of stride 2, which learn from fewer images than one of stride 8 (Xiao et al. 2021).
     """
 
-    def __init__(self, image_size: int, patch_size: int, width: int, depth: int, heads: int) -> None:
+    def __init__(self, image_size: int, width: int, depth: int, heads: int) -> None:
         super().__init__()
-        self.patch_size, self.embed_dim, self.grid = patch_size, width, image_size // patch_size
-        self.patch_embed = nn.Conv2d(3, width, patch_size, stride=patch_size)
+        self.patch_size, self.embed_dim, self.grid = PATCH_SIZE, width, image_size // PATCH_SIZE
+        self.patch_embed = nn.Sequential(
+            nn.Conv2d(3, width // 4, 3, stride=2, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width // 4, width // 2, 3, stride=2, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width // 2, width, 3, stride=2, padding=1),
+        )
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.randn(1, 1 + self.grid**2, width) * 0.02)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
