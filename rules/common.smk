@@ -1,6 +1,5 @@
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -9,17 +8,19 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from diagen.checksums import checksum
-from diagen.config import ConfigError, load_config, programs
+from diagen.config import ConfigError, DrawnWorld, load_config, programs
 from diagen.errors import InputError
 from diagen.fingerprint import fingerprint
 
-# The interpreter that runs Snakemake runs the programs, unless a conda environment comes before it.
-os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+os.environ.update(
+    # The interpreter that runs Snakemake runs the programs, unless a conda environment comes before it.
+    PATH=os.pathsep.join((str(Path(sys.executable).parent), *os.get_exec_path())),
+    # Where the programs lie, for the shell: a path in a rule's code would make a clone elsewhere run everything again.
+    DIAGEN=str(workflow.basedir),
+)
 
 STORE = "results/store"
 CELL = "<results>/{dataset}/seed{seed}/shots{shots}"
-BASE = shlex.quote(str(workflow.basedir))
-SCRIPTS = f"{BASE}/workflow_scripts"
 
 
 wildcard_constraints:
@@ -35,7 +36,7 @@ wildcard_constraints:
 
 
 def read_config(config, file):
-    """The validated configuration; local models get the hash of their files, so that other weights mean other results."""
+    """The validated configuration; local models get the hash of their files: other weights mean other results."""
     try:
         valid = load_config(config, file)
         hashes = {
@@ -52,15 +53,23 @@ CONFIG = read_config(config, ", ".join(map(str, workflow.configfiles)))
 EXECUTION = CONFIG.execution
 GPU = int(EXECUTION.device != "cpu")
 
+# A block that no method uses costs nothing.
+GENERATORS = list(dict.fromkeys(method.generator for method in CONFIG.methods.values() if method.generator))
+PROMPT_SETS = list(
+    dict.fromkeys(CONFIG.generators[name].prompts for name in GENERATORS if CONFIG.generators[name].prompts)
+)
+CALIBRATED = sorted(
+    {CONFIG.weightings[method.weighting].guide for method in CONFIG.methods.values() if method.weighting}
+)
+WITH_IMAGES = [name for name, method in CONFIG.methods.items() if method.generator]
+# The gallery sets the baseline beside ours; where the methods have other names, all are shown.
+IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
+
 
 def settings(program, **values):
     """The settings of a program as one JSON string with sorted keys: what Snakemake compares, and what it passes on."""
     model = getattr(programs, f"{program}Settings")(**values)
-    return json_line(model.model_dump(mode="json"))
-
-
-def json_line(value):
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return json.dumps(model.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
 def code(program):
@@ -77,3 +86,41 @@ def cells(pattern, **names):
     """The files of `pattern` for all cells of the experiment: datasets x seeds x shots (x `names`)."""
     grid = {"dataset": CONFIG.datasets, "seed": CONFIG.seeds, "shots": CONFIG.shots}
     return expand(pattern, **grid, **names)
+
+
+def drawn_scenes(dataset):
+    """The list of scenes whose drawing comes before indexing; other datasets are there already."""
+    block = CONFIG.datasets[dataset]
+    return [f"{block.root}/scenes.csv"] if isinstance(block, DrawnWorld) else []
+
+
+def planned_prompts(wildcards):
+    """The prompts that the generator names; without them each prompt is `a photo of a <class>`."""
+    prompt_set = CONFIG.generators[wildcards.generator].prompts
+    return f"<results>/{wildcards.dataset}/prompts/{prompt_set}.csv" if prompt_set else []
+
+
+def synthetic_images(wildcards):
+    """The manifest of the images that the method trains on, and their weights, where it has these."""
+    method = CONFIG.methods[wildcards.method]
+    if method.generator is None:
+        return {}
+    folder = f"{CELL}/synthetic/{method.generator}"
+    weights = {"weights": f"{folder}/weights/{method.weighting}.csv"} if method.weighting else {}
+    return {"manifest": f"{folder}/manifest.csv"} | weights
+
+
+def report_figures():
+    """The figures that this configuration has something to show in."""
+    figures = ["accuracy.svg", "ablation.svg"]
+    figures += ["calibration.svg"] if CALIBRATED else []
+    figures += ["diversity.html"] if GENERATORS else []
+    figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
+    return [f"<results>/figures/{figure}" for figure in figures]
+
+
+def gallery_sets(name, cell):
+    """Name, manifest and perhaps weights of a method's images in one cell."""
+    method = CONFIG.methods[name]
+    folder = f"{cell}/synthetic/{method.generator}"
+    return [f"{folder}/manifest.csv"] + ([f"{folder}/weights/{method.weighting}.csv"] if method.weighting else [])

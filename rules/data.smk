@@ -1,12 +1,3 @@
-from diagen.config import DrawnWorld
-
-
-def drawn_scenes(dataset):
-    """The list of scenes whose drawing comes before indexing; other datasets are there already."""
-    block = CONFIG.datasets[dataset]
-    return [f"{block.root}/scenes.csv"] if isinstance(block, DrawnWorld) else []
-
-
 # Worlds are drawn into the folder that their block names: one rule for each, since folders aren't wildcards.
 for name, world in CONFIG.datasets.items():
     if isinstance(world, DrawnWorld):
@@ -22,8 +13,11 @@ for name, world in CONFIG.datasets.items():
                 f"<benchmarks>/draw_world/{name}.jsonl"
             conda:
                 "../envs/data.yaml"
+            resources:
+                mem_mb=1_000,
+                runtime=10,
             params:
-                root=world.root,
+                root=subpath(output[0], parent=True),
                 classes=",".join(world.classes).replace("_", " "),
                 numbers=(
                     f"--seed {world.seed} --train-val {world.train_val_per_class} --test {world.test_per_class}"
@@ -33,11 +27,8 @@ for name, world in CONFIG.datasets.items():
                     Path(workflow.basedir) / "demo/draw_dataset.py",
                     (Path(workflow.basedir), Path(workflow.basedir) / "workflow_scripts"),
                 ),
-            resources:
-                mem_mb=1_000,
-                runtime=10,
             shell:
-                "PYTHONPATH={BASE} python {BASE}/demo/draw_dataset.py --output {params.root:q}"
+                'PYTHONPATH="$DIAGEN" python "$DIAGEN"/demo/draw_dataset.py --output {params.root:q}'
                 " --classes {params.classes:q} {params.numbers} 2>&1 | tee {log}"
 
 
@@ -52,14 +43,15 @@ rule index_dataset:
         "<benchmarks>/index_dataset/{dataset}.jsonl"
     conda:
         "../envs/data.yaml"
-    params:
-        settings=lambda wildcards: settings("IndexDataset", dataset=CONFIG.datasets[wildcards.dataset]),
-        code=code("index_dataset"),
     resources:
         mem_mb=1_000,
         runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        settings=lambda wildcards: settings("IndexDataset", dataset=CONFIG.datasets[wildcards.dataset]),
+        code=code("index_dataset"),
     shell:
-        "python {SCRIPTS}/index_dataset.py --settings {params.settings:q} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/index_dataset.py --settings {params.settings:q}'
+        " --output {output} 2>&1 | tee {log}"
 
 
 rule draw_shots:
@@ -73,12 +65,12 @@ rule draw_shots:
         "<benchmarks>/draw_shots/{dataset}/seed{seed}/shots{shots}.jsonl"
     conda:
         "../envs/data.yaml"
-    params:
-        settings=lambda wildcards: settings("DrawShots", dataset=wildcards.dataset, guide_pool=CONFIG.guide_pool),
-        code=code("draw_shots"),
     resources:
         mem_mb=1_000,
         runtime=5,
+    params:
+        settings=lambda wildcards: settings("DrawShots", dataset=wildcards.dataset, guide_pool=CONFIG.guide_pool),
+        code=code("draw_shots"),
     shell:
-        "python {SCRIPTS}/draw_shots.py {input} --settings {params.settings:q}"
+        'python "$DIAGEN"/workflow_scripts/draw_shots.py {input} --settings {params.settings:q}'
         " --seed {wildcards.seed} --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"

@@ -9,10 +9,6 @@ rule extract_features:
         "<benchmarks>/extract_features/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
     conda:
         "../envs/vision.yaml"
-    params:
-        settings=settings("ExtractFeatures", features=CONFIG.models.features),
-        code=code("extract_features"),
-        root=STORE,
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
@@ -21,8 +17,12 @@ rule extract_features:
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
         micro_batch=micro_batch,
+    params:
+        settings=settings("ExtractFeatures", features=CONFIG.models.features),
+        code=code("extract_features"),
+        root=lambda wildcards: STORE,
     shell:
-        "python {SCRIPTS}/extract_features.py {input} --root {params.root} --settings {params.settings:q}"
+        'python "$DIAGEN"/workflow_scripts/extract_features.py {input} --root {params.root} --settings {params.settings:q}'
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {output} 2>&1 | tee {log}"
 
@@ -39,7 +39,7 @@ use rule extract_features as extract_real_features with:
     params:
         settings=settings("ExtractFeatures", features=CONFIG.models.features),
         code=code("extract_features"),
-        root=".",
+        root=lambda wildcards: ".",
 
 
 rule measure_diversity:
@@ -56,6 +56,9 @@ rule measure_diversity:
         "<benchmarks>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
     conda:
         "../envs/metrics.yaml"
+    resources:
+        mem_mb=4_000,
+        runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         settings=lambda wildcards: settings(
             "MeasureDiversity",
@@ -65,9 +68,6 @@ rule measure_diversity:
             seed=int(wildcards.seed),
         ),
         code=code("measure_diversity"),
-    resources:
-        mem_mb=4_000,
-        runtime=lambda wildcards, attempt: 30 * attempt,
     shell:
-        "python {SCRIPTS}/measure_diversity.py {input.images} {input.real} {input.manifest} {input.synthetic}"
+        'python "$DIAGEN"/workflow_scripts/measure_diversity.py {input.images} {input.real} {input.manifest} {input.synthetic}'
         " --settings {params.settings:q} --output {output} 2>&1 | tee {log}"

@@ -1,13 +1,3 @@
-def synthetic_images(wildcards):
-    """The manifest of the images that the method trains on, and their weights, where it has these."""
-    method = CONFIG.methods[wildcards.method]
-    if method.generator is None:
-        return {}
-    folder = f"{CELL}/synthetic/{method.generator}"
-    weights = {"weights": f"{folder}/weights/{method.weighting}.csv"} if method.weighting else {}
-    return {"manifest": f"{folder}/manifest.csv"} | weights
-
-
 rule train_downstream:
     input:
         unpack(synthetic_images),
@@ -23,6 +13,14 @@ rule train_downstream:
         "<benchmarks>/train_downstream/{dataset}/seed{seed}/shots{shots}/{method}.jsonl"
     conda:
         "../envs/vision.yaml"
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=GPU,
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=micro_batch,
     params:
         settings=lambda wildcards: settings(
             "TrainDownstream",
@@ -33,20 +31,13 @@ rule train_downstream:
             synthetic_probability=CONFIG.methods[wildcards.method].synthetic_probability or 0.0,
         ),
         code=code("train_downstream"),
+        store=STORE,
         synthetic=lambda wildcards, input: " ".join(
             f"--{name} {input[name]}" for name in ("manifest", "weights") if name in input.keys()
         ),
         folder=subpath(output.metrics, parent=True),
-    threads: EXECUTION.torch_threads
-    resources:
-        gpu=GPU,
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
-        device=EXECUTION.device,
-        torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
     shell:
-        "python {SCRIPTS}/train_downstream.py {input.shots} {params.synthetic} --settings {params.settings:q}"
-        " --seed {wildcards.seed} --shots {wildcards.shots} --store {STORE}"
+        'python "$DIAGEN"/workflow_scripts/train_downstream.py {input.shots} {params.synthetic} --settings {params.settings:q}'
+        " --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {params.folder} 2>&1 | tee {log}"

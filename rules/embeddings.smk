@@ -9,13 +9,6 @@ rule learn_embeddings:
         "<benchmarks>/learn_embeddings/{dataset}/seed{seed}/shots{shots}/{embedding}.jsonl"
     conda:
         "../envs/diffusion.yaml"
-    params:
-        settings=lambda wildcards: settings(
-            "LearnEmbeddings",
-            embedding=CONFIG.embeddings[wildcards.embedding],
-            diffusion=CONFIG.models.diffusion,
-        ),
-        code=code("learn_embeddings"),
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
@@ -25,8 +18,16 @@ rule learn_embeddings:
         torch_threads=EXECUTION.torch_threads,
         words_together=EXECUTION.words_together,
         shards=EXECUTION.shards,
+    params:
+        settings=lambda wildcards: settings(
+            "LearnEmbeddings",
+            embedding=CONFIG.embeddings[wildcards.embedding],
+            diffusion=CONFIG.models.diffusion,
+        ),
+        code=code("learn_embeddings"),
+        store=STORE,
     shell:
-        "python {SCRIPTS}/learn_embeddings.py {input} --settings {params.settings:q}"
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots} --store {STORE}"
+        'python "$DIAGEN"/workflow_scripts/learn_embeddings.py {input} --settings {params.settings:q}'
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads}"
         " --words-together {resources.words_together} --shards {resources.shards} --output {output} 2>&1 | tee {log}"

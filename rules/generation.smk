@@ -1,9 +1,3 @@
-def planned_prompts(wildcards):
-    """The prompts that the generator names; without them each prompt is `a photo of a <class>`."""
-    prompt_set = CONFIG.generators[wildcards.generator].prompts
-    return f"<results>/{wildcards.dataset}/prompts/{prompt_set}.csv" if prompt_set else []
-
-
 rule plan_generation:
     input:
         shots=f"{CELL}/shots.csv",
@@ -16,6 +10,9 @@ rule plan_generation:
         "<benchmarks>/plan_generation/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
     conda:
         "../envs/data.yaml"
+    resources:
+        mem_mb=1_000,
+        runtime=5,
     params:
         settings=lambda wildcards: settings(
             "PlanGeneration",
@@ -25,11 +22,8 @@ rule plan_generation:
         ),
         code=code("plan_generation"),
         prompts=lambda wildcards, input: f"--prompts {input.prompts}" if input.prompts else "",
-    resources:
-        mem_mb=1_000,
-        runtime=5,
     shell:
-        "python {SCRIPTS}/plan_generation.py {input.shots} {params.prompts} --settings {params.settings:q}"
+        'python "$DIAGEN"/workflow_scripts/plan_generation.py {input.shots} {params.prompts} --settings {params.settings:q}'
         " --seed {wildcards.seed} --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"
 
 
@@ -45,15 +39,6 @@ rule generate_images:
         "<benchmarks>/generate_images/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
     conda:
         "../envs/diffusion.yaml"
-    params:
-        settings=lambda wildcards: settings(
-            "GenerateImages",
-            strength=CONFIG.generators[wildcards.generator].strength,
-            guidance_scale=CONFIG.generators[wildcards.generator].guidance_scale,
-            inference_steps=CONFIG.generators[wildcards.generator].inference_steps,
-            diffusion=CONFIG.models.diffusion,
-        ),
-        code=code("generate_images"),
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
@@ -63,7 +48,18 @@ rule generate_images:
         torch_threads=EXECUTION.torch_threads,
         micro_batch=micro_batch,
         shards=EXECUTION.shards,
+    params:
+        settings=lambda wildcards: settings(
+            "GenerateImages",
+            strength=CONFIG.generators[wildcards.generator].strength,
+            guidance_scale=CONFIG.generators[wildcards.generator].guidance_scale,
+            inference_steps=CONFIG.generators[wildcards.generator].inference_steps,
+            diffusion=CONFIG.models.diffusion,
+        ),
+        code=code("generate_images"),
+        store=STORE,
     shell:
-        "python {SCRIPTS}/generate_images.py {input.plan} {input.words} --settings {params.settings:q} --store {STORE}"
+        'python "$DIAGEN"/workflow_scripts/generate_images.py {input.plan} {input.words} --settings {params.settings:q}'
+        " --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --shards {resources.shards} --output {output} 2>&1 | tee {log}"

@@ -10,6 +10,11 @@ rule write_prompts:
         "<benchmarks>/write_prompts/{dataset}/{prompt_set}.jsonl"
     conda:
         "../envs/language.yaml"
+    threads: EXECUTION.torch_threads
+    resources:
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        torch_threads=EXECUTION.torch_threads,
     params:
         settings=lambda wildcards: settings(
             "WritePrompts",
@@ -17,12 +22,7 @@ rule write_prompts:
             llama=CONFIG.models.llama,
         ),
         code=code("write_prompts"),
-    threads: EXECUTION.torch_threads
-    resources:
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
-        torch_threads=EXECUTION.torch_threads,
     shell:
-        "python {SCRIPTS}/write_prompts.py {input.images} --settings {params.settings:q}"
+        'python "$DIAGEN"/workflow_scripts/write_prompts.py {input.images} --settings {params.settings:q}'
         " --instruction {input.instruction:q} --torch-threads {resources.torch_threads}"
         " --output {output} 2>&1 | tee {log}"

@@ -1,28 +1,3 @@
-# A block that no method uses costs nothing.
-GENERATORS = list(dict.fromkeys(method.generator for method in CONFIG.methods.values() if method.generator))
-PROMPT_SETS = list(dict.fromkeys(CONFIG.generators[name].prompts for name in GENERATORS if CONFIG.generators[name].prompts))
-CALIBRATED = sorted({CONFIG.weightings[method.weighting].guide for method in CONFIG.methods.values() if method.weighting})
-WITH_IMAGES = [name for name, method in CONFIG.methods.items() if method.generator]
-# The gallery sets the baseline beside ours; where the methods have other names, all are shown.
-IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
-
-
-def report_figures():
-    """The figures that this configuration has something to show in."""
-    figures = ["accuracy.svg", "ablation.svg"]
-    figures += ["calibration.svg"] if CALIBRATED else []
-    figures += ["diversity.html"] if GENERATORS else []
-    figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
-    return [f"<results>/figures/{figure}" for figure in figures]
-
-
-def gallery_sets(name, cell):
-    """Name, manifest and perhaps weights of a method's images in one cell."""
-    method = CONFIG.methods[name]
-    folder = f"{cell}/synthetic/{method.generator}"
-    return [f"{folder}/manifest.csv"] + ([f"{folder}/weights/{method.weighting}.csv"] if method.weighting else [])
-
-
 rule summarise:
     input:
         cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
@@ -39,6 +14,9 @@ rule summarise:
         "<benchmarks>/summarise.jsonl"
     conda:
         "../envs/figures.yaml"
+    resources:
+        mem_mb=1_000,
+        runtime=5,
     params:
         settings=settings(
             "Summarise",
@@ -50,12 +28,10 @@ rule summarise:
             prompt_sets=PROMPT_SETS,
         ),
         code=code("summarise"),
+        results=subpath(output.accuracy, ancestor=2),
         folder=subpath(output.accuracy, parent=True),
-    resources:
-        mem_mb=1_000,
-        runtime=5,
     shell:
-        "python {SCRIPTS}/summarise.py --results <results> --settings {params.settings:q}"
+        'python "$DIAGEN"/workflow_scripts/summarise.py --results {params.results} --settings {params.settings:q}'
         " --output {params.folder} 2>&1 | tee {log}"
 
 
@@ -75,13 +51,13 @@ rule plot_accuracy:
         "<benchmarks>/plot_accuracy.jsonl"
     conda:
         "../envs/figures.yaml"
-    params:
-        code=code("plot_accuracy"),
     resources:
         mem_mb=1_000,
         runtime=5,
+    params:
+        code=code("plot_accuracy"),
     shell:
-        "python {SCRIPTS}/plot_accuracy.py {input} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/plot_accuracy.py {input} --output {output} 2>&1 | tee {log}'
 
 
 rule plot_ablation:
@@ -100,13 +76,13 @@ rule plot_ablation:
         "<benchmarks>/plot_ablation.jsonl"
     conda:
         "../envs/figures.yaml"
-    params:
-        code=code("plot_ablation"),
     resources:
         mem_mb=1_000,
         runtime=5,
+    params:
+        code=code("plot_ablation"),
     shell:
-        "python {SCRIPTS}/plot_ablation.py {input} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/plot_ablation.py {input} --output {output} 2>&1 | tee {log}'
 
 
 rule tabulate_diversity:
@@ -125,13 +101,13 @@ rule tabulate_diversity:
         "<benchmarks>/tabulate_diversity.jsonl"
     conda:
         "../envs/figures.yaml"
-    params:
-        code=code("tabulate_diversity"),
     resources:
         mem_mb=1_000,
         runtime=5,
+    params:
+        code=code("tabulate_diversity"),
     shell:
-        "python {SCRIPTS}/tabulate_diversity.py {input} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/tabulate_diversity.py {input} --output {output} 2>&1 | tee {log}'
 
 
 rule plot_gallery:
@@ -155,16 +131,18 @@ rule plot_gallery:
         "<benchmarks>/plot_gallery/{dataset}.jsonl"
     conda:
         "../envs/figures.yaml"
+    resources:
+        mem_mb=1_000,
+        runtime=5,
     params:
         sets=lambda wildcards, input: " ".join(
             f"--set {name} {' '.join(gallery_sets(name, subpath(input.shots, parent=True)))}" for name in IN_GALLERY
         ),
         code=code("plot_gallery"),
-    resources:
-        mem_mb=1_000,
-        runtime=5,
+        store=STORE,
     shell:
-        "python {SCRIPTS}/plot_gallery.py {input.shots} {params.sets} --store {STORE} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/plot_gallery.py {input.shots} {params.sets} --store {params.store}'
+        " --output {output} 2>&1 | tee {log}"
 
 
 rule plot_calibration:
@@ -183,10 +161,10 @@ rule plot_calibration:
         "<benchmarks>/plot_calibration.jsonl"
     conda:
         "../envs/figures.yaml"
-    params:
-        code=code("plot_calibration"),
     resources:
         mem_mb=1_000,
         runtime=5,
+    params:
+        code=code("plot_calibration"),
     shell:
-        "python {SCRIPTS}/plot_calibration.py {input} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/plot_calibration.py {input} --output {output} 2>&1 | tee {log}'

@@ -11,6 +11,14 @@ rule train_guide_classifier:
         "<benchmarks>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide}.jsonl"
     conda:
         "../envs/vision.yaml"
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=GPU,
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=micro_batch,
     params:
         settings=lambda wildcards: settings(
             "TrainGuideClassifier",
@@ -20,16 +28,8 @@ rule train_guide_classifier:
         ),
         code=code("train_guide_classifier"),
         folder=subpath(output.head, parent=True),
-    threads: EXECUTION.torch_threads
-    resources:
-        gpu=GPU,
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
-        device=EXECUTION.device,
-        torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
     shell:
-        "python {SCRIPTS}/train_guide_classifier.py {input} --settings {params.settings:q}"
+        'python "$DIAGEN"/workflow_scripts/train_guide_classifier.py {input} --settings {params.settings:q}'
         " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {params.folder} 2>&1 | tee {log}"
@@ -48,6 +48,14 @@ rule score_images:
         "<benchmarks>/score_images/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.jsonl"
     conda:
         "../envs/vision.yaml"
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=GPU,
+        mem_mb=8_000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=micro_batch,
     params:
         settings=lambda wildcards: settings(
             "ScoreImages",
@@ -57,16 +65,10 @@ rule score_images:
             image_size=CONFIG.downstream.image_size,
         ),
         code=code("score_images"),
+        store=STORE,
         guide=subpath(input.head, parent=True),
-    threads: EXECUTION.torch_threads
-    resources:
-        gpu=GPU,
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 60 * attempt,
-        device=EXECUTION.device,
-        torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
     shell:
-        "python {SCRIPTS}/score_images.py {input.manifest} {params.guide} --settings {params.settings:q} --store {STORE}"
+        'python "$DIAGEN"/workflow_scripts/score_images.py {input.manifest} {params.guide} --settings {params.settings:q}'
+        " --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {output} 2>&1 | tee {log}"
