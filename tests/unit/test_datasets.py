@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from diagen.config import DrawnWorld, ImageFolder
 from diagen.datasets import ImageRow, class_label, index_dataset, load_image, read_images, write_images
 from diagen.errors import InputError
-from PIL import Image
 
 PHOTOS = Path(__file__).parents[3] / "shared/data/custom_coco_mini"
 ORIENTATION = 0x0112

@@ -1,0 +1,300 @@
+"""The configuration: what is right passes, and every mistake is told with key and remedy, all at once."""
+
+import copy
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diagen.config import Config, ConfigError, load_config
+
+ROOT = Path(__file__).parents[2]
+DEMO = yaml.safe_load((ROOT / "config/demo.yaml").read_text(encoding="utf-8"))
+FILE = "config/some.yaml"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_a_folder_with_the_named_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Configurations name files relative to the working directory: here they are all there, as empty stand-ins."""
+    folder = tmp_path_factory.mktemp("project")
+    for model in DEMO["models"].values():
+        (folder / model["path"]).mkdir(parents=True, exist_ok=True)
+    for block in DEMO["prompts"].values():
+        path = folder / block["instruction"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((ROOT / block["instruction"]).read_bytes())
+    before = Path.cwd()
+    os.chdir(folder)
+    yield
+    os.chdir(before)
+
+
+def demo() -> dict[str, Any]:
+    return copy.deepcopy(DEMO)
+
+
+def changed(key: str, value: object) -> dict[str, Any]:
+    """The demo's configuration with the entry at the dotted `key` set to `value`."""
+    mapping = demo()
+    block = mapping
+    *parents, last = key.split(".")
+    for parent in parents:
+        block = block[parent]
+    block[last] = value
+    return mapping
+
+
+def without(key: str) -> dict[str, Any]:
+    mapping = demo()
+    block = mapping
+    *parents, last = key.split(".")
+    for parent in parents:
+        block = block[parent]
+    del block[last]
+    return mapping
+
+
+def problems(mapping: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(mapping, FILE)
+    assert FILE in str(caught.value)
+    assert all(problem in str(caught.value) for problem in caught.value.problems)
+    return caught.value.problems
+
+
+def only_problem(mapping: object) -> str:
+    (problem,) = problems(mapping)
+    return problem
+
+
+@pytest.mark.parametrize("name", ["demo", "demo_full"])
+def test_shipped_configurations_are_right(name: str) -> None:
+    mapping = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
+    config = load_config(mapping, name)
+    assert list(config.methods) == ["standard", "da_fusion", "da_fusion_tuned", "noise", "llm", "noise_llm", "diagen"]
+    assert Config.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_paper_s_numbers_are_the_defaults() -> None:
+    mapping = without("seeds")
+    for key in ("shots", "guide_pool", "downstream", "diversity"):
+        del mapping[key]
+    mapping["embeddings"]["paper"] = {}
+    mapping["guides"]["paper"] = {}
+    config = load_config(mapping, FILE)
+    assert (config.seeds, config.shots, config.guide_pool) == ((0, 1, 2), (2, 4, 8), 8)
+    word = config.embeddings["paper"]
+    assert (word.steps, word.batch, word.learning_rate, word.initializer, word.vectors) == (1000, 4, 5e-4, "the", 1)
+    down = config.downstream
+    assert (down.epochs, down.iterations, down.batch, down.learning_rate, down.image_size) == (50, 200, 32, 1e-4, 256)
+    guide = config.guides["paper"]
+    assert (guide.epochs, guide.iterations, guide.patience, guide.weight_decay) == (50, 200, 6, 0.01)
+    assert config.diversity.k == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("generators.diagon", None),
+        ("seed", "`seeds`"),
+        ("generators.llm.strenght", "`strength`"),
+        ("models.difusion", "`diffusion`"),
+        ("models.llama.contxt", "`context`"),
+        ("datasets.world.train_val_per_clas", "`train_val_per_class`"),
+        ("datasets.world.train_val", "train_val_per_class"),
+        ("downstream.colour", "known here: batch"),
+    ],
+)
+def test_unknown_keys(key: str, remedy: str | None) -> None:
+    if remedy is None:
+        assert any(f"`{key}.strength`: missing" in problem for problem in problems(changed(key, {})))
+        return
+    problem = only_problem(changed(key, 1))
+    assert f"`{key}`: unknown key" in problem and remedy in problem
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("experiment", "no/slashes"),
+        ("experiment", None),
+        ("seeds", [-1]),
+        ("seeds", []),
+        ("shots", [0]),
+        ("shots", "two"),
+        ("guide_pool", 2.5),
+        ("datasets.world.seed", "x"),
+        ("datasets.world.classes", ["car"]),
+        ("datasets.world.root", 3),
+        ("models.diffusion.image_size", -64),
+        ("models.diffusion.dtype", "float8"),
+        ("embeddings.paper.steps", 0),
+        ("embeddings.paper.crop", "stretch"),
+        ("prompts.paper.top_p", 1.5),
+        ("generators.llm.strength", 1.2),
+        ("generators.llm.guidance_scale", 0.5),
+        ("generators.noise.noise_levels", [-0.1]),
+        ("guides.paper.augmentation", "none"),
+        ("weightings.paper.normalise", "all"),
+        ("methods.llm.synthetic_probability", 1.5),
+        ("downstream.learning_rate", 0),
+        ("diversity.k", [0]),
+        ("execution.device", "gpu"),
+    ],
+)
+def test_wrong_values_name_their_key(key: str, value: object) -> None:
+    told = problems(changed(key, value))
+    assert any(problem.startswith(f"`{key}") for problem in told)
+
+
+def test_unknown_adapter() -> None:
+    problem = only_problem(changed("datasets.world.adapter", "zip_file"))
+    assert "`datasets.world" in problem and "image_folder" in problem
+
+
+@pytest.mark.parametrize("key", ["experiment", "datasets", "models", "models.diffusion", "generators.llm.strength"])
+def test_missing_keys(key: str) -> None:
+    assert any(re.match(f"`{key}`: missing", problem) for problem in problems(without(key)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "part"),
+    [
+        ("generators.llm.embedding", "fine", "known: paper"),
+        ("generators.llm.prompts", "fine", "known: paper"),
+        ("weightings.paper.guide", "fine", "known: paper"),
+        ("methods.diagen.generator", "fine", "noise_llm"),
+        ("methods.diagen.weighting", "fine", "known: paper"),
+        ("methods.standard.weighting", "paper", "without a generator"),
+        ("methods.standard.synthetic_probability", 0.5, "without a generator"),
+        ("methods.diagen.synthetic_probability", None, "missing"),
+        ("shots", [2, 9], "raise it to at least 9"),
+        ("shots", [2, 2], "twice"),
+        ("generators.noise.noise_levels", [0.1, 0.1], "twice"),
+        ("generators.llm.strength", 0.01, "no step"),
+        ("models.llama", None, "language model"),
+        ("models.llama", {"repository": "a/b", "revision": "c"}, "`models.llama.file`"),
+        ("models.features", {"repository": "a/b"}, "revision"),
+        ("models.features", {}, "path"),
+        ("models.features", {"path": "demo/models/dinov2", "repository": "a/b", "revision": "c"}, "not both"),
+        ("models.backbone.path", "nowhere", "no file or folder nowhere"),
+        ("prompts.paper.instruction", "nowhere.txt", "nowhere.txt"),
+        ("datasets.photos", {"adapter": "image_folder", "root": "nowhere"}, "no folder nowhere"),
+    ],
+)
+def test_impossible_combinations(key: str, value: object, part: str) -> None:
+    assert any(part in problem for problem in problems(changed(key, value)))
+
+
+def test_instruction_without_placeholder() -> None:
+    Path("bare.txt").write_text("Write about {class_name}.")
+    problem = only_problem(changed("prompts.paper.instruction", "bare.txt"))
+    assert "bare.txt" in problem and "{num_prompts}" in problem and "{class_name}" not in problem
+
+
+def test_numbers_beyond_all_bounds() -> None:
+    assert any("generators.llm" in problem for problem in problems(changed("generators.llm.inference_steps", 10**400)))
+
+
+def test_instruction_that_is_no_text() -> None:
+    Path("binary.txt").write_bytes(b"\xff\xfe\x00")
+    assert "binary.txt" in only_problem(changed("prompts.paper.instruction", "binary.txt"))
+
+
+def test_mistakes_of_all_kinds_are_told_at_once() -> None:
+    mapping = changed("generators.llm.strength", 7)
+    mapping["generators"]["noise"]["embeding"] = "paper"
+    mapping["methods"]["diagen"]["weighting"] = "fine"
+    mapping["shots"] = [2, 90]
+    mapping["models"]["backbone"]["path"] = "nowhere"
+    mapping["colour"] = 1
+    told = problems(mapping)
+    for key in (
+        "generators.llm.strength",
+        "generators.noise.embeding",
+        "methods.diagen.weighting",
+        "guide_pool",
+        "models.backbone.path",
+        "colour",
+    ):
+        assert sum(problem.startswith(f"`{key}`") for problem in told) == 1, (key, told)
+    assert len(told) == 6
+
+
+def test_a_wrong_block_is_not_also_told_as_missing() -> None:
+    assert "methods" not in "".join(problems(changed("generators.noise_llm.strength", "high")))
+
+
+def test_configurations_can_t_be_changed() -> None:
+    config = load_config(demo(), FILE)
+    with pytest.raises(Exception, match="frozen"):
+        config.guide_pool = 3
+
+
+@pytest.mark.parametrize("mapping", [None, [], "text", 3, {}])
+def test_files_that_hold_no_configuration(mapping: object) -> None:
+    assert problems(mapping)
+
+
+# ---------------------------------------------------------------- fuzzing
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just(10**400), st.just("paper")
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+def containers(value: object) -> Iterator[dict | list]:
+    """All non-empty mappings and lists in `value`, itself first."""
+    if isinstance(value, dict | list) and value:
+        yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from containers(inner)
+
+
+def mutate(mapping: dict[str, Any], draw: Callable) -> None:
+    """Delete, replace, rename or add one entry anywhere in the mapping."""
+    container = draw(st.sampled_from(list(containers(mapping))))
+    keys = sorted(container, key=str) if isinstance(container, dict) else range(len(container))
+    key = draw(st.sampled_from(keys))
+    match draw(st.sampled_from(["delete", "replace", "rename", "add"])):
+        case "delete":
+            del container[key]
+        case "replace":
+            container[key] = draw(VALUES)
+        case "rename" if isinstance(container, dict):
+            container[f"{key}s"] = container.pop(key)
+        case "add" if isinstance(container, dict):
+            container[draw(st.text(max_size=5))] = draw(VALUES)
+        case _:
+            container.append(draw(VALUES))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_any_mutation_gives_a_configuration_or_a_clear_error(data: st.DataObject) -> None:
+    mapping = demo()
+    for _ in range(data.draw(st.integers(1, 3))):
+        if mapping:
+            mutate(mapping, data.draw)
+    original = copy.deepcopy(mapping)
+    try:
+        config = load_config(mapping, FILE)
+    except ConfigError as error:
+        assert error.problems and all(problem.startswith("`") and ": " in problem for problem in error.problems)
+        assert len(set(error.problems)) == len(error.problems)
+    else:
+        assert Config.model_validate_json(config.model_dump_json()) == config
+    assert repr(mapping) == repr(original)
