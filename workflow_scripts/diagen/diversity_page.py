@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pandas as pd
+from markupsafe import Markup
 
 from diagen.labels import label
 from diagen.pages import render
@@ -20,6 +21,7 @@ PAPER = {
 }
 
 _STYLE = """
+body { max-width: 92rem; }
 .tables { display: flex; flex-wrap: wrap; gap: 0 4rem; align-items: flex-start; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .3rem 0 1rem; }
 caption { text-align: left; color: var(--faint); padding-bottom: .4rem; }
@@ -27,9 +29,9 @@ th { font-weight: 500; text-align: right; padding: .25rem .6rem; }
 th[scope=row] { text-align: left; padding-left: 0; white-space: nowrap; }
 thead tr:first-child th { text-align: center; border-bottom: 1px solid var(--line); }
 thead tr:last-child th { color: var(--faint); border-bottom: 1px solid var(--line); }
-td { text-align: right; padding: .25rem .6rem; min-width: 3.4rem;
-  background: linear-gradient(#fbe3d4, #fbe3d4) no-repeat 0 100% / var(--share, 0) 3px; }
-tbody tr + tr td, tbody tr + tr th { border-top: 1px solid #f2f2f2; }
+td { text-align: right; padding: .25rem .4rem; min-width: 3.2rem;
+  background: linear-gradient(#f3bf9f, #f3bf9f) no-repeat 0 100% / var(--share, 0) 3px; }
+.first { border-left: 1.2rem solid #fff; }
 """
 
 _BODY = """
@@ -37,33 +39,38 @@ _BODY = """
 seeds. Precision and density ask whether synthetic images look real, recall and coverage whether they reach all that is
 real. The bars are drawn to 100 %.</p>
 <div class="tables">
-{% for table in tables %}
+{% for column in columns %}
 <div>
+{% for table in column %}
 <h2>{{ table.heading }}</h2>
 <table>
 <caption>{{ table.caption }}</caption>
 <thead>
 <tr><th></th>
 {% for measure in table.measures %}
-<th colspan="{{ table.shots | length }}">{{ measure }}</th>
+<th colspan="{{ table.shots | length }}"{{ first }}>{{ measure }}</th>
 {% endfor %}
 </tr>
 <tr><th scope="row">shots</th>
-{% for count in table.shots * table.measures | length %}<th scope="col">{{ count }}</th>{% endfor %}
+{% for measure in table.measures %}
+{% for count in table.shots %}<th scope="col"{{ first if loop.first }}>{{ count }}</th>{% endfor %}
+{% endfor %}
 </tr>
 </thead>
 <tbody>
 {% for name, values in table.rows %}
 <tr><th scope="row">{{ name }}</th>
 {% for value in values %}
-{% if value is none %}<td>–</td>
-{% else %}<td style="--share: {{ [value, 100] | min | round(1) }}%">{{ "%.1f" | format(value) }}</td>
+{% set edge = first if loop.index0 % (table.shots | length) == 0 %}
+{% if value is none %}<td{{ edge }}>–</td>
+{% else %}<td{{ edge }} style="--share: {{ [value, 100] | min | round(1) }}%">{{ "%.1f" | format(value) }}</td>
 {% endif %}
 {% endfor %}
 </tr>
 {% endfor %}
 </tbody>
 </table>
+{% endfor %}
 </div>
 {% endfor %}
 </div>
@@ -85,8 +92,9 @@ def diversity_page(diversity: pd.DataFrame) -> str:
     """The page for the summary's table of diversity (columns `statistics.DIVERSITY`); only scope `pooled` is shown."""
     pooled = diversity[diversity["scope"] == "pooled"]
     groups = pooled.groupby(["dataset", "k"], sort=False)
-    tables = [_measured(str(dataset), int(k), rows) for (dataset, k), rows in groups]
-    return render("Precision and recall", _STYLE, _BODY, tables=[*tables, _reported()])
+    measured = [_measured(str(dataset), int(k), rows) for (dataset, k), rows in groups]
+    first = Markup(' class="first"')
+    return render("Precision and recall", _STYLE, _BODY, columns=[measured, [_reported()]], first=first)
 
 
 def _measured(dataset: str, k: int, rows: pd.DataFrame) -> Table:

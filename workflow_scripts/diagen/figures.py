@@ -113,7 +113,7 @@ def plot_ablation(accuracy: pd.DataFrame, baseline: str) -> Figure:
                 axes.grid(axis="x")
                 axes.spines["left"].set_visible(False)
                 axes.set_xlabel("accuracy, %")
-                axes.text(1.02, 1.0, f"points to {label(baseline)}", transform=axes.transAxes, fontsize=8, va="bottom")
+                axes.text(1.02, 1.0, f"vs {label(baseline)}", transform=axes.transAxes, fontsize=8, va="bottom")
     return figure
 
 
@@ -202,7 +202,7 @@ def _draw_runs(axes: Axes, runs: pd.DataFrame, method: str, baseline: str, posit
 
 
 def _difference_text(difference: Difference) -> str:
-    text = f"{100 * difference.mean:+.1f}"
+    text = f"{100 * difference.mean:+.1f}".replace("-", "−")
     if difference.n_pairs < 3 or isnan(difference.low):
         return text
     return f"{text} ± {100 * (difference.high - difference.mean):.1f}"

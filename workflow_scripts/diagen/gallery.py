@@ -52,9 +52,9 @@ images of its guide image; equal shares would fill {{ "%.0f" | format(100 * equa
 <figure>
 <img class="{{ picture.kind }}" src="{{ picture.uri }}" alt="{{ picture.prompt }}">
 <figcaption>{{ picture.prompt }}
-<span class="facts">noise {{ picture.noise_level }}
-{%- if picture.weight is not none %}, weight {{ "%.2f" | format(picture.weight) }}{% endif %}</span>
+<span class="facts">noise {{ picture.noise_level }}</span>
 {% if picture.weight is not none %}
+<span class="facts">weight {{ "%.2f" | format(picture.weight) }}</span>
 <span class="weight"><i style="width: {{ "%.1f" | format(100 * picture.weight) }}%"></i></span>
 {% endif %}
 </figcaption>
