@@ -1,0 +1,140 @@
+"""Diversity against a float64 brute force, the golden figures and cases known by thought."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from diagen import manifold
+from diagen.errors import InputError
+from diagen.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "precision_recall.json"
+
+
+def brute_force(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, float, float, float]:
+    """The definitions, with all pairs in float64."""
+    real, synthetic = real.astype(np.float64), synthetic.astype(np.float64)
+
+    def distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return ((left[:, None] - right[None]) ** 2).sum(-1)
+
+    def radii(points: np.ndarray) -> np.ndarray:
+        own = distances(points, points)
+        np.fill_diagonal(own, np.inf)
+        return np.sort(own, axis=1)[:, k - 1]
+
+    cross = distances(synthetic, real)
+    of_real, of_synthetic = radii(real), radii(synthetic)
+    precision = (cross <= of_real[None]).any(1).mean()
+    recall = (cross <= of_synthetic[:, None]).any(0).mean()
+    density = (cross < of_real[None]).sum() / (k * len(synthetic))
+    coverage = (cross < of_real[None]).any(0).mean()
+    return precision, recall, density, coverage
+
+
+def figures(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, float, float, float]:
+    result = diversity(real, synthetic, [k])[0]
+    return result.precision, result.recall, result.density, result.coverage
+
+
+@pytest.mark.skipif(not GOLDEN.is_file(), reason="the golden figures are not in this checkout")
+def test_golden_figures() -> None:
+    for case in json.loads(GOLDEN.read_text()):
+        rs = np.random.RandomState(case["seed"])
+        real = rs.randn(*case["real_shape"])
+        fake = rs.randn(*case["fake_shape"]) * 0.8 + 0.3
+        expected = [case[name] for name in ("precision", "recall", "density", "coverage")]
+        np.testing.assert_allclose(figures(real, fake, case["k"]), expected, atol=1e-6)
+
+
+def test_line_by_hand() -> None:
+    real, fake = np.arange(6.0)[:, None], np.array([[2.5], [9], [5.5], [-1]])
+    assert figures(real, fake, 1)[:2] == (0.75, 1.0)
+
+
+def test_identical_sets_and_equal_points() -> None:
+    points = np.random.RandomState(0).randn(40, 7).astype(np.float32)
+    assert figures(points, points, 3)[:2] == (1.0, 1.0)
+    assert figures(np.ones((10, 3)), np.ones((10, 3)), 3) == (1.0, 1.0, 0.0, 0.0)
+
+
+whole = st.integers(-3, 3).map(float)
+awkward = st.one_of(whole, st.sampled_from([0.1, 0.3, 1e3, 1e3 + 1e-4, -1e-6]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data(), st.integers(1, 4), st.integers(1, 4), st.sampled_from([np.float32, np.float64]), st.booleans())
+def test_equals_brute_force_with_ties_and_duplicates(
+    data: st.DataObject, width: int, k: int, dtype: type, plain: bool
+) -> None:
+    elements = whole if plain else awkward
+    real = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 30)), width), elements=elements))
+    fake = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 30)), width), elements=elements))
+    real, fake = real.astype(dtype), fake.astype(dtype)
+    assert figures(real, fake, k) == pytest.approx(brute_force(real, fake, k), abs=0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 50.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_brute_force_on_many_points(monkeypatch: pytest.MonkeyPatch, offset: float, dtype: type) -> None:
+    rs = np.random.RandomState(1)
+    real = (rs.randn(230, 24) + offset).astype(dtype)
+    fake = np.concatenate([(rs.randn(150, 24) * 0.8 + offset).astype(dtype), real[:40], real[:20]])
+    expected = {k: brute_force(real, fake, k) for k in (1, 3, 5, 20)}
+    for queries, pairs in ((512, 16384), (17, 100)):
+        monkeypatch.setattr(manifold, "QUERIES", queries)
+        monkeypatch.setattr(manifold, "PAIRS", pairs)
+        results = diversity(real, fake, list(expected))
+        found = {result.k: (result.precision, result.recall, result.density, result.coverage) for result in results}
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_radii_among_many_duplicates() -> None:
+    """More equal points than the search returns: the exact search takes over."""
+    points = np.repeat(np.array([[0.1, 0.2], [0.1, 0.2 + 1e-9], [3.0, 3.0]]), 40, axis=0)
+    own = ((points[:, None] - points[None]) ** 2).sum(-1)
+    np.fill_diagonal(own, np.inf)
+    np.testing.assert_array_equal(squared_radii(points, [3, 45]), np.sort(own, axis=1)[:, [2, 44]])
+
+
+def test_k_must_be_below_the_number_of_points() -> None:
+    with pytest.raises(InputError, match="k = 5 needs more than 5 images, there are 5"):
+        diversity(np.zeros((9, 2)), np.zeros((5, 2)), [3, 5])
+
+
+def test_features_must_be_finite() -> None:
+    with pytest.raises(InputError, match="real images hold values that are not finite"):
+        diversity(np.full((9, 2), np.nan), np.zeros((9, 2)), [3])
+
+
+def test_scopes(capsys: pytest.CaptureFixture[str]) -> None:
+    rs = np.random.RandomState(2)
+    real = LabelledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 4 + ["sun"] * 4)
+    synthetic = LabelledFeatures(rs.randn(18, 4), ["car"] * 6 + ["boat"] * 9 + ["sun"] * 3)
+    entries = diversity_by_scope(real, synthetic, [3, 5])
+    assert [(entry["scope"], entry["k"]) for entry in entries] == [
+        ("pooled", 3), ("pooled", 5), ("boat", 3), ("car", 3), ("car", 5)
+    ]  # fmt: skip
+    assert entries[2]["n_real"] == 4 and entries[2]["n_synthetic"] == 9
+    expected = brute_force(real.features[:12], synthetic.features[:6], 5)
+    assert tuple(entries[4][name] for name in ("precision", "recall", "density", "coverage")) == pytest.approx(expected)
+    told = capsys.readouterr().err
+    assert "class boat is left out at k = 5" in told and "class sun is left out at k = 3, 5" in told
+
+
+def test_subsample_is_drawn_by_seed_and_keeps_order() -> None:
+    whole_set = LabelledFeatures(np.arange(20.0)[:, None], [str(row) for row in range(20)])
+    part = whole_set.subsample(7, 0, "real")
+    assert part.classes == whole_set.subsample(7, 0, "real").classes != whole_set.subsample(7, 1, "real").classes
+    assert part.features[:, 0].tolist() == [float(name) for name in part.classes] == sorted(part.features[:, 0])
+    assert whole_set.subsample(20, 0).classes == whole_set.subsample(None, 0).classes == whole_set.classes
+
+
+def test_features_and_table_must_match() -> None:
+    with pytest.raises(InputError, match="features of 2 images, but the table lists 1"):
+        LabelledFeatures(np.zeros((2, 3)), ["car"])

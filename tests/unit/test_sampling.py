@@ -1,0 +1,113 @@
+"""Equation 2: exact sums, frequencies, and what the tables refuse."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from diagen.errors import InputError
+from diagen.sampling import (
+    WeightRow,
+    draw_rows,
+    drawing_probabilities,
+    normalise_per_group,
+    read_shares,
+    read_weights,
+    write_weights,
+)
+
+REAL = ["car", "car", "car", "boat", "boat"]
+GUIDES = [0, 1, 2, 0, 1]
+SYNTHETIC = [(name, guide) for name, guide in zip(REAL, GUIDES, strict=True) for _ in range(4)]
+
+
+def probabilities(p: float, shares: list[float] | None = None) -> np.ndarray:
+    names, guides = zip(*SYNTHETIC, strict=True)
+    return drawing_probabilities(REAL, GUIDES, names, guides, shares, p)
+
+
+@given(st.floats(0, 1), st.lists(st.floats(0, 1), min_size=len(SYNTHETIC), max_size=len(SYNTHETIC)))
+def test_every_sum_of_equation_2(p: float, confidences: list[float]) -> None:
+    shares = normalise_per_group(confidences, SYNTHETIC)
+    found = probabilities(p, shares)
+    assert found.sum() == pytest.approx(1, abs=1e-12)
+    assert found[: len(REAL)].sum() == pytest.approx(1 - p, abs=1e-12)
+    counts = Counter(REAL)
+    for name, value in zip(REAL, found, strict=False):
+        assert value == pytest.approx((1 - p) / (2 * counts[name]), abs=1e-15)
+    of_guide = defaultdict(list)
+    for row, group in enumerate(SYNTHETIC):
+        of_guide[group].append(row)
+    for (name, _), rows in of_guide.items():
+        total = sum(confidences[row] for row in rows)
+        for row in rows:
+            part = confidences[row] / total if total > 0 else 1 / len(rows)
+            assert found[len(REAL) + row] == pytest.approx(p / (2 * counts[name]) * part, abs=1e-15)
+
+
+def test_frequencies() -> None:
+    confidences = np.random.RandomState(0).rand(len(SYNTHETIC)) ** 3
+    confidences[3] = 0
+    expected = probabilities(0.7, normalise_per_group(confidences, SYNTHETIC))
+    names = REAL + [name for name, _ in SYNTHETIC]
+    draws = 200_000
+    rows = draw_rows(expected, names, np.random.RandomState(1).rand(draws))
+    counts = np.bincount(rows, minlength=len(names))
+    assert counts[expected == 0].sum() == 0
+    assert chisquare(counts[expected > 0], expected[expected > 0] * draws).pvalue > 0.01
+
+
+def test_same_numbers_draw_the_same_classes_in_all_methods() -> None:
+    names = np.array(REAL + [name for name, _ in SYNTHETIC])
+    uniforms = np.random.RandomState(2).rand(5000)
+    alone = draw_rows(drawing_probabilities(REAL, GUIDES, [], [], None, 0.0), REAL, uniforms)
+    mixed = draw_rows(probabilities(0.7), names.tolist(), uniforms)
+    assert (names[alone] == names[mixed]).mean() > 0.999
+
+
+@pytest.mark.parametrize("edge", [0.0, np.nextafter(1.0, 0.0)])
+def test_draws_stay_among_the_rows(edge: float) -> None:
+    expected = probabilities(1.0)
+    names = REAL + [name for name, _ in SYNTHETIC]
+    assert expected[draw_rows(expected, names, np.array([edge]))] > 0
+
+
+def test_without_weights_images_of_a_guide_weigh_the_same() -> None:
+    assert len(set(probabilities(0.5)[len(REAL) : len(REAL) + 12].round(15))) == 1
+
+
+def test_mistakes() -> None:
+    with pytest.raises(InputError, match="guide image 0 of class boat has no synthetic image"):
+        drawing_probabilities(REAL, GUIDES, ["car"] * 3, [0, 1, 2], None, 0.5)
+    with pytest.raises(InputError, match="no synthetic image"):
+        drawing_probabilities(REAL, GUIDES, [], [], None, 0.5)
+    with pytest.raises(InputError, match="unknown guide image"):
+        drawing_probabilities(["car"], [0], ["car", "car"], [0, 1], None, 0.5)
+    with pytest.raises(InputError, match="don't sum to 1"):
+        probabilities(0.5, [0.2] * len(SYNTHETIC))
+    with pytest.raises(ValueError, match="finite and not negative"):
+        normalise_per_group([float("nan")], ["a"])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 100), st.floats(0, 1)), max_size=5))
+def test_weights_survive_the_file(tmp_path_factory: pytest.TempPathFactory, numbers: list[tuple]) -> None:
+    path = tmp_path_factory.mktemp("weights") / "weights.csv"
+    rows = [WeightRow(f"images/{number}.png", *values) for number, values in enumerate(numbers)]
+    write_weights(rows, path)
+    assert read_weights(path) == rows
+    assert path.read_bytes().splitlines()[0] == b"file_name,confidence,temperature,weight"
+
+
+def test_weights_of_other_images(tmp_path: Path) -> None:
+    path = tmp_path / "weights.csv"
+    write_weights([WeightRow("a.png", 0.5, 1.0, 1.0)], path)
+    assert read_shares(path, ["a.png"]) == [1.0]
+    with pytest.raises(InputError, match="weighs other images"):
+        read_shares(path, ["b.png"])
+    (tmp_path / "other.csv").write_text("file_name\na.png\n")
+    with pytest.raises(InputError, match="lacks confidence, temperature, weight"):
+        read_weights(tmp_path / "other.csv")

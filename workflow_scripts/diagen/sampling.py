@@ -1,0 +1,130 @@
+"""Weights of synthetic images, and which image is drawn how often in training (section 3.4, equation 2).
+
+Free of torch.
+"""
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagen.atomic import atomic_path
+from diagen.errors import InputError
+
+COLUMNS = ("file_name", "confidence", "temperature", "weight")
+
+
+@dataclass(frozen=True)
+class WeightRow:
+    """A synthetic image's calibrated confidence q, and its share `weight` in [0, 1] among those of its guide image."""
+
+    file_name: str
+    confidence: float
+    temperature: float
+    weight: float
+
+
+def write_weights(rows: Iterable[WeightRow], path: Path) -> None:
+    """Write `rows`, in the order of the manifest, to the CSV file `path`."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(astuple(row) for row in rows)
+
+
+def read_weights(path: Path) -> list[WeightRow]:
+    """Read a table of weights. Raises `InputError` when a column is missing."""
+    with open(path, encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        if missing:
+            raise InputError(f"{path} is no table of weights: it lacks {', '.join(sorted(missing))}; run score_images")
+        return [
+            WeightRow(row["file_name"], float(row["confidence"]), float(row["temperature"]), float(row["weight"]))
+            for row in reader
+        ]
+
+
+def read_shares(path: Path, file_names: Sequence[str]) -> list[float]:
+    """The weights of the images `file_names`, in their order. Raises `InputError` when the table is of other images."""
+    rows = read_weights(path)
+    if [row.file_name for row in rows] != list(file_names):
+        raise InputError(f"{path} weighs other images than the manifest lists: run score_images again")
+    return [row.weight for row in rows]
+
+
+def normalise_per_group(values: Sequence[float], groups: Sequence[Hashable]) -> NDArray[np.float64]:
+    """Each value over the sum of its group's, `[n]`: q_ij / sum_k q_ik where groups are guide images.
+
+    A group whose values are all 0 shares equally. Raises `ValueError` for a negative or infinite value.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError("weights must be finite and not negative")
+    members = defaultdict(list)
+    for row, group in enumerate(groups):
+        members[group].append(row)
+    shares = np.empty_like(values)
+    for rows in members.values():
+        total = values[rows].sum()
+        shares[rows] = values[rows] / total if total > 0 else 1 / len(rows)
+    return shares
+
+
+def drawing_probabilities(
+    real_classes: Sequence[str],
+    real_guides: Sequence[int],
+    synthetic_classes: Sequence[str],
+    synthetic_guides: Sequence[int],
+    shares: Sequence[float] | None,
+    synthetic_probability: float,
+) -> NDArray[np.float64]:
+    """The probability of each training image per draw, real ones first, float64 `[n_real + n_synthetic]`, sum 1.
+
+    Equation 2 with balanced classes, so that 1/N becomes 1/(C n_c) for a class of n_c real images: a real image has
+    (1 - p) / (C n_c), a synthetic one of guide i has p / (C n_c) times its share among the images of i. `shares` sum
+    to 1 over each guide image's images; `None` shares equally. Without synthetic images p must be 0.
+    Raises `InputError` when a guide image has no synthetic image though p > 0, or shares don't sum to 1.
+    """
+    guides = list(zip(real_classes, real_guides, strict=True))
+    groups = list(zip(synthetic_classes, synthetic_guides, strict=True))
+    p = synthetic_probability
+    lacking = sorted(set(guides) - set(groups))
+    if p > 0 and lacking:
+        raise InputError(f"guide image {lacking[0][1]} of class {lacking[0][0]} has no synthetic image: generate again")
+    unknown = sorted(set(groups) - set(guides))
+    if unknown:
+        raise InputError(f"synthetic images belong to an unknown guide image {unknown[0]}: manifest and shots differ")
+    if shares is None:
+        shares = normalise_per_group(np.ones(len(groups)), groups)
+    shares = np.asarray(shares, dtype=np.float64)
+    totals = defaultdict(float)
+    for group, share in zip(groups, shares, strict=True):
+        totals[group] += share
+    wrong = [group for group, total in totals.items() if abs(total - 1) > 1e-6]
+    if wrong or (shares < 0).any():
+        raise InputError("weights don't sum to 1 over the images of each guide image: run score_images again")
+    counts = Counter(real_classes)
+    per_class = {name: 1 / (len(counts) * count) for name, count in counts.items()}
+    real = [(1 - p) * per_class[name] for name in real_classes]
+    synthetic = [p * per_class[name] * share for name, share in zip(synthetic_classes, shares, strict=True)]
+    return np.array(real + synthetic, dtype=np.float64)
+
+
+def draw_rows(
+    probabilities: NDArray[np.float64], classes: Sequence[str], uniforms: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Rows drawn with `probabilities` `[n]` by `uniforms` in [0, 1) of any shape; the result has that shape.
+
+    The distribution is inverted with rows sorted by class. As all classes weigh the same whatever the method, equal
+    uniform numbers draw the same class in all methods, and methods are compared under common random numbers.
+    """
+    order = np.argsort(np.asarray(classes), kind="stable")
+    order = order[probabilities[order] > 0]
+    cumulative = np.cumsum(probabilities[order])
+    positions = np.searchsorted(cumulative, uniforms * cumulative[-1], side="right")
+    return order[np.minimum(positions, len(order) - 1)]

@@ -1,0 +1,43 @@
+"""Extract the features of a table's images: float32 [images, D], rows in the order of the table."""
+
+import argparse
+from pathlib import Path
+
+from diagen.atomic import atomic_path
+from diagen.checksums import verify
+from diagen.config.programs import ExtractFeaturesSettings
+from diagen.errors import run
+from diagen.execution import add_execution_arguments, prepare_torch
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table", type=Path, help="images.csv (column `path`) or manifest.csv (column `file_name`)")
+    parser.add_argument("--root", required=True, type=Path, help="folder that the table's paths start from")
+    parser.add_argument("--settings", required=True, type=ExtractFeaturesSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="features.npy to write")
+    add_execution_arguments(parser)
+    arguments = parser.parse_args()
+    source = arguments.settings.features
+    verify(source)
+
+    import numpy as np
+
+    from diagen.backbones import load_feature_extractor
+    from diagen.features import image_features, listed_images
+
+    device = prepare_torch(arguments.device, arguments.torch_threads)
+    features = image_features(
+        load_feature_extractor(source, device),
+        [arguments.root / name for name in listed_images(arguments.table)],
+        size=source.image_size,
+        micro_batch=arguments.micro_batch,
+        device=device,
+    )
+    with atomic_path(arguments.output) as temporary:
+        np.save(temporary, features, allow_pickle=False)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,43 @@
+"""Measure precision, recall, density and coverage of a synthetic set, pooled and for each class."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from diagen.atomic import atomic_path
+from diagen.config.programs import MeasureDiversitySettings
+from diagen.datasets import read_images
+from diagen.errors import run
+from diagen.manifest import read_manifest
+from diagen.manifold import LabelledFeatures, diversity_by_scope
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path, help="images.csv of the dataset")
+    parser.add_argument("real", type=Path, help="features of its images (npy)")
+    parser.add_argument("manifest", type=Path, help="manifest.csv of the synthetic set")
+    parser.add_argument("synthetic", type=Path, help="features of its images (npy)")
+    parser.add_argument("--settings", required=True, type=MeasureDiversitySettings.model_validate_json, help="as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="diversity.json to write")
+    arguments = parser.parse_args()
+    settings = arguments.settings
+
+    images, manifest = read_images(arguments.images), read_manifest(arguments.manifest)
+    real = LabelledFeatures(np.load(arguments.real, allow_pickle=False), [row.class_name for row in images])
+    synthetic = LabelledFeatures(np.load(arguments.synthetic, allow_pickle=False), [row.class_name for row in manifest])
+    chosen = [row for row, image in enumerate(images) if image.split in settings.real_splits]
+    results = diversity_by_scope(
+        real.take(chosen).subsample(settings.subsample, settings.seed, "real"),
+        synthetic.subsample(settings.subsample, settings.seed, "synthetic"),
+        settings.k,
+    )
+    with atomic_path(arguments.output) as temporary:
+        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,64 @@
+"""Train the guide classifier of a cell on its real shots alone, and fit its temperature on the validation images.
+
+Writes head.safetensors, calibration.json and history.csv.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from diagen.atomic import atomic_path
+from diagen.checksums import verify
+from diagen.config.programs import TrainGuideClassifierSettings
+from diagen.errors import run
+from diagen.execution import add_execution_arguments, prepare_torch
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shots", type=Path, help="shots.csv of the cell")
+    parser.add_argument(
+        "--settings", required=True, type=TrainGuideClassifierSettings.model_validate_json, help="as JSON"
+    )
+    parser.add_argument("--dataset", required=True, help="name of the dataset, for the seeds")
+    parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
+    parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
+    parser.add_argument("--output", required=True, type=Path, help="folder to write into")
+    add_execution_arguments(parser)
+    arguments = parser.parse_args()
+    settings = arguments.settings
+    verify(settings.backbone)
+
+    from diagen import classifier
+    from diagen.backbones import load_backbone
+    from diagen.calibration import calibrate
+    from diagen.sampling import drawing_probabilities
+    from diagen.shots import read_shots
+
+    device = prepare_torch(arguments.device, arguments.torch_threads)
+    backbone = load_backbone(settings.backbone, device)
+    cell = classifier.read_cell(read_shots(arguments.shots), arguments.shots)
+    how = {"micro_batch": arguments.micro_batch, "device": device}
+    features = cell.features(backbone, "val", size=settings.image_size, **how)
+    trained = classifier.train_head(
+        backbone,
+        classifier.decode_all(cell.paths["guide"]),
+        cell.labels["guide"],
+        drawing_probabilities(cell.class_names("guide"), cell.guides, [], [], None, 0.0),
+        cell.classes,
+        (features, cell.labels["val"]),
+        classifier.Recipe(**settings.guide.model_dump(), image_size=settings.image_size, best="loss"),
+        seed_parts=(arguments.dataset, arguments.seed, arguments.count, "guide"),
+        label="train_guide_classifier",
+        **how,
+    )
+    calibration = calibrate(trained.head.logits(features), cell.labels["val"])
+    classifier.write_head(trained.head, arguments.output / "head.safetensors")
+    classifier.write_history(trained.history, arguments.output / "history.csv")
+    with atomic_path(arguments.output / "calibration.json") as temporary:
+        temporary.write_text(json.dumps(calibration.to_json(cell.classes), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)
