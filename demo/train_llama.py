@@ -17,9 +17,9 @@ from demo.world import CLASSES, COLOURS, COMMON_PLACES, PLACES
 
 NAME = "llama"
 SEED = 4_000_000
-STEPS = 1600
+STEPS = 1400
 BATCH = 16
-COPYING_STEPS = 400
+COPYING_STEPS = 350
 SHAPE = {"width": 128, "layers": 4, "heads": 4, "inner": 352}
 INSTRUCTIONS = {
     path.stem: path.read_text("utf-8").strip()
