@@ -91,3 +91,14 @@ class MeasureDiversitySettings(Block):
     real_splits: tuple[str, ...]
     subsample: int | None
     seed: int
+
+
+class SummariseSettings(Block):
+    """Settings of `summarise.py`: the names of the blocks whose results are gathered, in the order of the tables."""
+
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    shots: tuple[int, ...]
+    methods: tuple[str, ...]
+    generators: tuple[str, ...]
+    prompt_sets: tuple[str, ...]
