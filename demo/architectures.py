@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -219,7 +220,10 @@ def llama_tensors(model: LlamaForCausalLM) -> Iterable[tuple[str, np.ndarray]]:
 
 def dinov2_source() -> ModuleType:
     """The module ``hubconf`` of the shipped torch.hub repository, which holds the architecture."""
-    return torch.hub._import_module("hubconf", str(MODELS / "dinov2" / "hubconf.py"))
+    spec = spec_from_file_location("hubconf", MODELS / "dinov2" / "hubconf.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def write_dinov2(folder: Path, shape: dict[str, int], weights: dict[str, Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,13 @@ def test_instructions_change_what_llama_writes(llama: Llama) -> None:
         for kind in ("plain", "paper")
     }
     assert words["plain"] > words["paper"]
+
+
+def test_instructions_are_short_and_have_both_placeholders() -> None:
+    assert set(train_llama.INSTRUCTIONS) == set(train_llama.HABITS)
+    for text in train_llama.INSTRUCTIONS.values():
+        assert set(re.findall(r"{.*?}", text)) == {"{num_prompts}", "{class_name}"}
+        assert len(text.split()) <= 220
 
 
 def test_answers_to_learn_from_are_sensible_and_distinct() -> None:
