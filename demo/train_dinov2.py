@@ -12,7 +12,7 @@ from demo.world import CLASSES, COLOURS, PLACES, SIDE, TIMES, Scene, draw, sampl
 
 NAME = "dinov2"
 SEED = 5_000_000
-STEPS = 1500
+STEPS = 900
 BATCH = 64
 SHAPE = {"image_size": SIDE, "width": 128, "depth": 4, "heads": 4}
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

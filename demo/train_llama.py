@@ -17,7 +17,7 @@ from demo.world import CLASSES, COLOURS, COMMON_PLACES, PLACES
 
 NAME = "llama"
 SEED = 4_000_000
-STEPS = 1400
+STEPS = 1100
 BATCH = 16
 COPYING_STEPS = 350
 SHAPE = {"width": 128, "layers": 4, "heads": 4, "inner": 352}
