@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from diagen.config import DiffusionModel
 from diagen.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenise, word_vectors
 from diagen.errors import InputError
@@ -32,7 +33,9 @@ def test_slots_take_the_words_vectors(diffusion: Diffusion, vectors: int) -> Non
     ordinary = ["the", "red", "photo"][:vectors]
     words = torch.cat([word_vectors(diffusion, text) for text in ordinary])[None]
     assert words.shape[1] == vectors
-    ours = encode_prompts(diffusion, tokenise(diffusion.tokenizer, ["a photo of a <x> at night"], ["<x>"], vectors), words)
+    ours = encode_prompts(
+        diffusion, tokenise(diffusion.tokenizer, ["a photo of a <x> at night"], ["<x>"], vectors), words
+    )
     plain = tokenise(diffusion.tokenizer, [f"a photo of a {' '.join(ordinary)} at night"], ["<x>"], vectors)
     assert torch.equal(ours, encode_prompts(diffusion, plain, torch.zeros_like(words)))
 

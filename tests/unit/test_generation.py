@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import StableDiffusionImg2ImgPipeline
+from PIL import Image
+
 from diagen.config import DiffusionModel
 from diagen.config.programs import GenerateImagesSettings
 from diagen.diffusion import Diffusion, load_diffusion
@@ -13,8 +16,6 @@ from diagen.errors import InputError
 from diagen.generation import generate, image_name, missing_rows, noisy_word, write_manifest_of
 from diagen.manifest import read_manifest
 from diagen.plan import PlanRow
-from diffusers import StableDiffusionImg2ImgPipeline
-from PIL import Image
 
 MODEL = {"image_size": 32, "sha256": "0" * 64}
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from diagen.config import DiffusionModel, Embedding
 from diagen.diffusion import Diffusion, load_diffusion, word_vectors
 from diagen.inversion import (
@@ -19,7 +21,6 @@ from diagen.inversion import (
 )
 from diagen.shots import Shot
 from diagen.words import group_classes
-from PIL import Image
 
 SETTINGS = Embedding(steps=50, batch=2, learning_rate=1e-3, vectors=2)
 
@@ -146,10 +147,14 @@ def test_a_photo_is_squashed_or_cut_to_its_centre() -> None:
     assert square(image, "center").size == (40, 40)
 
 
-@pytest.mark.parametrize(("classes", "together", "sizes"), [(6, 8, [6]), (9, 8, [5, 5]), (7, 3, [3, 3, 3]), (4, 2, [2, 2])])
+@pytest.mark.parametrize(
+    ("classes", "together", "sizes"), [(6, 8, [6]), (9, 8, [5, 5]), (7, 3, [3, 3, 3]), (4, 2, [2, 2])]
+)
 def test_groups_have_one_size_and_hold_every_class(classes: int, together: int, sizes: list[int]) -> None:
     shots = [Shot("guide", f"c{name}", guide, f"{name}-{guide}", "") for name in range(classes) for guide in (1, 0)]
     groups = group_classes(shots, together)
     assert [len(group) for group in groups] == sizes
     assert sorted({item.class_name for group in groups for item in group}) == [f"c{name}" for name in range(classes)]
-    assert all(item.paths == (f"{item.class_name[1:]}-0", f"{item.class_name[1:]}-1") for group in groups for item in group)
+    assert all(
+        item.paths == (f"{item.class_name[1:]}-0", f"{item.class_name[1:]}-1") for group in groups for item in group
+    )

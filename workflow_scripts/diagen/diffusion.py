@@ -49,7 +49,9 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
     if model.repository:
         source["revision"] = model.revision
     dtype = getattr(torch, model.dtype)
-    weights = {**source, "dtype": dtype, "use_safetensors": True, **({"variant": model.variant} if model.variant else {})}
+    weights = {**source, "dtype": dtype, "use_safetensors": True}
+    if model.variant:
+        weights["variant"] = model.variant
     try:
         parts = {
             "vae": AutoencoderKL.from_pretrained(subfolder="vae", **weights),

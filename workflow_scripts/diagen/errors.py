@@ -9,9 +9,18 @@ class InputError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call a program's `main`; an `InputError` is printed to standard error and ends the program with status 2."""
+    """Call a program's `main`; a mistake of the user is printed to standard error and ends the program with status 2.
+
+    Such a mistake is an `InputError`, or a file that can't be opened.
+    """
     try:
         main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}; check the path and its permissions", file=sys.stderr)
+    else:
+        return
+    sys.exit(2)

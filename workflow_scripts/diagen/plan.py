@@ -9,7 +9,8 @@ from pathlib import Path
 
 from diagen.atomic import atomic_path
 from diagen.errors import InputError
-from diagen.prompts import PromptRow, pseudo_word, to_pseudo_word
+from diagen.prompts import PromptRow, to_pseudo_word
+from diagen.pseudo_words import pseudo_word
 from diagen.seeds import stable_seed
 from diagen.shots import Shot
 

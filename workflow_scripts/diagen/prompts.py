@@ -16,6 +16,7 @@ from diagen.atomic import atomic_path
 from diagen.config import LlamaModel, PromptSet
 from diagen.errors import InputError
 from diagen.progress import progress
+from diagen.pseudo_words import class_words, pseudo_word
 from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
@@ -42,16 +43,6 @@ class PromptRow:
 
 
 # ---------------------------------------------------------------- the text of a prompt
-
-
-def class_words(class_name: str) -> str:
-    """The class name as a language model sees it: `pine_tree` as `pine tree`."""
-    return " ".join(class_name.replace("_", " ").split())
-
-
-def pseudo_word(class_name: str) -> str:
-    """The learned word of a class in a prompt: `<pine_tree>`."""
-    return f"<{class_words(class_name).replace(' ', '_')}>"
 
 
 def to_pseudo_word(prompt: str, class_name: str) -> str:

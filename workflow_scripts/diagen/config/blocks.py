@@ -82,7 +82,9 @@ class Generator(Block):
     strength: PositiveFloat = Field(le=1.0, description="Strength t0 of img2img (DIAGen: 0.7, DA-Fusion: 0.5).")
     guidance_scale: float = Field(ge=1.0, description="Guidance scale (DIAGen: 15, DA-Fusion: 7.5).")
     images_per_guide: PositiveInt = Field(10, description="Synthetic images per guide image M (paper: 10).")
-    inference_steps: PositiveInt = Field(50, description="Steps of the PNDM schedule before strength cuts it (paper: 50).")
+    inference_steps: PositiveInt = Field(
+        50, le=1000, description="Steps of the PNDM schedule before strength cuts it (paper: 50)."
+    )
 
 
 class Guide(Block):
@@ -90,7 +92,9 @@ class Guide(Block):
 
     epochs: PositiveInt = Field(50, description="Largest number of epochs (paper: 50).")
     iterations: PositiveInt = Field(200, description="Steps per epoch (paper: 200).")
-    patience: PositiveInt = Field(6, description="Stop after this many epochs without a better validation loss (paper: 6).")
+    patience: PositiveInt = Field(
+        6, description="Stop after this many epochs without a better validation loss (paper: 6)."
+    )
     batch: PositiveInt = Field(32, description="Images per step.")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
     weight_decay: float = Field(1e-2, ge=0, description="L2 of Adam (paper: 1e-2).")
@@ -101,7 +105,9 @@ class Weighting(Block):
     """How a synthetic image's weight follows from the guide classifier's confidence (section 3.4, eq. 2)."""
 
     guide: BlockName = Field(description="The guide block that scores the images.")
-    transform: Literal["confidence"] = Field("confidence", description="The weight before normalising: the calibrated confidence q.")
+    transform: Literal["confidence"] = Field(
+        "confidence", description="The weight before normalising: the calibrated confidence q."
+    )
     normalise: Literal["guide_image"] = Field(
         "guide_image", description="Weights sum to one over the images of a guide image (eq. 2)."
     )
@@ -152,8 +158,12 @@ class Config(Block):
 
     experiment: BlockName = Field(description="Name of the folder under `results/`.")
     datasets: dict[BlockName, Dataset] = Field(min_length=1, description="Datasets by name.")
-    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Seeds of the few-shot splits (paper: 0, 1, 2).")
-    shots: tuple[PositiveInt, ...] = Field((2, 4, 8), min_length=1, description="Guide images per class (paper: 2, 4, 8).")
+    seeds: tuple[Seed, ...] = Field(
+        (0, 1, 2), min_length=1, description="Seeds of the few-shot splits (paper: 0, 1, 2)."
+    )
+    shots: tuple[PositiveInt, ...] = Field(
+        (2, 4, 8), min_length=1, description="Guide images per class (paper: 2, 4, 8)."
+    )
     guide_pool: PositiveInt = Field(8, description="Images per class kept for guides; the rest of train-val validates.")
     models: Models
     embeddings: dict[BlockName, Embedding] = Field({}, description="Textual Inversion settings by name.")

@@ -7,6 +7,8 @@ class ConfigError(Exception):
     def __init__(self, file: str, problems: list[str]) -> None:
         """Join `problems` (one line each) under the name of the configuration `file`."""
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-        super().__init__(f"{file}: {count} in the configuration\n" + "\n".join(f"  - {problem}" for problem in problems))
+        super().__init__(
+            f"{file}: {count} in the configuration\n" + "\n".join(f"  - {problem}" for problem in problems)
+        )
         self.file = file
         self.problems = problems

@@ -59,19 +59,19 @@ def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:
     return blocks, problems
 
 
-def _with_constraints(annotation: Any, metadata: list[Any]) -> Any:  # noqa: ANN401 - annotations have no common type
+def _with_constraints(annotation: Any, metadata: list[Any]) -> Any:
     """The annotation with the constraints that stand in its `Field`, such as a least length."""
     return Annotated[(annotation, *metadata)] if metadata else annotation
 
 
-def _parse(adapter: TypeAdapter, value: object, location: Location, annotation: Any) -> tuple[Any, list[str]]:  # noqa: ANN401
+def _parse(adapter: TypeAdapter, value: object, location: Location, annotation: Any) -> tuple[Any, list[str]]:
     try:
         return adapter.validate_python(value), []
     except ValidationError as error:
         return None, [_sentence(detail, location, annotation) for detail in error.errors()]
 
 
-def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> str:  # noqa: ANN401
+def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> str:
     """One pydantic error as key, problem and remedy."""
     blocks = list(_blocks_in(annotation))
     tags = {block.model_fields["adapter"].annotation for block in blocks if "adapter" in block.model_fields}
@@ -88,7 +88,7 @@ def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> s
     return f"`{key}`: {message[0].lower() + message[1:]} (given: {given if len(given) < 80 else given[:77] + '...'})"
 
 
-def _adapter(block: type[Block]) -> Any:  # noqa: ANN401 - an annotation
+def _adapter(block: type[Block]) -> Any:
     return block.model_fields["adapter"].annotation if "adapter" in block.model_fields else None
 
 
@@ -100,7 +100,7 @@ def _blocks_at(blocks: list[type[Block]], location: Location) -> list[type[Block
     return blocks
 
 
-def _blocks_in(annotation: Any) -> Iterator[type[Block]]:  # noqa: ANN401
+def _blocks_in(annotation: Any) -> Iterator[type[Block]]:
     """All block classes inside a type annotation such as `dict[BlockName, ImageFolder | DrawnWorld]`."""
     if isinstance(annotation, type) and issubclass(annotation, Block):
         yield annotation

@@ -14,7 +14,8 @@ class ModelSource(Block):
     repository: str | None = Field(None, description="Hub id, such as `CompVis/stable-diffusion-v1-4`.")
     revision: str | None = Field(None, description="Commit of the hub repository; required with `repository`.")
     sha256: str | None = Field(
-        None, description="Hash of the local files. Filled in by the workflow, so that other weights mean other results."
+        None,
+        description="Hash of the local files. Filled in by the workflow, so that other weights mean other results.",
     )
 
     @model_validator(mode="after")

@@ -37,7 +37,11 @@ def missing_files(sections: Sections) -> set[str]:
         if not Path(prompt_set.instruction).is_file():
             problems.add(f"{key}: no file {prompt_set.instruction}; the shipped ones are in config/instructions/")
             continue
-        text = Path(prompt_set.instruction).read_text(encoding="utf-8")
+        try:
+            text = Path(prompt_set.instruction).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            problems.add(f"{key}: {prompt_set.instruction} is no UTF-8 text; save it as such")
+            continue
         lacking = [field for field in ("{num_prompts}", "{class_name}") if field not in text]
         if lacking:
             problems.add(f"{key}: {prompt_set.instruction} lacks {' and '.join(lacking)}; write it where it belongs")
@@ -76,8 +80,8 @@ def _generator_problems(sections: Sections) -> set[str]:
     for name, generator in (sections["generators"] or {}).items():
         if _kept_steps(generator) < 1:
             problems.add(
-                f"`generators.{name}.strength`: {generator.strength} of {generator.inference_steps} steps leaves no step "
-                "to do; raise `strength` or `inference_steps`"
+                f"`generators.{name}.strength`: {generator.strength} of {generator.inference_steps} steps leaves no "
+                "step to do; raise `strength` or `inference_steps`"
             )
         if len(set(generator.noise_levels)) != len(generator.noise_levels):
             problems.add(f"`generators.{name}.noise_levels`: a level stands there twice; name each once")
