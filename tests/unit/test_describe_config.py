@@ -28,14 +28,14 @@ def test_every_key_of_every_block_has_a_row():
 
 
 def test_stale_files_are_told_and_mended(tmp_path):
-    (tmp_path / "README.md").write_text(f"before\n{describe_config.START}\nold\n{describe_config.END}\nafter\n")
+    (tmp_path / "README.md").write_text(f"before\n{describe_config.START}\nOUTDATED\n{describe_config.END}\nafter\n")
     command = [sys.executable, "workflow_scripts/describe_config.py", "--folder", str(tmp_path)]
     check = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
     assert check.returncode == 1 and "README.md" in check.stderr and "schema.json" in check.stderr
     subprocess.run(command, check=True)
     subprocess.run([*command, "--check"], check=True)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "OUTDATED" not in text
     assert json.loads((tmp_path / "schema.json").read_text())["additionalProperties"] is False
 
 
