@@ -11,7 +11,9 @@ from scipy.special import log_softmax, softmax
 from diagen.calibration import BINS, calibrate, class_confidences, fit_temperature, reliability
 
 
-def overconfident(seed: int, count: int = 80, classes: int = 5, scale: float = 4.0) -> tuple[torch.Tensor, torch.Tensor]:
+def overconfident(
+    seed: int, count: int = 80, classes: int = 5, scale: float = 4.0
+) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(classes, (count,), generator=generator)
     logits = scale * (torch.nn.functional.one_hot(labels, classes) + torch.randn(count, classes, generator=generator))
@@ -22,7 +24,7 @@ def nll(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> float
     return -log_softmax(logits.double().numpy() / temperature, axis=1)[np.arange(len(labels)), labels].mean()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(st.integers(0, 10_000), st.integers(2, 12), st.floats(0.3, 15))
 def test_temperature_against_scipy(seed: int, classes: int, scale: float) -> None:
     logits, labels = overconfident(seed, classes=classes, scale=scale)

@@ -96,7 +96,7 @@ def squared_radii(points: Points, ks: Sequence[int]) -> NDArray[np.float64]:
     index = faiss.IndexFlatL2(centred.shape[1])
     index.add(centred)
     # FAISS adds |x|^2 + |y|^2 - 2 x y, each of whose terms is at most the square of the largest norm.
-    tolerance = _rounding(centred) * 4 * _largest_square(centred)
+    tolerance = _tolerance(centred, 4 * _squares(centred).max())
     searched = min(count, largest + 1 + SPARE)
     radii = np.empty((count, len(ks)))
     wanted = np.array(ks) - 1
@@ -127,7 +127,7 @@ def membership(centres: Points, squared: NDArray[np.float64], points: Points) ->
     database = np.column_stack([2 * x, power, np.ones(len(x))]).astype(np.float32)
     queries = np.column_stack([y, np.ones(len(y)), -y_square]).astype(np.float32)
     terms = 2 * np.sqrt(x_square.max() * y_square.max()) + x_square.max() + squared.max() + y_square.max()
-    tolerance = _rounding(database) * terms
+    tolerance = _tolerance(database, terms)
     index = faiss.IndexFlatIP(database.shape[1])
     index.add(database)
     inside = np.zeros(len(points), dtype=bool)
@@ -211,13 +211,13 @@ def _squares(points: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.einsum("nd,nd->n", points, points, dtype=np.float64)
 
 
-def _largest_square(points: NDArray[np.float32]) -> float:
-    return float(_squares(points).max())
+def _tolerance(points: NDArray[np.float32], terms: float) -> float:
+    """Bound on the error of a float32 inner product whose terms' magnitudes sum to `terms`, underflow included.
 
-
-def _rounding(points: NDArray[np.float32]) -> float:
-    """Bound on the relative error of a float32 inner product of D terms, with room for the rounding of the inputs."""
-    return 2 * (points.shape[1] + 16) * float(np.finfo(np.float32).eps) / 2
+    Doubled, and with room for the rounding of its inputs.
+    """
+    kind = np.finfo(np.float32)
+    return (points.shape[1] + 16) * float(kind.eps * terms + kind.tiny)
 
 
 def _pair_distances(
