@@ -95,7 +95,7 @@ def desert(scene: Backdrop) -> None:
 def forest(scene: Backdrop) -> None:
     """Trunks under a dark canopy, grass in front."""
     far: dict[str, Colour] = {"day": (150, 206, 140), "night": (22, 40, 48), "sunset": (236, 158, 92)}
-    scene.gradient(0, 0.72, mix(far[scene.time], scene.lit((34, 92, 48)), 0.55), far[scene.time])
+    scene.gradient(0, 0.80, mix(far[scene.time], scene.lit((34, 92, 48)), 0.55), far[scene.time])
     for i in range(6):
         x = (i + scene.uniform(0.15, 0.85)) / 6
         half = scene.uniform(0.016, 0.034)

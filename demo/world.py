@@ -55,6 +55,8 @@ PAINT: dict[str, Colour] = {
 OBJECT_LIGHT = {"day": (1.0, 1.0, 1.0), "night": (0.84, 0.85, 0.95), "sunset": (1.0, 0.92, 0.86)}
 # Most things stand on the ground; these hang, swim or fly, and may be turned further.
 FLOATING = frozenset({"fish", "star", "key", "airplane", "clock"})
+# How far below its centre an object meets the ground, as a share of its size; most fill their box downwards.
+FEET = {name: 0.335 if name == "car" else 0.48 for name in OBJECTS}
 SUPERSAMPLING = 3
 
 
@@ -91,7 +93,7 @@ def sample_scene(
     floats = name in FLOATING
     size = float(generator.uniform(0.46, 0.76))
     reach = 0.5 * size + 0.03
-    height = generator.uniform(reach, 1 - reach) if floats else generator.uniform(0.84, 0.93) - 0.48 * size
+    height = generator.uniform(reach, 1 - reach) if floats else generator.uniform(0.84, 0.93) - FEET[name] * size
     return Scene(
         class_name=name,
         colour=chosen_colour,
@@ -113,7 +115,7 @@ def draw(scene: Scene) -> Image.Image:
     backdrop = Backdrop(side, scene.time, np.random.default_rng(scene.detail_seed))
     BACKDROPS[scene.place](backdrop)
     if scene.class_name not in FLOATING and scene.place not in ("water", "space"):
-        half, bottom = 0.44 * scene.size, scene.y + 0.48 * scene.size
+        half, bottom = 0.44 * scene.size, scene.y + FEET[scene.class_name] * scene.size
         box = [side * v for v in (scene.x - half, bottom - 0.03, scene.x + half, bottom + 0.035)]
         backdrop.canvas.ellipse(box, fill=(20, 16, 40, 90))
     light = OBJECT_LIGHT[scene.time]

@@ -1,4 +1,4 @@
-"""The drawn world: pictures are decided by the scene alone, captions have the prompt form, data and training stay apart."""
+"""The drawn world: a scene decides its picture, captions have the prompt form, colours can be told apart."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,18 @@ from hypothesis import strategies as st
 
 from demo.captions import article, caption, training_caption
 from demo.world import (
-    CLASSES, COLOURS, COMMON_PLACES, PAINT, PLACES, RARE_CLASSES, TIMES, UNCOMMON_PLACES,
-    draw, object_paint, pixel_hash, sample_scene,
+    CLASSES,
+    COLOURS,
+    COMMON_PLACES,
+    PAINT,
+    PLACES,
+    RARE_CLASSES,
+    TIMES,
+    UNCOMMON_PLACES,
+    draw,
+    object_paint,
+    pixel_hash,
+    sample_scene,
 )  # fmt: skip
 
 
