@@ -22,8 +22,8 @@ rule extract_features:
         code=code("extract_features"),
         root=lambda wildcards: STORE,
     shell:
-        'python "$DIAGEN"/workflow_scripts/extract_features.py {input} --root {params.root} --settings {params.settings:q}'
-        " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
+        'python "$DIAGEN"/workflow_scripts/extract_features.py {input} --root {params.root}'
+        " --settings {params.settings:q} --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {output} 2>&1 | tee {log}"
 
 
@@ -69,5 +69,5 @@ rule measure_diversity:
         ),
         code=code("measure_diversity"),
     shell:
-        'python "$DIAGEN"/workflow_scripts/measure_diversity.py {input.images} {input.real} {input.manifest} {input.synthetic}'
-        " --settings {params.settings:q} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/measure_diversity.py {input.images} {input.real}'
+        " {input.manifest} {input.synthetic} --settings {params.settings:q} --output {output} 2>&1 | tee {log}"

@@ -37,7 +37,7 @@ rule train_downstream:
         ),
         folder=subpath(output.metrics, parent=True),
     shell:
-        'python "$DIAGEN"/workflow_scripts/train_downstream.py {input.shots} {params.synthetic} --settings {params.settings:q}'
-        " --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
+        'python "$DIAGEN"/workflow_scripts/train_downstream.py {input.shots} {params.synthetic}'
+        " --settings {params.settings:q} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {params.folder} 2>&1 | tee {log}"

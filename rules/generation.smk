@@ -23,8 +23,8 @@ rule plan_generation:
         code=code("plan_generation"),
         prompts=lambda wildcards, input: f"--prompts {input.prompts}" if input.prompts else "",
     shell:
-        'python "$DIAGEN"/workflow_scripts/plan_generation.py {input.shots} {params.prompts} --settings {params.settings:q}'
-        " --seed {wildcards.seed} --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/plan_generation.py {input.shots} {params.prompts}'
+        " --settings {params.settings:q} --seed {wildcards.seed} --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"
 
 
 rule generate_images:

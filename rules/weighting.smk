@@ -68,7 +68,7 @@ rule score_images:
         store=STORE,
         guide=subpath(input.head, parent=True),
     shell:
-        'python "$DIAGEN"/workflow_scripts/score_images.py {input.manifest} {params.guide} --settings {params.settings:q}'
-        " --store {params.store}"
+        'python "$DIAGEN"/workflow_scripts/score_images.py {input.manifest} {params.guide}'
+        " --settings {params.settings:q} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {output} 2>&1 | tee {log}"

@@ -1,0 +1,57 @@
+# make demo         set up, run the demo, say where its report is
+# make test         set up, run all tests
+# make lint         set up, check form and style
+# make demo-models  train the demo's models again, from nothing (hours; an interrupted run goes on where it stopped)
+# make clean        remove all results of the workflow
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: setup demo demo-models test lint clean
+
+BIN := .venv/bin
+# The environment is made again when the pins change, and only then.
+READY := .venv/installed-$(firstword $(shell cksum requirements.txt))
+TRAINING := train_judge train_autoencoder train_diffusion train_llama train_dinov2 train_resnet measure_models
+
+setup: $(READY)
+
+$(READY): requirements.txt
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+	    "$$python" -m venv .venv; break; \
+	  fi; \
+	done
+	@if [ ! -x $(BIN)/python ]; then \
+	  echo "No Python 3.11 to 3.13 found. Install one, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; \
+	fi
+	@if [ -z "$$(command -v cc)" ]; then \
+	  echo "No C compiler found, which llama-cpp-python is built with. Install one, such as Debian's build-essential." >&2; exit 1; \
+	fi
+	$(BIN)/python -m pip install --requirement requirements.txt
+	rm -f .venv/installed-*
+	touch $@
+
+demo: $(READY)
+	$(BIN)/snakemake --cores all --configfile config/demo.yaml
+	@$(MAKE) --no-print-directory results/demo/report.html
+	@echo
+	@echo "The report: $(CURDIR)/results/demo/report.html"
+
+results/demo/report.html: $(wildcard results/demo/summary/* results/demo/figures/* results/demo/figures/gallery/* report/*)
+	$(BIN)/snakemake --cores 1 --configfile config/demo.yaml --report $@
+
+demo-models: $(READY)
+	for program in $(TRAINING); do PYTHONPATH=. $(BIN)/python demo/$$program.py; done
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+clean:
+	rm -rf results .snakemake
