@@ -1,4 +1,4 @@
-"""Set guide images and synthetic images of one cell side by side, as a self-contained page."""
+"""Set guide images and synthetic images of one cell side by side: a page with prompts and weights, or a picture."""
 
 import argparse
 from pathlib import Path
@@ -22,12 +22,13 @@ def main() -> None:
     parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="folder that holds the images")
     parser.add_argument("--classes", type=int, default=12, metavar="N", help="classes to show (default: %(default)s)")
     parser.add_argument("--images", type=int, default=6, metavar="N", help="images per row (default: %(default)s)")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html, or .png without words")
     arguments = parser.parse_args()
     if not all(2 <= len(parts) <= 3 for parts in arguments.sets):
         parser.error("--set takes a name, a manifest and perhaps weights")
 
     from diagen.gallery import SyntheticSet, gallery_page
+    from diagen.gallery_picture import gallery_picture
     from diagen.labels import label
     from diagen.manifest import read_manifest
     from diagen.sampling import read_weights
@@ -41,9 +42,12 @@ def main() -> None:
         )
         for name, manifest, *weights in arguments.sets
     ]
-    page = gallery_page(read_shots(arguments.shots), sets, arguments.store, arguments.classes, arguments.images)
+    content = (read_shots(arguments.shots), sets, arguments.store, arguments.classes, arguments.images)
     with atomic_path(arguments.output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        if arguments.output.suffix == ".png":
+            gallery_picture(*content).save(temporary, optimize=True)
+        else:
+            temporary.write_text(gallery_page(*content), encoding="utf-8")
 
 
 if __name__ == "__main__":

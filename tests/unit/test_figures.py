@@ -1,9 +1,8 @@
 """The report's charts and pages: what they hold, that texts are escaped, and that equal inputs make equal files."""
 
-import csv
+import importlib
 import json
 import re
-import subprocess
 import sys
 from html.parser import HTMLParser
 from itertools import product
@@ -16,7 +15,9 @@ from PIL import Image
 from diagen.diversity_page import PAPER, diversity_page
 from diagen.figures import plot_ablation, plot_accuracy, plot_calibration, pool_bins, save_figure
 from diagen.gallery import SyntheticSet, gallery_page
+from diagen.gallery_picture import gallery_picture
 from diagen.manifest import ManifestRow, write_manifest
+from diagen.sampling import WeightRow, write_weights
 from diagen.shots import Shot, write_shots
 from diagen.statistics import ACCURACY, DIVERSITY, write_table
 
@@ -186,7 +187,16 @@ def test_gallery_embeds_the_first_guide_and_its_images_of_every_set(cell):
     assert gallery_page(shots, sets, store, classes=5, images=2) == page
 
 
-def test_programs_make_the_files_of_the_report(cell, accuracy, diversity):
+def test_gallery_picture_sets_a_row_per_class(cell):
+    store, shots, manifests = cell
+    sets = [SyntheticSet("DA-Fusion", manifests["da_fusion"]), SyntheticSet("DIAGen", manifests["diagen"])]
+    one, two = (gallery_picture(shots, sets, store, classes=classes, images=2) for classes in (1, 2))
+    assert one.width == two.width and two.height > one.height
+    guide = Image.open(shots[2].path).resize((128, 128), Image.Resampling.NEAREST)
+    assert np.array_equal(np.asarray(two)[-128:, :128], np.asarray(guide))
+
+
+def test_programs_make_the_files_of_the_report(cell, accuracy, diversity, monkeypatch):
     folder, shots, manifests = cell
     write_table(accuracy, folder / "accuracy.csv")
     write_table(diversity, folder / "diversity.csv")
@@ -194,25 +204,19 @@ def test_programs_make_the_files_of_the_report(cell, accuracy, diversity):
     write_shots(shots, folder / "shots.csv")
     for name, rows in manifests.items():
         write_manifest(rows, folder / f"{name}.csv")
-    with open(folder / "weights.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file_name", "confidence", "temperature", "weight"])
-        writer.writerows([row.file_name, 0.5, 1.5, 1 / 3] for row in manifests["diagen"])
-    diagen = ["--set", "diagen", folder / "diagen.csv", folder / "weights.csv"]
+    write_weights([WeightRow(row.file_name, 0.5, 1.5, 1 / 3) for row in manifests["diagen"]], folder / "weights.csv")
+    baseline = ["--set", "da_fusion", folder / "da_fusion.csv"]
+    ours = ["--set", "diagen", folder / "diagen.csv", folder / "weights.csv"]
+    gallery = ["plot_gallery", folder / "shots.csv", *baseline, *ours, "--store", folder]
     commands = {
         "accuracy.svg": ["plot_accuracy", folder / "accuracy.csv"],
         "ablation.svg": ["plot_ablation", folder / "accuracy.csv", "--baseline", "missing"],
         "calibration.svg": ["plot_calibration", folder / "calibration.json"],
         "diversity.html": ["tabulate_diversity", folder / "diversity.csv"],
-        "gallery.html": [
-            "plot_gallery", folder / "shots.csv", "--set", "da_fusion", folder / "da_fusion.csv", *diagen,
-            "--store", folder,
-        ],
-    }  # fmt: skip
-    for output, (program, *arguments) in commands.items():
-        command = [sys.executable, f"workflow_scripts/{program}.py", *map(str, arguments)]
-        result = subprocess.run(
-            [*command, "--output", str(folder / output)], capture_output=True, text=True, check=False
-        )
-        assert result.returncode == 0, result.stderr
+        "gallery.html": gallery,
+        "gallery.png": gallery,
+    }
+    for output, command in commands.items():
+        monkeypatch.setattr(sys, "argv", [*map(str, command), "--output", str(folder / output)])
+        importlib.import_module(command[0]).main()
         assert (folder / output).stat().st_size > 1000
