@@ -9,6 +9,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from demo.architectures import (
     LlamaVocabulary,
+    as_byte_letters,
     dinov2_source,
     llama_model,
     resnet_model,
@@ -103,7 +104,12 @@ def write_llama(path: Path) -> None:
     """Writes an untrained Llama whose vocabulary holds ``WORDS`` and all bytes."""
     words = "".join(f" {word}" for word in WORDS)
     vocabulary = LlamaVocabulary([words, "a\n", "user", "assistant"])
-    write_llama_gguf(path, llama_model(len(vocabulary), 64, 2, 2, 96), vocabulary, "stand-in")
+    model = llama_model(len(vocabulary), 64, 2, 2, 96)
+    # Whole words before pieces of words: long strings of letters would be prompts that no text encoder has room for.
+    liking = [2.0 if token.startswith(as_byte_letters(" ")) else 0.5 for token in vocabulary.tokens]
+    with torch.no_grad():
+        model.get_input_embeddings().weight[:, 0] = torch.tensor(liking)
+    write_llama_gguf(path, model, vocabulary, "stand-in")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ for name, world in CONFIG.datasets.items():
                     (Path(workflow.basedir), Path(workflow.basedir) / "workflow_scripts"),
                 ),
             shell:
-                'PYTHONPATH="$DIAGEN" python "$DIAGEN"/demo/draw_dataset.py --output {params.root:q}'
+                'python "$DIAGEN"/demo/draw_dataset.py --output {params.root:q}'
                 " --classes {params.classes:q} {params.numbers} 2>&1 | tee {log}"
 
 

@@ -24,7 +24,7 @@ def main(x):
 """
 LIBRARY = {
     "diagen/__init__.py": "VERSION = 1\n",
-    "diagen/tool.py": "from diagen.config import Config\nfrom diagen.deep import base\n\ndef work(x):\n    return base(x)\n",
+    "diagen/tool.py": "from diagen.config import Config\nfrom diagen.deep import base\ndef work(x): return base(x)\n",
     "diagen/deep.py": "def base(x):\n    return x + 1\n",
     "diagen/late.py": "import torch\n\ndef later(x):\n    '''Doc.'''\n    return x\n",
     "diagen/unused.py": "A = 1\n",

@@ -40,8 +40,8 @@ def verify(model: ModelSource) -> None:
         if found.get(name) != digest:
             state = "is not the file that" if name in found else "is missing, which"
             raise InputError(
-                f"{path if path.is_file() else path / name}: {state} {LIST} names; restore it (`git checkout` does for a "
-                f"shipped model), or, if the change is meant, write its new hash there"
+                f"{path if path.is_file() else path / name}: {state} {LIST} names; restore it (for a shipped model by "
+                f"`git checkout`) or, if the change is meant, write its new hash there"
             )
     digest = _combine(listed or found, path)
     if model.sha256 is not None and digest != model.sha256:
