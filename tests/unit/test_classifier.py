@@ -188,7 +188,9 @@ def test_cells_are_refused_without_validation_or_guides(tmp_path: Path) -> None:
 
 
 def call(monkeypatch: pytest.MonkeyPatch, program: object, *arguments: object) -> None:
-    monkeypatch.setattr("sys.argv", ["program", *map(str, arguments), "--device", "cpu", "--micro-batch", "8"])
+    monkeypatch.setattr(
+        "sys.argv", ["program", *map(str, arguments), "--device", "cpu", "--torch-threads", "1", "--micro-batch", "8"]
+    )
     program.main()
 
 
