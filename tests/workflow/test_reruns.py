@@ -1,0 +1,144 @@
+"""What a change reruns: each row of the table is really changed, and Snakemake asked which jobs it would run."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.workflow.project import copy_project
+
+TABLES = {"summarise", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
+GALLERY = {"plot_gallery"}
+DIAGEN_SET = {
+    "generate_images diagen",
+    "score_images diagen paper",
+    "train_downstream diagen",
+    "extract_features diagen",
+    "measure_diversity diagen",
+    *TABLES,
+    *GALLERY,
+}
+DA_FUSION_SET = {
+    "generate_images da_fusion",
+    "train_downstream da_fusion",
+    "extract_features da_fusion",
+    "measure_diversity da_fusion",
+}
+CONFIGURATION = {
+    "synthetic_probability": (
+        lambda config: config["methods"]["diagen"].update(synthetic_probability=0.5),
+        {"train_downstream diagen", *TABLES},
+    ),
+    "weighting taken away": (
+        lambda config: config["methods"]["diagen"].pop("weighting"),
+        {"train_downstream diagen", *TABLES, *GALLERY},
+    ),
+    "first weighting of a generator": (
+        lambda config: config["methods"]["da_fusion"].update(weighting="paper"),
+        {"score_images da_fusion paper", "train_downstream da_fusion", *TABLES, *GALLERY},
+    ),
+    "diversity.k": (
+        lambda config: config["diversity"].update(k=[1, 2]),
+        {"measure_diversity da_fusion", "measure_diversity diagen", *TABLES},
+    ),
+    "number of prompts": (
+        lambda config: config["prompts"]["paper"].update(per_class=3),
+        {"write_prompts paper", "plan_generation diagen", *DIAGEN_SET},
+    ),
+    "strength": (lambda config: config["generators"]["diagen"].update(strength=0.9), DIAGEN_SET),
+    "embeddings.steps": (
+        lambda config: config["embeddings"]["paper"].update(steps=4),
+        {"learn_embeddings paper", *DA_FUSION_SET, *DIAGEN_SET},
+    ),
+    "one more method": (
+        lambda config: config["methods"].update(half={"generator": "diagen", "synthetic_probability": 0.5}),
+        {"train_downstream half", *TABLES},
+    ),
+    "another way to run": (
+        lambda config: config["execution"].update(
+            device="auto", micro_batch=8, words_together=2, torch_threads=2, shards=2
+        ),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CONFIGURATION)
+def test_configuration(changeable, change):
+    edit, expected = CONFIGURATION[change]
+    changeable.configure(edit)
+    assert {str(job) for job in changeable.plan()} == expected
+
+
+@pytest.mark.parametrize(
+    ("edit", "cell"),
+    [
+        (lambda config: config.update(seeds=[7, 8]), ("seed8", "shots2")),
+        (lambda config: config.update(shots=[2, 3]), ("seed7", "shots3")),
+    ],
+    ids=["one more seed", "one more number of shots"],
+)
+def test_new_cells(changeable, edit, cell):
+    changeable.configure(edit)
+    jobs = changeable.plan()
+    assert {job.cell for job in jobs if job.cell} == {cell}
+    in_cell = {str(job) for job in jobs if job.cell}
+    assert {"draw_shots", "learn_embeddings paper", "train_guide_classifier paper"} < in_cell
+    assert len(in_cell) == 15
+    assert {str(job) for job in jobs if not job.cell} - GALLERY == {*TABLES, "plot_calibration"}
+
+
+def test_instruction(changeable):
+    changeable.replace("config/instructions/paper.txt", "{num_prompts}", "exactly {num_prompts}")
+    assert {str(job) for job in changeable.plan()} == {"write_prompts paper", "plan_generation diagen", *DIAGEN_SET}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "workflow_scripts/score_images.py",
+            "def main() -> None:\n",
+            "def main() -> None:\n    assert True\n",
+            {"score_images diagen paper", "train_downstream diagen", *TABLES, *GALLERY},
+        ),
+        (
+            "workflow_scripts/diagen/manifold.py",
+            "import numpy",
+            "EDITED = True\nimport numpy",
+            {"measure_diversity da_fusion", "measure_diversity diagen", *TABLES},
+        ),
+    ],
+    ids=["program", "library"],
+)
+def test_code(changeable, file, old, new, expected):
+    changeable.replace(file, old, new)
+    assert {str(job) for job in changeable.plan()} == expected
+
+
+def test_form_of_code_reruns_nothing(changeable):
+    changeable.replace("workflow_scripts/score_images.py", '"""', '"""Really: ')
+    changeable.replace("workflow_scripts/diagen/manifold.py", "import numpy", "# A remark.\n\n\nimport numpy")
+    changeable.replace("workflow_scripts/diagen/seeds.py", "def stable_seed(*parts", "def stable_seed(\n    *parts")
+    assert changeable.plan() == set()
+
+
+def test_touched_files_rerun_nothing(changeable):
+    small = [path for path in changeable.folder.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
+    subprocess.run(["touch", *map(str, small)], check=True)
+    assert changeable.plan() == set()
+
+
+def test_a_fresh_clone_with_results_kept_reruns_nothing(finished, tmp_path, stand_ins):
+    clone = copy_project(tmp_path / "elsewhere", stand_ins)
+    for kept in ("results", ".snakemake"):
+        shutil.copytree(finished.folder / kept, clone.folder / kept)
+    assert clone.plan() == set()
+
+
+def test_another_profile_reruns_nothing(changeable):
+    other = changeable.folder / "profiles/other/config.yaml"
+    other.parent.mkdir()
+    other.write_text("resources:\n  - gpu=4\nprintshellcmds: true\n")
+    assert changeable.plan("--workflow-profile", "profiles/other") == set()
+    assert changeable.plan("--workflow-profile", "none") == set()

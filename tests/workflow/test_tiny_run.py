@@ -1,0 +1,76 @@
+"""The whole workflow, on stand-ins, to its end: every file of the results layout, logs, benchmarks and the report."""
+
+import csv
+import hashlib
+import json
+
+CELL = "tiny/world/seed7/shots2"
+METHODS = ("standard", "da_fusion", "diagen")
+GENERATORS = ("da_fusion", "diagen")
+
+
+def expected_files() -> set[str]:
+    """The results layout, spelled out."""
+    return {
+        "tiny/world/images.csv",
+        "tiny/world/features.npy",
+        "tiny/world/prompts/paper.csv",
+        f"{CELL}/shots.csv",
+        f"{CELL}/embeddings/paper.safetensors",
+        *(f"{CELL}/guide/paper/{name}" for name in ("head.safetensors", "calibration.json", "history.csv")),
+        *(f"{CELL}/synthetic/{g}/{name}" for g in GENERATORS for name in ("plan.csv", "manifest.csv", "features.npy")),
+        f"{CELL}/synthetic/diagen/weights/paper.csv",
+        *(
+            f"{CELL}/downstream/{method}/{name}"
+            for method in METHODS
+            for name in ("metrics.json", "history.csv", "predictions.csv", "head.safetensors")
+        ),
+        *(f"{CELL}/diversity/{generator}.json" for generator in GENERATORS),
+        *(f"tiny/summary/{name}.csv" for name in ("accuracy", "per_class", "diversity", "prompts")),
+        *(f"tiny/figures/{name}" for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html")),
+        "tiny/figures/gallery/world.html",
+    }
+
+
+def test_every_file_of_the_layout_is_there_and_no_other(finished):
+    assert {name for name in finished.results() if name.startswith("tiny/")} == expected_files()
+
+
+def test_nothing_is_left_to_do(finished):
+    assert finished.plan() == set()
+
+
+def test_every_job_has_a_log_and_a_benchmark_that_tells_how_it_ran(finished):
+    results = finished.folder / "results/tiny"
+    logs = {path.relative_to(results / "logs").with_suffix("") for path in (results / "logs").rglob("*.log")}
+    benchmarks = {
+        path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.jsonl")
+    }
+    assert logs == benchmarks
+    assert len(logs) == 25
+    record = json.loads((results / "benchmarks/generate_images/world/seed7/shots2/diagen.jsonl").read_text())
+    assert record["resources"]["micro_batch"] == 4
+    assert record["max_rss"] > 0
+
+
+def test_manifest_names_images_of_the_store(finished):
+    store = finished.folder / "results/store"
+    with open(finished.folder / f"results/{CELL}/synthetic/diagen/manifest.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 * 2 * 2
+    for row in rows:
+        assert hashlib.sha256((store / row["file_name"]).read_bytes()).hexdigest() == row["sha256"]
+
+
+def test_summary_holds_each_method_and_split(finished):
+    with open(finished.folder / "results/tiny/summary/accuracy.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["method"], row["split"]) for row in rows} == {
+        (method, split) for method in METHODS for split in ("val", "test", "test_uncommon")
+    }
+    assert all(0 <= float(row["accuracy"]) <= 1 for row in rows)
+
+
+def test_the_report_is_one_file(changeable):
+    changeable.make("--report", "results/tiny/report.html")
+    assert "DIAGen" in (changeable.folder / "results/tiny/report.html").read_text("utf-8")
