@@ -69,8 +69,15 @@ def draw_dataset(output: Path, seed: int, classes: list[str], counts: dict[str, 
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
         values = asdict(scene)
-        rows.append({"file_name": file_name, "split": split, "class": values.pop("class_name"), **values,
-                     "sha256": pixel_hash(picture)})
+        rows.append(
+            {
+                "file_name": file_name,
+                "split": split,
+                "class": values.pop("class_name"),
+                **values,
+                "sha256": pixel_hash(picture),
+            }
+        )
     unfinished = output / "scenes.csv.tmp"
     with open(unfinished, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")

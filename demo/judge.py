@@ -57,6 +57,10 @@ def write_judge(folder: Path, judge: Judge) -> None:
 def load_judge(folder: Path = MODELS / "judge") -> Judge:
     """The trained judge, in float32 on the CPU."""
     judge = Judge(tuple(json.loads((folder / "config.json").read_text("utf-8"))["channels"]))
-    judge.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
-                           for name, tensor in load_file(folder / "model.safetensors").items()})
+    judge.load_state_dict(
+        {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in load_file(folder / "model.safetensors").items()
+        }
+    )
     return judge.eval()

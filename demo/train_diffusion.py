@@ -15,8 +15,8 @@ from demo.text_to_image import TextToImage, new_scheduler, new_tokenizer, tokeni
 from demo.training_scenes import SEED, as_images, training_pixels, training_scenes
 
 NAME = "diffusion"
-STEPS = 4000
-BATCH = 64
+STEPS = 3000
+BATCH = 48
 LEARNING_RATE = 1.5e-3
 # Weights of noise levels: min(SNR, 5) / SNR for noise prediction (Hang et al. 2023, arXiv 2303.09556).
 SNR_LIMIT = 5.0

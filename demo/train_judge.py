@@ -13,7 +13,7 @@ from demo.world import Scene, draw, sample_scene
 
 NAME = "judge"
 SEED = 7_000_000
-STEPS = 1500
+STEPS = 800
 BATCH = 64
 
 

@@ -46,4 +46,4 @@ def training_pixels(processes: int, count: int = COUNT, seed: int = SEED) -> np.
 
 def as_images(pixels: np.ndarray) -> Tensor:
     """Pixels uint8 [B, 64, 64, 3] as float32 [B, 3, 64, 64] in -1..1, the range of Stable Diffusion's autoencoder."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
