@@ -45,7 +45,8 @@ demo-models: $(READY)
 	for program in $(TRAINING); do PYTHONPATH=. $(BIN)/python demo/$$program.py; done
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest tests --ignore tests/unit
 
 lint: $(READY)
 	$(BIN)/ruff check

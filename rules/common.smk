@@ -49,7 +49,7 @@ def read_config(config, file):
     return valid.model_copy(update={"models": valid.models.model_copy(update=hashes)})
 
 
-CONFIG = read_config(config, ", ".join(map(str, workflow.configfiles)))
+CONFIG = read_config(config, ", ".join(os.path.relpath(file) for file in workflow.configfiles))
 EXECUTION = CONFIG.execution
 GPU = int(EXECUTION.device != "cpu")
 
