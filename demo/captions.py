@@ -21,8 +21,8 @@ TIME_PHRASES: dict[str, tuple[str, ...]] = {
 }
 SMALL_WORDS: tuple[str, ...] = ("small", "tiny", "little")
 LARGE_WORDS: tuple[str, ...] = ("large", "big", "huge")
-SMALL_BELOW = 0.55
-LARGE_ABOVE = 0.67
+SMALL_BELOW = 0.60
+LARGE_ABOVE = 0.70
 
 # The 27 object templates of Textual Inversion (Gal et al. 2022, arXiv 2208.01618, appendix D).
 TEMPLATES: tuple[str, ...] = (

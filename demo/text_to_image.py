@@ -104,7 +104,7 @@ def tokenize(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
 def write_text_to_image(folder: Path, model: TextToImage, tokenizer: CLIPTokenizer) -> None:
     """Writes all of Stable Diffusion's folder but the autoencoder, which is there, in float16."""
     pipeline = StableDiffusionImg2ImgPipeline(
-        vae=AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float16),
+        vae=AutoencoderKL.from_pretrained(folder / "vae", dtype=torch.float16),
         text_encoder=model.text_encoder,
         tokenizer=tokenizer,
         unet=model.unet,
@@ -116,13 +116,14 @@ def write_text_to_image(folder: Path, model: TextToImage, tokenizer: CLIPTokeniz
     pipeline.to(torch.float16).save_pretrained(folder)
     # The vocabulary lies in vocab.json and merges.txt, as in Stable Diffusion v1-4, and nowhere else.
     (folder / "tokenizer" / "tokenizer.json").unlink(missing_ok=True)
+    write_clip_tokenizer(folder / "tokenizer", caption_words(), TEXT_LENGTH)
 
 
 def generate_from_noise(
     folder: Path, prompts: list[str], *, seed: int, steps: int = 25, guidance_scale: float = 4.0, device: str = "cpu"
 ) -> Tensor:
     """Pictures float32 [B, 3, 64, 64] in 0..1 of the prompts, from noise alone; picture i has the seed `seed` + i."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32, safety_checker=None)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, safety_checker=None)
     pipeline = pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     parts = []

@@ -108,7 +108,7 @@ def main() -> None:
     decoder = nn.ModuleList([autoencoder.post_quant_conv, autoencoder.decoder])
     train("decoder", decoder, loss_of_decoder, steps=DECODER_STEPS, learning_rate=1.5e-3, weight_decay=1e-4)
     autoencoder.half().save_pretrained(folder)
-    shipped = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).to(arguments.device).eval()
+    shipped = AutoencoderKL.from_pretrained(folder, dtype=torch.float32).to(arguments.device).eval()
     unseen = np.stack([np.asarray(draw(training_scene(number, SEED + 1))) for number in range(500)])
     parameters = sum(parameter.numel() for parameter in shipped.parameters())
     write_metrics(

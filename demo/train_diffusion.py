@@ -1,6 +1,7 @@
 """Trains the UNet and the text encoder of Stable Diffusion in small on captioned scenes of the drawn world."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from demo.text_to_image import TextToImage, new_scheduler, new_tokenizer, tokeni
 from demo.training_scenes import SEED, as_images, training_pixels, training_scenes
 
 NAME = "diffusion"
-STEPS = 3000
+# Two rounds, each with its own rise and fall of the learning rate: steps and highest rate.
+ROUNDS = ((3000, 1.5e-3), (2400, 1.2e-3))
 BATCH = 48
-LEARNING_RATE = 1.5e-3
 # Weights of noise levels: min(SNR, 5) / SNR for noise prediction (Hang et al. 2023, arXiv 2303.09556).
 SNR_LIMIT = 5.0
 
@@ -28,7 +29,7 @@ def scaled_posteriors(folder: Path, pixels: np.ndarray, device: str) -> np.ndarr
     weights = folder / "diffusion_pytorch_model.safetensors"
     path = BUILD / f"posteriors_{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}.npy"
     if not path.exists():
-        autoencoder = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).to(device).eval()
+        autoencoder = AutoencoderKL.from_pretrained(folder, dtype=torch.float32).to(device).eval()
         encoded = np.empty((len(pixels), 8, 16, 16), np.float16)
         for start in range(0, len(pixels), 64):
             posterior = autoencoder.encode(as_images(pixels[start : start + 64]).to(device)).latent_dist
@@ -55,11 +56,11 @@ def main() -> None:
     kept = new_scheduler().alphas_cumprod
     level_weights = (kept / (1 - kept)).clamp(max=SNR_LIMIT) / (kept / (1 - kept))
 
-    def loss_of_step(step: int) -> Tensor:
-        chance = np.random.default_rng([SEED, 2, step])
+    def loss_of_step(step: int, stream: int) -> Tensor:
+        chance = np.random.default_rng([SEED, stream, step])
         chosen = chance.choice(len(scenes), BATCH, replace=False)
         tokens = tokenize(tokenizer, [training_caption(scenes[number], chance) for number in chosen])
-        generator = torch.Generator().manual_seed(SEED + step)
+        generator = torch.Generator().manual_seed(SEED * (stream - 1) + step)
         mean, deviation = torch.from_numpy(posteriors[chosen]).float().chunk(2, 1)
         clean = mean + deviation * torch.randn(mean.shape, generator=generator)
         noise = torch.randn(mean.shape, generator=generator)
@@ -71,13 +72,21 @@ def main() -> None:
         errors = (predicted - noise.to(arguments.device)).square().mean((1, 2, 3))
         return (errors * level_weights[timesteps].to(arguments.device)).mean()
 
-    train(NAME, model, loss_of_step, steps=STEPS, learning_rate=LEARNING_RATE, weight_decay=1e-2)
+    for number, (steps, rate) in enumerate(ROUNDS, start=1):
+        train(
+            f"{NAME}_{number}",
+            model,
+            partial(loss_of_step, stream=1 + number),
+            steps=steps,
+            learning_rate=rate,
+            weight_decay=1e-2,
+        )
     write_text_to_image(folder, model, tokenizer)
     write_metrics(
         NAME,
         {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "steps": STEPS,
+            "steps": sum(steps for steps, _ in ROUNDS),
             "batch": BATCH,
             "seed": SEED,
             "scenes": len(scenes),

@@ -91,9 +91,9 @@ def sample_scene(
     chosen_place = place or PLACES[generator.integers(len(PLACES))]
     chosen_time = time or TIMES[generator.integers(len(TIMES))]
     floats = name in FLOATING
-    size = float(generator.uniform(0.46, 0.76))
+    size = float(generator.uniform(0.54, 0.76))
     reach = 0.5 * size + 0.03
-    height = generator.uniform(reach, 1 - reach) if floats else generator.uniform(0.84, 0.93) - FEET[name] * size
+    height = generator.uniform(0.44, 0.56) if floats else generator.uniform(0.84, 0.93) - FEET[name] * size
     return Scene(
         class_name=name,
         colour=chosen_colour,
@@ -101,9 +101,9 @@ def sample_scene(
         time=chosen_time,
         variant=int(generator.integers(VARIANTS)),
         size=round(size, 4),
-        x=round(float(generator.uniform(reach, 1 - reach)), 4),
+        x=round(float(generator.uniform(max(reach, 0.38), min(1 - reach, 0.62))), 4),
         y=round(float(height), 4),
-        angle=round(float(generator.uniform(-22, 22) if floats else generator.uniform(-7, 7)), 2),
+        angle=round(float(generator.uniform(-10, 10) if floats else generator.uniform(-6, 6)), 2),
         flip=bool(generator.integers(2)),
         detail_seed=int(generator.integers(2**31)),
     )
