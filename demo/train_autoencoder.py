@@ -1,12 +1,9 @@
-"""Trains the autoencoder of Stable Diffusion in small: 64x64 pixels to 16x16 latents of 4 channels, and back.
-
-First encoder and decoder together; then the decoder alone, for sharpness, since it doesn't change the latents.
-"""
+"""Trains the autoencoder of Stable Diffusion in small: 64x64 pixels to 16x16 latents of 4 channels, and back."""
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from demo.architectures import MODELS
@@ -16,10 +13,7 @@ from demo.world import draw
 
 NAME = "autoencoder"
 STEPS = 2000
-DECODER_STEPS = 1200
 BATCH = 16
-# The decoder learns to bear latents that are a little off, in deviations of all latents, as generated ones are.
-LATENT_NOISE = 0.03
 KL_WEIGHT = 1e-6
 EDGE_WEIGHT = 1.0
 SQUARE_WEIGHT = 1.0
@@ -81,32 +75,17 @@ def main() -> None:
     torch.manual_seed(SEED)
     autoencoder = new_autoencoder().to(arguments.device, memory_format=torch.channels_last)
 
-    def batch(phase: int, step: int) -> tuple[Tensor, Tensor]:
-        """Images, and noise of the shape of their latents."""
-        chosen = np.random.default_rng([SEED, phase, step]).choice(len(pixels), BATCH, replace=False)
+    def loss_of_step(step: int) -> Tensor:
+        chosen = np.random.default_rng([SEED, 1, step]).choice(len(pixels), BATCH, replace=False)
         images = as_images(pixels[np.sort(chosen)]).to(arguments.device, memory_format=torch.channels_last)
-        noise = torch.randn(BATCH, 4, 16, 16, generator=torch.Generator().manual_seed(SEED + step))
-        return images, noise.to(arguments.device)
-
-    def loss_of_both(step: int) -> Tensor:
-        images, noise = batch(1, step)
         posterior = autoencoder.encode(images).latent_dist
-        restored = autoencoder.decode(posterior.mean + posterior.std * noise).sample
+        noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(SEED + step))
+        restored = autoencoder.decode(posterior.mean + posterior.std * noise.to(arguments.device)).sample
         return reconstruction_loss(restored, images) + KL_WEIGHT * posterior.kl().mean()
 
-    train(NAME, autoencoder, loss_of_both, steps=STEPS, learning_rate=2e-3, weight_decay=1e-4)
+    train(NAME, autoencoder, loss_of_step, steps=STEPS, learning_rate=2e-3, weight_decay=1e-4)
     deviation = latent_deviation(autoencoder, as_images(pixels[:2000]).to(arguments.device))
     autoencoder.register_to_config(scaling_factor=round(1 / deviation, 5))
-
-    def loss_of_decoder(step: int) -> Tensor:
-        images, noise = batch(2, step)
-        with torch.no_grad():
-            posterior = autoencoder.encode(images).latent_dist
-            latents = posterior.mean + (posterior.std + LATENT_NOISE * deviation) * noise
-        return reconstruction_loss(autoencoder.decode(latents).sample, images)
-
-    decoder = nn.ModuleList([autoencoder.post_quant_conv, autoencoder.decoder])
-    train("decoder", decoder, loss_of_decoder, steps=DECODER_STEPS, learning_rate=1.5e-3, weight_decay=1e-4)
     autoencoder.half().save_pretrained(folder)
     shipped = AutoencoderKL.from_pretrained(folder, dtype=torch.float32).to(arguments.device).eval()
     unseen = np.stack([np.asarray(draw(training_scene(number, SEED + 1))) for number in range(500)])
@@ -116,7 +95,6 @@ def main() -> None:
         {
             "parameters": parameters,
             "steps": STEPS,
-            "decoder_steps": DECODER_STEPS,
             "batch": BATCH,
             "seed": SEED,
             "scaling_factor": shipped.config.scaling_factor,

@@ -17,7 +17,7 @@ from demo.training_scenes import SEED, as_images, training_pixels, training_scen
 
 NAME = "diffusion"
 # Two rounds, each with its own rise and fall of the learning rate: steps and highest rate.
-ROUNDS = ((3000, 1.5e-3), (2400, 1.2e-3))
+ROUNDS = ((3000, 1.5e-3), (1500, 1.2e-3))
 BATCH = 48
 # Weights of noise levels: min(SNR, 5) / SNR for noise prediction (Hang et al. 2023, arXiv 2303.09556).
 SNR_LIMIT = 5.0
