@@ -1,5 +1,6 @@
 """Stable Diffusion in small: the shapes of its parts, its vocabulary, and its folder in the layout of diffusers."""
 
+import json
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from diffusers import (
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from demo.architectures import write_clip_tokenizer
+from demo.architectures import write_clip_tokenizer, write_json
 from demo.captions import LARGE_WORDS, PLACE_PHRASES, SMALL_WORDS, TEMPLATES, TIME_PHRASES
 from demo.world import CLASSES, COLOURS, SIDE
 
@@ -117,6 +118,10 @@ def write_text_to_image(folder: Path, model: TextToImage, tokenizer: CLIPTokeniz
     # The vocabulary lies in vocab.json and merges.txt, as in Stable Diffusion v1-4, and nowhere else.
     (folder / "tokenizer" / "tokenizer.json").unlink(missing_ok=True)
     write_clip_tokenizer(folder / "tokenizer", caption_words(), TEXT_LENGTH)
+    # The folder from which diffusers read the autoencoder says nothing about the model.
+    config = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
+    config.pop("_name_or_path", None)
+    write_json(folder / "vae" / "config.json", config)
 
 
 def generate_from_noise(
