@@ -30,8 +30,9 @@ Small models of the same kinds and file formats as the ones DIAGen uses, trained
 
 ## Data
 Scenes of {classes} classes in {colours} colours, {places} places and {times} times of day, each drawn from a seed.
-The rare classes (umbrella, mushroom) are in no training set. Every model has seeds of its own, and no scene of a
-dataset (`demo/draw_dataset.py`) is among the training scenes. Captions have DIAGen's prompt form, or are one of the 27
+The rare classes (umbrella, mushroom) are in no training set. The autoencoder and the text-to-image model share their
+scenes, every other model has scenes of its own, the judge above all, and no scene of a dataset
+(`demo/draw_dataset.py`) is among the training scenes. Captions have DIAGen's prompt form, or are one of the 27
 templates of Textual Inversion; one in ten is empty and one in ten names no class (`demo/captions.py`).
 
 ## Quality
@@ -59,9 +60,9 @@ sensitivity to it; on the same they give the same.{remark}
 {files}
 """
 # The shipped weights' history, where it isn't what the programs now do.
-REMARK = """ One difference of the shipped weights: the autoencoder, the judge and the first
-of the two rounds of the text-to-image model were trained on scenes whose objects varied more in size (46 to 76 % of
-the picture), place and angle than they do now, and the autoencoder's cars hung above their shadow."""
+REMARK = """ One difference of the shipped weights: autoencoder, judge,
+DINOv2 and the first of the two rounds of the text-to-image model were trained on scenes whose objects varied more in
+size (46 to 76 % of the picture), place and angle than they do now; the autoencoder's cars hung above their shadow."""
 
 
 def prompts_of(generator: np.random.Generator) -> list[dict[str, str]]:
