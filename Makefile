@@ -16,7 +16,7 @@ TRAINING := train_judge train_autoencoder train_diffusion train_llama train_dino
 
 setup: $(READY)
 
-$(READY): requirements.txt
+$(READY):
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	  if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
 	    "$$python" -m venv .venv; break; \
