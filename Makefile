@@ -43,6 +43,8 @@ results/demo/report.html: $(wildcard results/demo/summary/* results/demo/figures
 
 demo-models: $(READY)
 	for program in $(TRAINING); do PYTHONPATH=. $(BIN)/python demo/$$program.py; done
+	$(BIN)/snakemake --cores all --configfile config/demo.yaml
+	PYTHONPATH=.:workflow_scripts $(BIN)/python demo/measure_parts.py
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile

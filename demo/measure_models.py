@@ -1,7 +1,11 @@
-"""Measures the text-to-image model with the judge, and writes the model card and the checksums of all shipped files."""
+"""Measures the text-to-image model with the judge, and writes the model card and the checksums of all shipped files.
+
+The card also holds what `demo/measure_parts.py` measured on a run of the demo.
+"""
 
 import hashlib
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -47,7 +51,7 @@ Judged by the judge below, on pictures made from noise with {steps} PNDM steps a
 | time of day, where the prompt names one | {right_time:.1%} |
 
 With "the" in place of the class name, the class shown most often is in {most_shown:.1%} of the pictures.
-
+{parts}
 ## Training
 {training}
 
@@ -58,6 +62,18 @@ sensitivity to it; on the same they give the same.{remark}
 | file | bytes | SHA-256 |
 |---|---|---|
 {files}
+"""
+PARTS = """
+## What each part of DIAGen does
+Measured on a run of the demo's configuration by `demo/measure_parts.py`, judged by the judge.
+
+| part | figure | value |
+|---|---|---|
+| learned word | pictures from noise that show its class | {learned_word_shows_its_class:.1%} |
+| initial word "the" | pictures from noise that show that class | {initial_word_shows_that_class:.1%} |
+{noise}
+| confidence | area under the ROC against the judge's verdict on the class | {confidence_auc:.3f} |
+| all together | synthetic images that show the class of their guide image | {images_of_their_class:.1%} |
 """
 # The shipped weights' history, where it isn't what the programs now do.
 REMARK = """ One difference of the shipped weights: autoencoder, judge,
@@ -97,11 +113,27 @@ def measure(device: str) -> dict[str, object]:
     return metrics
 
 
+def parts_section() -> str:
+    """What `demo/measure_parts.py` measured, if it was run since the models were trained."""
+    path = metrics_path("parts")
+    if not path.exists():
+        return ""
+    figures = json.loads(path.read_text("utf-8"))
+    rms = figures["word_vector_rms"]
+    noise = [
+        f"| noise of {factor} RMS of a word's coordinates ({float(factor) * rms:.3f}) | "
+        f"feature distance to the clean word's picture | {value:.3f} |"
+        for name, value in figures.items()
+        for factor in re.findall(r"^feature_distance_at_(.*)_rms$", name)
+    ]
+    return PARTS.format(**figures, noise="\n".join(noise))
+
+
 def training_list() -> str:
     """One line for each training program: its figures, as it left them."""
     lines = []
     for path in sorted(metrics_path(NAME).parent.glob("*.json")):
-        if path.stem != NAME:
+        if path.stem not in (NAME, "parts"):
             figures = json.loads(path.read_text("utf-8"))
             lines.append(f"- **{path.stem}**: " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in figures.items()))
     return "\n".join(lines)
@@ -122,7 +154,7 @@ def write_card(folder: Path, metrics: dict[str, object]) -> None:
         steps=metrics["steps"], guidance=metrics["guidance_scale"], prompts=metrics["prompts"],
         right_class=metrics["class"], right_place=metrics["place"], right_colour=metrics["colour"],
         right_time=metrics["time"], most_shown=metrics["most_shown_without_class"],
-        training=training_list(), files="\n".join(rows), remark=REMARK,
+        parts=parts_section(), training=training_list(), files="\n".join(rows), remark=REMARK,
     )  # fmt: skip
     (folder / "MODEL_CARD.md").write_text(card, "utf-8")
     write_checksums(folder)
