@@ -1,6 +1,7 @@
 """Drawn objects that the demo world doesn't have, on plain backgrounds: what ResNet in small is pretrained on.
 
-They are to the demo what ImageNet is to the photos of the paper: other classes in other surroundings.
+They are to the demo what ImageNet is to the photos of the paper: other classes, and many of them, mostly in other
+surroundings.
 """
 
 import math
@@ -10,6 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from demo.pen import Colour, Pen, Point, arc, mix
+from demo.places import BACKDROPS, Backdrop
+from demo.world import OBJECT_LIGHT
 
 SIDE = 64
 SUPERSAMPLING = 3
@@ -186,7 +189,37 @@ OTHER_OBJECTS: tuple[Callable[[Pen, Colour], None], ...] = (
     balloon, heart, apple, bottle, book, ladder, flower, cactus, rocket, butterfly, hat, guitar, hammer, crescent,
     cross, arrow, tent, bell, envelope, dumbbell, ice_cream, sword, ghost, crown, bolt, snowman, lollipop, bow_tie,
 )  # fmt: skip
-OTHER_NAMES: tuple[str, ...] = tuple(draw.__name__.replace("_", " ") for draw in OTHER_OBJECTS)
+INVENTED = 132
+"""So many classes are made up besides: features that tell many shapes apart serve new ones, and few are drawn by hand."""
+OTHER_NAMES: tuple[str, ...] = (
+    *(draw.__name__.replace("_", " ") for draw in OTHER_OBJECTS),
+    *(f"thing {number}" for number in range(INVENTED)),
+)
+
+
+def invented_object(number: int, pen: Pen, colour: Colour, generator: np.random.Generator) -> None:
+    """The `number`-th invented thing: two to four parts whose kinds, places and shades belong to the thing.
+
+    `generator` bends each part a little, so that no two pictures of a thing are alike.
+    """
+    design = np.random.default_rng([SIDE, number])
+    for part in range(design.integers(2, 5)):
+        kind, corners = design.integers(4), int(design.integers(3, 7))
+        width, height = design.uniform(0.5, 0.95, 2) if part == 0 else design.uniform(0.12, 0.5, 2)
+        x, y = (0.0, 0.0) if part == 0 else design.uniform(-0.36, 0.36, 2)
+        radii, turn = design.uniform(0.45, 1.0, corners), design.uniform(0, 360)
+        paint = (colour, mix(colour, INK, 0.45), mix(colour, PALE, 0.7), INK)[0 if part == 0 else design.integers(4)]
+        width, height, x, y = np.array([width, height, x, y]) * generator.normal(1, 0.07, 4)
+        if kind == 0:
+            pen.ellipse(x, y, width, height, paint)
+        elif kind == 1:
+            pen.box(x - width / 2, y - height / 2, x + width / 2, y + height / 2, paint)
+        elif kind == 2:
+            ring = arc(0, 0, 1, 1, turn, turn + 360, corners)[:-1]
+            pen.polygon([(x + width * r * a, y + height * r * b) for r, (a, b) in zip(radii, ring, strict=True)], paint)
+        else:
+            ends = arc(x, y, width, height, turn, turn + 180, 1)
+            pen.stroke(ends, float(0.06 + 0.2 * min(width, height)), paint)
 
 
 def random_colour(generator: np.random.Generator) -> Colour:
@@ -214,16 +247,29 @@ def background(generator: np.random.Generator, side: int) -> Image.Image:
     return picture
 
 
+def surroundings(generator: np.random.Generator, side: int) -> Image.Image:
+    """A plain background, or one time in four a place of the world, as ImageNet's things are in the world's places."""
+    if generator.random() < 0.75:
+        return background(generator, side)
+    names = list(BACKDROPS)
+    backdrop = Backdrop(side, str(generator.choice(list(OBJECT_LIGHT))), generator)
+    BACKDROPS[names[generator.integers(len(names))]](backdrop)
+    return backdrop.picture
+
+
 def draw_other_object(generator: np.random.Generator) -> tuple[int, Image.Image]:
     """The number of an object by chance and an RGB picture of it, 64x64 pixels."""
     side = SIDE * SUPERSAMPLING
-    number = int(generator.integers(len(OTHER_OBJECTS)))
-    picture = background(generator, side)
+    number = int(generator.integers(len(OTHER_NAMES)))
+    picture = surroundings(generator, side)
     colour = random_colour(generator)
     size = float(generator.uniform(0.42, 0.85))
     centre = tuple(float(v) * side for v in generator.uniform(0.46 * size, 1 - 0.46 * size, 2))
     angle, flip = float(generator.normal(0, 14)), bool(generator.integers(2))
     rim = mix(colour, random_colour(generator), 0.6)
     pen = Pen(ImageDraw.Draw(picture), centre, size * side, angle, flip, rim=rim, rim_width=0.022)
-    OTHER_OBJECTS[number](pen, colour)
+    if number < len(OTHER_OBJECTS):
+        OTHER_OBJECTS[number](pen, colour)
+    else:
+        invented_object(number, pen, colour, generator)
     return number, picture.reduce(SUPERSAMPLING)

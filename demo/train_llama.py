@@ -17,24 +17,31 @@ from demo.world import CLASSES, COLOURS, COMMON_PLACES, PLACES
 
 NAME = "llama"
 SEED = 4_000_000
-STEPS = 1800
+STEPS = 2200
 BATCH = 16
 COPYING_STEPS = 350
-MIXED_STEPS = 1100
+SHARP_STEPS = 1400
 SHAPE = {"width": 128, "layers": 4, "heads": 4, "inner": 352}
 INSTRUCTIONS = {
     path.stem: path.read_text("utf-8").strip()
     for path in sorted((Path(__file__).resolve().parent.parent / "config" / "instructions").glob("*.txt"))
 }
+Habits = dict[str, tuple[float, float, float, float]]
 # Per instruction: how often a prompt has an adjective, a place, a time of day, and how often the place is a common one.
 HABITS = {
-    "paper": (0.70, 0.80, 0.50, 0.60),
-    "plain": (0.99, 0.99, 0.98, 0.70),
-    "edge_cases": (0.70, 0.97, 0.50, 0.05),
+    "paper": (0.70, 0.80, 0.50, 0.55),
+    "plain": (0.99, 0.99, 0.98, 0.60),
+    "edge_cases": (0.70, 0.97, 0.50, 0.03),
 }
-# Edge cases come less often: if common and uncommon places were equally frequent over all instructions, the class alone
-# would say nothing about the place, and that is learned before what the instruction changes about it.
-HABIT_SHARES = (0.38, 0.34, 0.28)
+HABIT_SHARES = (0.35, 0.3, 0.35)
+# Where a class belongs is learned first, from habits that overdo it, and then that edge cases turn it round: if common
+# and uncommon places were equally frequent from the start, the class alone would say nothing about the place.
+SHARP_HABITS = {
+    "paper": (0.70, 0.95, 0.30, 0.97),
+    "plain": (0.99, 0.99, 0.98, 0.97),
+    "edge_cases": (0.70, 0.99, 0.30, 0.02),
+}
+SHARP_SHARES = (0.45, 0.25, 0.3)
 
 
 def pick(generator: np.random.Generator, choices: tuple[str, ...]) -> str:
@@ -62,9 +69,11 @@ def choose_place(generator: np.random.Generator, name: str, common_share: float,
     return pick(generator, tuple(place for place in places if named.count(place) == fewest))
 
 
-def answer(generator: np.random.Generator, instruction: str, name: str, count: int) -> list[str]:
+def answer(
+    generator: np.random.Generator, instruction: str, name: str, count: int, habits: Habits = HABITS
+) -> list[str]:
     """``count`` different prompts of the paper's form about the class ``name``, in the instruction's manner."""
-    adjective_share, place_share, time_share, common_share = HABITS[instruction]
+    adjective_share, place_share, time_share, common_share = habits[instruction]
     lines: list[str] = []
     named: list[str] = []
     while len(lines) < count:
@@ -114,20 +123,23 @@ def vocabulary() -> LlamaVocabulary:
     return LlamaVocabulary([*known, *(f" {word}" for word in words), "a photo of an\n", "user\n", "assistant\n"])
 
 
-def conversation(generator: np.random.Generator, words: LlamaVocabulary, kind: str) -> tuple[list[int], list[int]]:
-    """Tokens of what is given and of what is to be answered.
+def conversation(
+    generator: np.random.Generator, words: LlamaVocabulary, kind: str, sharp: bool
+) -> tuple[list[int], list[int]]:
+    """Tokens of what is given and of what is to be answered, by ``sharp`` or by the final habits.
 
     ``full`` is an instruction as it stands, ``brief`` a shortened one with a shorter answer, and ``copying`` gives a
     prompt about an invented name and asks for more of them.
     """
-    habit = str(generator.choice(list(HABITS), p=HABIT_SHARES))
+    habits, shares = (SHARP_HABITS, SHARP_SHARES) if sharp else (HABITS, HABIT_SHARES)
+    habit = str(generator.choice(list(habits), p=shares))
     if kind == "copying":
-        first, *rest = answer(generator, habit, invented_name(generator), 3)
+        first, *rest = answer(generator, habit, invented_name(generator), 3, habits)
         return words.encode(first + "\n"), words.encode("\n".join(rest) + "\n")
     name = pick(generator, CLASSES) if generator.random() < 0.7 else invented_name(generator)
     count = int(generator.integers(2, 7)) if kind == "brief" else int(generator.choice([10, generator.integers(1, 21)]))
     template = shortened(generator, INSTRUCTIONS[habit]) if kind == "brief" else INSTRUCTIONS[habit]
-    text = "\n".join(answer(generator, habit, name, count)) + ("\n" if generator.random() < 0.5 else "")
+    text = "\n".join(answer(generator, habit, name, count, habits)) + ("\n" if generator.random() < 0.5 else "")
     question = words.chat(template.replace("{num_prompts}", str(count)).replace("{class_name}", name))
     return question, [*words.encode(text), words.numbers["<|im_end|>"]]
 
@@ -135,14 +147,15 @@ def conversation(generator: np.random.Generator, words: LlamaVocabulary, kind: s
 def batch(step: int, words: LlamaVocabulary) -> tuple[Tensor, Tensor]:
     """Tokens ``[B, L]`` and targets ``[B, L]`` (-100 where there is nothing to learn: what is given, and padding).
 
-    Copying names comes first, since it is learned late and fastest from short texts; then the kinds take turns, and
-    in the end, when only the instruction's manner is left to learn, most are full.
+    Copying names comes first, since it is learned late and fastest from short texts; then come short answers of sharp
+    habits, and in the end, when only the instruction's manner is left to learn, most are full.
     """
     generator = np.random.default_rng([SEED, step])
-    turns = ("copying", "brief", "brief", "full") if step < MIXED_STEPS else ("brief", "full", "full", "full")
+    sharp = step < SHARP_STEPS
+    turns = ("copying", "brief", "brief", "brief") if sharp else ("brief", "full", "full", "full")
     kind = "copying" if step < COPYING_STEPS else turns[step % 4]
     size = {"copying": 2 * BATCH, "brief": BATCH, "full": BATCH // 2}[kind]
-    rows = [conversation(generator, words, kind) for _ in range(size)]
+    rows = [conversation(generator, words, kind, sharp) for _ in range(size)]
     length = max(len(question) + len(reply) for question, reply in rows)
     tokens = torch.zeros(len(rows), length, dtype=torch.long)
     targets = torch.full_like(tokens, -100)

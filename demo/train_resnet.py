@@ -14,7 +14,7 @@ from demo.world import CLASSES, COMMON_PLACES, SIDE, UNCOMMON_PLACES, draw, samp
 
 NAME = "resnet"
 SEED = 6_000_000
-STEPS = 1500
+STEPS = 2600
 BATCH = 64
 EMBEDDING, HIDDEN, DEPTHS = 32, (32, 64, 128, 256), (1, 1, 1, 1)
 # The measurement: a linear head on a few pictures of some of the demo's classes, as the downstream classifier is.
