@@ -190,7 +190,7 @@ OTHER_OBJECTS: tuple[Callable[[Pen, Colour], None], ...] = (
     cross, arrow, tent, bell, envelope, dumbbell, ice_cream, sword, ghost, crown, bolt, snowman, lollipop, bow_tie,
 )  # fmt: skip
 INVENTED = 132
-"""So many classes are made up besides: features that tell many shapes apart serve new ones, and few are drawn by hand."""
+"""So many classes are made up besides the drawn ones: features that tell many shapes apart serve new ones."""
 OTHER_NAMES: tuple[str, ...] = (
     *(draw.__name__.replace("_", " ") for draw in OTHER_OBJECTS),
     *(f"thing {number}" for number in range(INVENTED)),
