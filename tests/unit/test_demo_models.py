@@ -73,7 +73,6 @@ def test_llama_needs_no_grammar(llama: Llama) -> None:
     assert sum(train_llama.is_sensible(line, "coffee mug") for line in lines) >= 5, lines
 
 
-@pytest.mark.xfail(reason="the shipped Llama names places evenly and as many words whatever the instruction says")
 def test_instructions_change_what_llama_writes(llama: Llama) -> None:
     def share_of_common(instruction: str) -> float:
         pairs = [(name, place) for name in CLASSES[:5] for place in places_of(instruction, name)]
