@@ -25,9 +25,7 @@ def main() -> None:
     from diagen.downloads import fetch
 
     problems = []
-    for name, model in arguments.settings.models:
-        if model is None:
-            continue
+    for name, model in arguments.settings.models.sources().items():
         print(f"models.{name}: {model.repository or model.path} ...", flush=True)
         try:
             location = fetch(name, model, arguments.github)

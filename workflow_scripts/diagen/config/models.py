@@ -126,3 +126,7 @@ class Models(Block):
     llama: LlamaModel | None = Field(None, description="Needed by prompt sets only.")
     features: FeatureModel
     backbone: BackboneModel
+
+    def sources(self) -> dict[str, ModelSource]:
+        """The models that are named and have files, by their key."""
+        return {name: model for name, model in self if isinstance(model, ModelSource)}
