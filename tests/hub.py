@@ -10,8 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+UNWANTED = {"unet/diffusion_pytorch_model.bin": b"x", "pytorch_model.bin": b"x", "README.md": b"x"}
 LARGE = (".safetensors", ".gguf")  # kept by Git LFS, so that the hub tells their SHA-256
 
 
@@ -130,6 +135,39 @@ def serve(hub: Hub) -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def hub_of(stand_ins: Path) -> Hub:
+    """The stand-ins as repositories; beside what is needed, each holds what must not be fetched."""
+    buffer = io.BytesIO()
+    weights = load_file(stand_ins / "dinov2/dinov2_demo.safetensors")
+    torch.save({name: tensor.float() for name, tensor in weights.items()}, buffer)
+    code = {name: text for name, text in files_of(stand_ins / "dinov2").items() if "safetensors" not in name}
+    return Hub(
+        repositories={
+            "some/diffusion": files_of(stand_ins / "stable_diffusion") | UNWANTED,
+            "some/llama": {"llama.gguf": (stand_ins / "llama.gguf").read_bytes(), "other.gguf": b"x"},
+            "some/resnet": files_of(stand_ins / "resnet") | UNWANTED,
+        },
+        archives={"research/dinov2": code},
+        files={"weights/dinov2.pth": buffer.getvalue()},
+    )
+
+
+def named(hub: Hub) -> dict[str, dict[str, Any]]:
+    """The models of a configuration, all by repository."""
+    return {
+        "diffusion": {"repository": "some/diffusion", "revision": COMMIT, "image_size": 32},
+        "llama": {"repository": "some/llama", "revision": COMMIT, "file": "llama.gguf", "context": 1024},
+        "features": {
+            "repository": "research/dinov2",
+            "revision": COMMIT,
+            "entry_point": "dinov2_demo",
+            "weights": f"{hub.url}/weights/dinov2.pth",
+            "image_size": 32,
+        },
+        "backbone": {"repository": "some/resnet", "revision": COMMIT},
+    }
 
 
 def archive(files: dict[str, bytes], name: str) -> bytes:

@@ -5,13 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from diagen.backbones import load_backbone, load_feature_extractor
 from diagen.checksums import checksum, verify
@@ -20,53 +18,18 @@ from diagen.diffusion import load_diffusion
 from diagen.downloads import needed_files
 from diagen.errors import InputError
 from diagen.prompts import load_language_model
-from tests.hub import COMMIT, Hub, files_of, serve, sha256
+from tests.hub import COMMIT, Hub, named, sha256
 
 PROGRAM = Path("workflow_scripts/download_models.py").resolve()
 CPU = torch.device("cpu")
-PICKLES = {"unet/diffusion_pytorch_model.bin": b"x", "pytorch_model.bin": b"x", "README.md": b"x"}
-
-
-@pytest.fixture
-def hub(stand_ins: Path) -> Iterator[Hub]:
-    """The stand-ins as repositories; beside what is needed, each holds what must not be fetched."""
-    dinov2 = files_of(stand_ins / "dinov2")
-    weights = load_file(stand_ins / "dinov2/dinov2_demo.safetensors")
-    torch.save({name: tensor.float() for name, tensor in weights.items()}, stand_ins.parent / "dinov2.pth")
-    served = Hub(
-        repositories={
-            "some/diffusion": files_of(stand_ins / "stable_diffusion") | PICKLES,
-            "some/llama": {"llama.gguf": (stand_ins / "llama.gguf").read_bytes(), "other.gguf": b"x"},
-            "some/resnet": files_of(stand_ins / "resnet") | PICKLES,
-        },
-        archives={"research/dinov2": {name: text for name, text in dinov2.items() if "safetensors" not in name}},
-        files={"weights/dinov2.pth": (stand_ins.parent / "dinov2.pth").read_bytes()},
-    )
-    with serve(served):
-        yield served
-
-
-def named(hub: Hub) -> dict[str, dict[str, Any]]:
-    """The models of a configuration, all by repository."""
-    return {
-        "diffusion": {"repository": "some/diffusion", "revision": COMMIT, "image_size": 32},
-        "llama": {"repository": "some/llama", "revision": COMMIT, "file": "llama.gguf"},
-        "features": {
-            "repository": "research/dinov2",
-            "revision": COMMIT,
-            "entry_point": "dinov2_demo",
-            "weights": f"{hub.url}/weights/dinov2.pth",
-        },
-        "backbone": {"repository": "some/resnet", "revision": COMMIT},
-    }
 
 
 def download(folder: Path, hub: Hub, models: dict[str, dict[str, Any]]) -> subprocess.CompletedProcess[str]:
     """Run the program in `folder`. It is to reach nothing but the server."""
     settings = json.dumps({"models": models})
-    command = [sys.executable, str(PROGRAM), "--settings", settings, "--github", hub.url]
+    command = [sys.executable, str(PROGRAM), "--settings", settings]
     environment = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_TOKEN")}
-    environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "hub_home"), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    environment |= {"HF_ENDPOINT": hub.url, "GITHUB_ENDPOINT": hub.url, "HF_HOME": str(folder / "hub_home")}
     result = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True)
     assert "Traceback" not in result.stderr
     return result
