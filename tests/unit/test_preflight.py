@@ -80,7 +80,7 @@ def test_everything_that_is_wrong_is_told_at_once(mapping: dict[str, Any]) -> No
     report = run(mapping, planned="MissingInputException in rule write_prompts: nowhere.txt")
     for part in (
         "`datasets.absent.root`: no folder absent",
-        "`datasets.photos`: the class `dog` has 1 images for guides and validation, but `guide_pool` is 3",
+        "`datasets.photos`: the class `dog` has 1 train-val images, and 2 shots need 3 (one validates)",
         "differ only in case",
         "models.diffusion: can't load models/stable_diffusion",
         "models.llama: models/llama.gguf: llama.cpp can't load it",

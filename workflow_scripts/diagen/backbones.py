@@ -79,7 +79,7 @@ def _load_classifier(folder: Path) -> nn.Module:
         return AutoModelForImageClassification.from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(f"models.backbone: {folder} can't be loaded as an image classifier: {error}") from error
 
 

@@ -85,7 +85,7 @@ def _cell_work(
 ) -> Iterable[Work]:
     passes, head = operations.diffusion, operations.backbone
     guides = found.classes * shots
-    validation = max(0, found.splits.get("train_val", 0) - found.classes * config.guide_pool)
+    validation = max(found.classes, found.splits.get("train_val", 0) - found.classes * config.guide_pool)
     evaluated = validation + found.splits.get("test", 0) + found.splits.get("test_uncommon", 0)
     generators = dict.fromkeys(method.generator for method in config.methods.values() if method.generator)
     for name in dict.fromkeys(config.generators[generator].embedding for generator in generators):

@@ -88,7 +88,7 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
         else:
             listed, problems = ADAPTERS[dataset.adapter](dataset)
             images = [(image.split, image.class_name) for image in listed]
-        problems += _too_few(images, config.guide_pool)
+        problems += _too_few(images, max(config.shots))
         shown = problems[:PROBLEMS_SHOWN]
         more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
         report.problems += [f"`datasets.{name}`: {problem}" for problem in shown + more]
@@ -100,13 +100,13 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
     return counts
 
 
-def _too_few(images: list[tuple[str, str]], guide_pool: int) -> list[str]:
+def _too_few(images: list[tuple[str, str]], shots: int) -> list[str]:
     found = Counter(label for split, label in images if split == "train_val")
     return [
-        f"the class `{label}` has {number} images for guides and validation, but `guide_pool` is {guide_pool} and one "
-        "more is needed to validate; add images or lower `guide_pool`"
-        for label, number in sorted(found.items())
-        if number <= guide_pool
+        f"the class `{label}` has {found[label]} train-val images, and {shots} shots need {shots + 1} (one validates); "
+        "add images, leave the class out (`classes`) or ask for fewer `shots`"
+        for label in sorted({label for _, label in images})
+        if found[label] <= shots
     ]
 
 
