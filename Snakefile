@@ -18,6 +18,7 @@ pathvars:
     benchmarks=f"results/{CONFIG.experiment}/benchmarks",
 
 
+include: "rules/models.smk"
 include: "rules/data.smk"
 include: "rules/embeddings.smk"
 include: "rules/prompts.smk"

@@ -9,7 +9,6 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from diagen.checksums import checksum
 from diagen.config import ConfigError, DrawnWorld, load_config, programs
-from diagen.errors import InputError
 from diagen.fingerprint import fingerprint
 
 os.environ.update(
@@ -35,21 +34,31 @@ wildcard_constraints:
     method=r"\w+",
 
 
+# Preflight tells itself which files are missing, and models are fetched before all of them are there. Snakemake doesn't
+# tell the targets while a Snakefile is parsed, hence the command line.
+FILES_MAY_LACK = not {"preflight", "download_models"}.isdisjoint(sys.argv)
+
+
 def read_config(config, file):
-    """The validated configuration; local models get the hash of their files: other weights mean other results."""
+    """The validated configuration, as the user wrote it."""
     try:
-        valid = load_config(config, file)
-        hashes = {
-            name: model.model_copy(update={"sha256": checksum(model.path, Path(STORE) / "checksums.json")})
-            for name, model in valid.models
-            if model is not None and model.path is not None and model.sha256 is None
-        }
-    except (ConfigError, InputError) as error:
+        return load_config(config, file, check_files=not FILES_MAY_LACK)
+    except ConfigError as error:
         raise WorkflowError(str(error)) from None
-    return valid.model_copy(update={"models": valid.models.model_copy(update=hashes)})
 
 
-CONFIG = read_config(config, ", ".join(os.path.relpath(file) for file in workflow.configfiles))
+def with_checksums(named):
+    """The configuration in which models that are here have the hash of their files: other weights, other results."""
+    hashes = {
+        name: model.model_copy(update={"sha256": checksum(model.location, Path(STORE) / "checksums.json")})
+        for name, model in named.models.sources().items()
+        if model.sha256 is None and model.location.exists()
+    }
+    return named.model_copy(update={"models": named.models.model_copy(update=hashes)})
+
+
+NAMED = read_config(config, ", ".join(os.path.relpath(file) for file in workflow.configfiles))
+CONFIG = with_checksums(NAMED)
 EXECUTION = CONFIG.execution
 GPU = int(EXECUTION.device != "cpu")
 

@@ -1,8 +1,11 @@
 """What tests of several modules share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.hub import Hub, hub_of, serve
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +16,10 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stand_ins")
     write_stand_ins(folder)
     return folder
+
+
+@pytest.fixture
+def hub(stand_ins: Path) -> Iterator[Hub]:
+    """A server on loopback that has the stand-ins as repositories of a hub."""
+    with serve(hub_of(stand_ins)) as served:
+        yield served

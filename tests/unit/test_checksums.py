@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from diagen.checksums import checksum, verify
-from diagen.config.models import FeatureModel
+from diagen.checksums import checksum, verify, write_list
+from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
 
 
@@ -69,7 +69,20 @@ def test_other_weights_than_planned_are_refused(models):
         verify(FeatureModel(path=str(models / "net"), sha256="0" * 64))
     with pytest.raises(InputError, match="no such file"):
         verify(FeatureModel(path=str(models / "nowhere")))
-    verify(FeatureModel(repository="someone/something", revision="1"))
+
+
+def test_a_model_of_a_hub_is_verified_where_it_was_fetched_to(models, monkeypatch):
+    monkeypatch.chdir(models)
+    model = BackboneModel(repository="some/net", revision="0123456789abcdef" * 2 + "01234567")
+    with pytest.raises(InputError, match="some/net isn't here.*download_models"):
+        verify(model)
+    (models / "models").mkdir()
+    (models / "net").rename(models / "models/some--net--0123456789ab")
+    write_list(model.folder)
+    verify(model)
+    (model.folder / "a.bin").write_text("changed")
+    with pytest.raises(InputError, match=r"removing models/some--net.*download_models"):
+        verify(model)
 
 
 def test_missing_models_are_told(tmp_path):

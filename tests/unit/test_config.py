@@ -17,6 +17,7 @@ from diagen.config import Config, ConfigError, load_config
 ROOT = Path(__file__).parents[2]
 DEMO = yaml.safe_load((ROOT / "config/demo.yaml").read_text(encoding="utf-8"))
 FILE = "config/some.yaml"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -183,6 +184,12 @@ def test_missing_keys(key: str) -> None:
         ("models.features", {"repository": "a/b"}, "revision"),
         ("models.features", {}, "path"),
         ("models.features", {"path": "demo/models/dinov2", "repository": "a/b", "revision": "c"}, "not both"),
+        ("models.features", {"repository": "a/b", "revision": "main"}, "`main` is no commit"),
+        ("models.features", {"repository": "a/b", "revision": COMMIT, "weights": "x.pth"}, "x.pth is no URL"),
+        ("models.features.weights", "https://example.org/x.pth", "put the file into demo/models/dinov2"),
+        ("models.backbone", {"repository": "https://a/b", "revision": COMMIT}, "`owner/name`"),
+        ("models.backbone", {"repository": "a/b", "revision": COMMIT, "file": "../x"}, "leads out"),
+        ("models.backbone.file", "model.safetensors", "means nothing with a local `path`"),
         ("models.backbone.path", "nowhere", "no file or folder nowhere"),
         ("prompts.paper.instruction", "nowhere.txt", "nowhere.txt"),
         ("datasets.photos", {"adapter": "image_folder", "root": "nowhere"}, "no folder nowhere"),
@@ -190,6 +197,22 @@ def test_missing_keys(key: str) -> None:
 )
 def test_impossible_combinations(key: str, value: object, part: str) -> None:
     assert any(part in problem for problem in problems(changed(key, value)))
+
+
+def test_models_of_a_hub_needn_t_be_here() -> None:
+    model = {"repository": "some/resnet", "revision": COMMIT}
+    config = load_config(changed("models.backbone", model), FILE)
+    assert config.models.backbone.location == Path("models/some--resnet--0123456789ab")
+    assert set(config.models.sources()) == {"diffusion", "llama", "features", "backbone"}
+
+
+def test_files_that_are_missing_are_told_only_when_asked() -> None:
+    mapping = changed("models.backbone.path", "nowhere")
+    assert load_config(mapping, FILE, check_files=False).models.backbone.path == "nowhere"
+    mapping["shots"] = [2, 90]
+    with pytest.raises(ConfigError) as caught:
+        load_config(mapping, FILE, check_files=False)
+    assert len(caught.value.problems) == 1
 
 
 def test_instruction_without_placeholder() -> None:

@@ -1,12 +1,14 @@
 """Generation: the images that diffusers gives, whatever their company in a micro-batch, and each made once."""
 
 import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline
+from diffusers import PNDMScheduler, StableDiffusionImg2ImgPipeline
 from PIL import Image
 
 from diagen.config import DiffusionModel
@@ -68,20 +70,31 @@ def images(
     return {name: np.asarray(Image.open(store / name)) for name in names}
 
 
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 def test_an_image_is_that_of_diffusers(
-    diffusion: Diffusion,
     rows: list[PlanRow],
     words: dict[str, torch.Tensor],
     settings: GenerateImagesSettings,
     tmp_path: Path,
     stand_ins: Path,
+    prediction: str,
 ) -> None:
-    """Against StableDiffusionImg2ImgPipeline with the noisy word written into its token table."""
+    """Against StableDiffusionImg2ImgPipeline with the noisy word written into its token table.
+
+    A Stable Diffusion 2.x names another scheduler and may predict velocities.
+    """
     row = rows[3]
+    model = shutil.copytree(stand_ins / "stable_diffusion", tmp_path / "model")
+    if prediction == "v_prediction":
+        file = model / "scheduler/scheduler_config.json"
+        config = json.loads(file.read_text()) | {"_class_name": "DDIMScheduler", "prediction_type": prediction}
+        del config["skip_prk_steps"]
+        file.write_text(json.dumps(config))
+    diffusion = load_diffusion(DiffusionModel(path=str(model), image_size=32), torch.device("cpu"))
     ours = images(diffusion, [row], words, settings, tmp_path, micro_batch=1).popitem()[1]
-    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
-        stand_ins / "stable_diffusion", dtype=torch.float32, safety_checker=None
-    )
+    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(model, dtype=torch.float32, safety_checker=None)
+    pipeline.scheduler = PNDMScheduler.from_config(pipeline.scheduler.config, skip_prk_steps=True)
+    assert pipeline.scheduler.config.prediction_type == prediction
     pipeline.set_progress_bar_config(disable=True)
     pipeline.tokenizer.add_tokens(["<car>"])
     pipeline.text_encoder.resize_token_embeddings(len(pipeline.tokenizer), mean_resizing=False)

@@ -1,12 +1,16 @@
 """Pretrained image models, frozen: the classifier's backbone and the feature extractor."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from diagen.checkpoints import read_checkpoint, read_torchvision_resnet
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
 from diagen.progress import progress
@@ -15,15 +19,28 @@ Item = TypeVar("Item")
 
 
 class Backbone(nn.Module):
-    """The layers of an image classifier up to its pooled features; the last linear layer is left out."""
+    """An image classifier of transformers without its last linear layer: it gives what that layer would see."""
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, classifier: nn.Module) -> None:
+        """Take the last linear layer out of `classifier`. Raises `ValueError` unless it has exactly one such head."""
         super().__init__()
-        self.body = body
+        inside = f"{classifier.base_model_prefix}."
+        heads = [
+            name
+            for name, module in classifier.named_modules()
+            if isinstance(module, nn.Linear) and not name.startswith(inside)
+        ]
+        if len(heads) != 1:
+            raise ValueError(f"it has {len(heads)} linear layers after its body ({', '.join(heads)}) instead of one")
+        classifier.set_submodule(heads[0], nn.Identity())
+        self.body = classifier
+        # Vision transformers then take images of another size than they were trained on.
+        takes_any_size = "interpolate_pos_encoding" in inspect.signature(classifier.forward).parameters
+        self.options = {"interpolate_pos_encoding": True} if takes_any_size else {}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pooled features `[B, D]` of images `[B, 3, H, W]`, normalised as the classifier expects them."""
-        return self.body(images).pooler_output.flatten(1)
+        """Features `[B, D]` of images `[B, 3, H, W]`, normalised as the classifier expects them."""
+        return self.body(images, **self.options).logits
 
 
 def freeze(model: nn.Module, device: torch.device) -> nn.Module:
@@ -36,46 +53,71 @@ def freeze(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 def load_backbone(source: BackboneModel, device: torch.device) -> Backbone:
-    """The frozen backbone of a transformers image classifier with float32 weights, read from safetensors only.
+    """The frozen backbone of an image classifier with float32 weights.
 
-    Raises `InputError` when the files are not there or the model has no pooled features.
+    A folder holds a model of transformers with safetensors weights (ResNet, ViT, DeiT, Swin, ConvNeXt, ...), a file the
+    weights of a ResNet under torchvision's names. Raises `InputError` when it isn't there or can't be loaded.
     """
+    location = source.location
+    if location.is_file():
+        classifier = read_torchvision_resnet(location)
+    else:
+        classifier = _load_classifier(location)
+    try:
+        backbone = Backbone(classifier)
+    except ValueError as error:
+        raise InputError(
+            f"models.backbone: {location} can't serve as a backbone: {error}; take another model"
+        ) from None
+    return freeze(backbone, device).to(memory_format=torch.channels_last)  # a quarter faster
+
+
+def _load_classifier(folder: Path) -> nn.Module:
     from transformers import AutoModelForImageClassification
 
-    name = source.path or source.repository
     try:
-        model = AutoModelForImageClassification.from_pretrained(
-            name, revision=source.revision or "main", use_safetensors=True, dtype=torch.float32
+        return AutoModelForImageClassification.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
-        raise InputError(f"models.backbone: {name} can't be loaded as an image classifier: {error}") from error
-    backbone = freeze(Backbone(model.base_model), device).to(memory_format=torch.channels_last)  # a quarter faster
-    with torch.no_grad():
-        if getattr(model.base_model(torch.zeros(1, 3, 64, 64, device=device)), "pooler_output", None) is None:
-            raise InputError(f"models.backbone: {name} has no pooled features; use a convolutional network like ResNet")
-    return backbone
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise InputError(f"models.backbone: {folder} can't be loaded as an image classifier: {error}") from error
 
 
 def load_feature_extractor(source: FeatureModel, device: torch.device) -> nn.Module:
     """The frozen feature extractor of a torch.hub repository with DINOv2's interface: `[B, 3, H, W]` to `[B, D]`.
 
-    The code that runs is that of the repository named in the configuration: the folder `path`, or the GitHub
-    `repository` at the commit `revision`. Raises `InputError` when it can't be loaded.
+    The code that runs is that in the model's folder. `weights` are read by us, as tensors alone; where none are named,
+    the entry point reads its own from the folder, and is kept from fetching any. Raises `InputError` when the model
+    can't be loaded.
     """
-    local = source.path is not None
-    if local and not (Path(source.path) / "hubconf.py").is_file():
-        raise InputError(f"models.features.path: {source.path} holds no hubconf.py; give a torch.hub repository")
+    folder = source.location
+    if not (folder / "hubconf.py").is_file():
+        raise InputError(f"models.features: {folder} holds no hubconf.py; it must be a torch.hub repository")
+    options = {"pretrained": False} if source.weights_file else {}
     try:
-        model = torch.hub.load(
-            source.path if local else f"{source.repository}:{source.revision}",
-            source.entry_point,
-            source="local" if local else "github",
-            trust_repo=True,
-            verbose=False,
-        )
-    except (OSError, RuntimeError, ValueError) as error:
+        with _no_downloads():
+            model = torch.hub.load(
+                str(folder), source.entry_point, source="local", trust_repo=True, verbose=False, **options
+            )
+        if source.weights_file:
+            model.load_state_dict(read_checkpoint(source.weights_file))
+    except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"models.features: entry point `{source.entry_point}` can't be loaded: {error}") from error
     return freeze(model, device)
+
+
+@contextmanager
+def _no_downloads() -> Iterator[None]:
+    """Weights that an entry point would fetch are refused: nobody has checked them, and they are unpickled."""
+
+    def refuse(url: str, *_: Any, **__: Any) -> NoReturn:
+        raise InputError(f"models.features: the entry point wants to fetch {url}; name the file as `weights`")
+
+    fetch, torch.hub.load_state_dict_from_url = torch.hub.load_state_dict_from_url, refuse
+    try:
+        yield
+    finally:
+        torch.hub.load_state_dict_from_url = fetch
 
 
 def embed(

@@ -25,23 +25,31 @@ def checksum(path: str | Path, memory: Path | None = None) -> str:
     return _combine(_listed(path) or _hash_files(path, memory), path)
 
 
-def verify(model: ModelSource) -> None:
-    """Read a local model's files and compare them with `SHA256SUMS` and with `model.sha256`, where there are these.
+def write_list(folder: Path) -> None:
+    """Write `SHA256SUMS` into `folder`: the hashes of all its files, as they are now."""
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(_hash_files(folder, None).items())]
+    with atomic_path(folder / LIST) as temporary:
+        temporary.write_text("".join(lines), "utf-8")
 
-    Raises `InputError` naming the first file that is missing or changed. Models of a hub are left to their revision.
+
+def verify(model: ModelSource) -> None:
+    """Read a model's files and compare them with `SHA256SUMS` and with `model.sha256`, where there are these.
+
+    Raises `InputError` naming the first file that is missing or changed, or that the model was never fetched.
     """
-    if model.path is None:
-        return
-    path = Path(model.path)
+    path = model.location
     if not path.exists():
+        if model.repository is not None:
+            raise InputError(f"{model.repository} isn't here ({path}); fetch it with `snakemake download_models`")
         raise InputError(f"{path}: no such file or folder; a model of the configuration should be there")
     listed, found = _listed(path), _hash_files(path, None)
     for name, digest in (listed or {}).items():
         if found.get(name) != digest:
             state = "is not the file that" if name in found else "is missing, which"
             raise InputError(
-                f"{path if path.is_file() else path / name}: {state} {LIST} names; restore it (for a shipped model by "
-                f"`git checkout`) or, if the change is meant, write its new hash there"
+                f"{path if path.is_file() else path / name}: {state} {LIST} names; restore it (a shipped model by "
+                f"`git checkout`, a fetched one by removing {model.folder or path} and `snakemake download_models`) "
+                "or, if the change is meant, write its new hash there"
             )
     digest = _combine(listed or found, path)
     if model.sha256 is not None and digest != model.sha256:

@@ -8,6 +8,7 @@ import numpy
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -41,15 +42,14 @@ class TokenisedPrompts:
 
 
 def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
-    """Load the frozen parts of Stable Diffusion from a local folder, or from the hub at the named revision.
+    """Load the frozen parts of Stable Diffusion from the model's folder, weights from safetensors only.
 
-    Raises `InputError` when the files aren't there or aren't in diffusers' layout.
+    What the UNet predicts, noise or velocity, stands in the scheduler's configuration; the schedule is always PNDM's
+    without Runge-Kutta steps, as Stable Diffusion's own. Raises `InputError` when the files aren't there, are broken,
+    or aren't in diffusers' layout.
     """
-    source: dict[str, Any] = {"pretrained_model_name_or_path": model.path or model.repository}
-    if model.repository:
-        source["revision"] = model.revision
-    dtype = getattr(torch, model.dtype)
-    weights = {**source, "dtype": dtype, "use_safetensors": True}
+    source: dict[str, Any] = {"pretrained_model_name_or_path": str(model.location), "local_files_only": True}
+    weights = {**source, "dtype": getattr(torch, model.dtype), "use_safetensors": True}
     if model.variant:
         weights["variant"] = model.variant
     try:
@@ -59,15 +59,20 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
             "text_encoder": CLIPTextModel.from_pretrained(subfolder="text_encoder", **weights),
         }
         tokenizer = CLIPTokenizer.from_pretrained(subfolder="tokenizer", **source)
-        scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", **source)
-    except (OSError, ValueError) as error:
+        scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", skip_prk_steps=True, **source)
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(
-            f"models.diffusion: can't load {model.path or model.repository} in diffusers' layout ({error}); "
+            f"models.diffusion: can't load {model.location} in diffusers' layout ({error}); "
             "the folder needs vae/, unet/, text_encoder/, tokenizer/ and scheduler/ with safetensors weights"
         ) from None
     frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
     return Diffusion(
-        **frozen, tokenizer=tokenizer, scheduler=scheduler, image_size=model.image_size, device=device, dtype=dtype
+        **frozen,
+        tokenizer=tokenizer,
+        scheduler=scheduler,
+        image_size=model.image_size,
+        device=device,
+        dtype=getattr(torch, model.dtype),
     )
 
 

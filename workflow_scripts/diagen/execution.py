@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import torch
 
 
-# The libraries read these when they are imported: a log should hold our progress lines, not their bars and advice.
+# The libraries read these when they are imported. Models are here before a stage starts: no stage asks a hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+# A log should hold our progress lines, not their bars and advice.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -127,7 +127,7 @@ def _literal(text: str) -> str:
 
 
 def load_language_model(model: LlamaModel, *, threads: int, gpu: bool) -> "Llama":
-    """The GGUF model of a local `path` or a hub `repository`, on `threads` CPU threads or a GPU.
+    """The GGUF model in its local file, on `threads` CPU threads or a GPU.
 
     Raises `InputError` when llama.cpp can't load the file.
     """
@@ -135,7 +135,7 @@ def load_language_model(model: LlamaModel, *, threads: int, gpu: bool) -> "Llama
 
     try:
         return Llama(
-            model_path=_model_file(model),
+            model_path=str(model.location),
             n_ctx=model.context,
             n_threads=threads,
             n_threads_batch=threads,
@@ -144,16 +144,6 @@ def load_language_model(model: LlamaModel, *, threads: int, gpu: bool) -> "Llama
         )
     except ValueError as error:
         raise InputError(f"models.llama: {error}; it must be a GGUF file that llama.cpp can load") from None
-
-
-def _model_file(model: LlamaModel) -> str:
-    if model.path is not None:
-        return model.path
-    from huggingface_hub import hf_hub_download
-
-    if model.file is None:
-        raise InputError(f"models.llama: name the GGUF `file` in the repository {model.repository}")
-    return hf_hub_download(model.repository, model.file, revision=model.revision)
 
 
 def write_class_prompts(

@@ -14,11 +14,12 @@ from diagen.config.relations import missing_files, problems_between
 Location = tuple[str | int, ...]
 
 
-def load_config(mapping: Mapping[str, Any], file: str) -> Config:
+def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = True) -> Config:
     """Validate the configuration `mapping`, read from `file` (a name for messages only).
 
     Raises `ConfigError`, which lists unknown keys, wrong types, references to blocks that don't exist, impossible
     combinations and missing files together: a block that is wrong in itself doesn't hide what is wrong in others.
+    Without `check_files`, the files and folders that the configuration names needn't be there.
     """
     if not isinstance(mapping, Mapping):
         raise ConfigError(file, ["the file holds no mapping of keys to values; see config/README.md"])
@@ -31,7 +32,7 @@ def load_config(mapping: Mapping[str, Any], file: str) -> Config:
             continue
         sections[name], wrong = _parse_section(name, mapping[name])
         problems += wrong
-    problems += sorted(problems_between(sections, mapping) | missing_files(sections))
+    problems += sorted(problems_between(sections, mapping) | (missing_files(sections) if check_files else set()))
     if problems:
         raise ConfigError(file, problems)
     try:

@@ -1,10 +1,14 @@
 """The pretrained models that a run names: each by a local path, or by a hub id and its revision."""
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from diagen.config.base import Block, PositiveInt
+
+MODELS = Path("models")
+"""The folder, in the working directory, into which models of hubs are fetched."""
 
 
 class ModelSource(Block):
@@ -12,10 +16,13 @@ class ModelSource(Block):
 
     path: str | None = Field(None, description="Local file or folder of the model, relative to the working directory.")
     repository: str | None = Field(None, description="Hub id, such as `CompVis/stable-diffusion-v1-4`.")
-    revision: str | None = Field(None, description="Commit of the hub repository; required with `repository`.")
+    revision: str | None = Field(
+        None, description="Commit of the hub repository, 40 hexadecimal digits; required with `repository`."
+    )
     sha256: str | None = Field(
         None,
-        description="Hash of the local files. Filled in by the workflow, so that other weights mean other results.",
+        description="Hash of the local files. Filled in by the workflow, so that other weights mean other results; "
+        "give it to have the files checked against it.",
     )
 
     @model_validator(mode="after")
@@ -25,6 +32,23 @@ class ModelSource(Block):
         if self.repository is not None and self.revision is None:
             raise ValueError("a `repository` needs its `revision`, since results must be traceable to exact weights")
         return self
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder into which the files of a repository are fetched: one for each revision and part of it."""
+        if self.repository is None:
+            return None
+        parts = (self.repository.replace("/", "--"), str(self.revision)[:12], *self._part())
+        return MODELS / "--".join(parts)
+
+    @property
+    def location(self) -> Path:
+        """The file or folder that the model is read from, relative to the working directory."""
+        return self.folder or Path(str(self.path))
+
+    def _part(self) -> tuple[str, ...]:
+        """What of a repository is fetched, where it isn't everything: it keeps the folders apart."""
+        return ()
 
 
 class DiffusionModel(ModelSource):
@@ -36,8 +60,25 @@ class DiffusionModel(ModelSource):
     )
     image_size: PositiveInt = Field(512, description="Edge of the images in pixels (paper: 512).")
 
+    def _part(self) -> tuple[str, ...]:
+        return (self.variant,) if self.variant else ()
 
-class LlamaModel(ModelSource):
+
+class _SingleFile(ModelSource):
+    """A model that may be one file of a repository."""
+
+    file: str | None = None
+
+    @property
+    def location(self) -> Path:
+        """The file of the repository where one is named, else as for all models."""
+        return self.folder / self.file if self.folder and self.file else super().location
+
+    def _part(self) -> tuple[str, ...]:
+        return (Path(self.file).stem,) if self.file else ()
+
+
+class LlamaModel(_SingleFile):
     """A language model as a GGUF file, run by llama.cpp."""
 
     file: str | None = Field(None, description="Name of the GGUF file inside a hub repository.")
@@ -45,14 +86,37 @@ class LlamaModel(ModelSource):
 
 
 class FeatureModel(ModelSource):
-    """A feature extractor with DINOv2's interface, loaded by torch.hub (section 4 of the paper uses ViT-L/14)."""
+    """A feature extractor with DINOv2's interface, loaded by torch.hub (section 4 of the paper uses ViT-L/14).
+
+    Its `repository` is one of GitHub, which holds the code; the weights are a file of their own.
+    """
 
     entry_point: str = Field("dinov2_vitl14", description="Entry point in the repository's `hubconf.py`.")
+    weights: str | None = Field(
+        None,
+        description="Weights of the entry point: with `repository` the URL to fetch them from, with `path` the name of "
+        "the file in that folder. Without them the entry point reads its own from its folder.",
+    )
     image_size: PositiveInt = Field(224, description="Edge in pixels to which images are resized (bicubic).")
 
+    @property
+    def weights_file(self) -> Path | None:
+        """The local file of the weights, where they are named."""
+        return self.location / self.weights.rsplit("/", 1)[-1] if self.weights else None
 
-class BackboneModel(ModelSource):
-    """An image classifier of transformers whose frozen features the linear heads are trained on."""
+    def _part(self) -> tuple[str, ...]:
+        return (self.entry_point,)
+
+
+class BackboneModel(_SingleFile):
+    """An image classifier whose frozen features the linear heads are trained on.
+
+    A folder (or a repository) holds a model of transformers. A single file holds a ResNet under torchvision's names.
+    """
+
+    file: str | None = Field(
+        None, description="Weight file of a ResNet with torchvision's names inside a hub repository."
+    )
 
 
 class Models(Block):
@@ -62,3 +126,7 @@ class Models(Block):
     llama: LlamaModel | None = Field(None, description="Needed by prompt sets only.")
     features: FeatureModel
     backbone: BackboneModel
+
+    def sources(self) -> dict[str, ModelSource]:
+        """The models that are named and have files, by their key."""
+        return {name: model for name, model in self if isinstance(model, ModelSource)}

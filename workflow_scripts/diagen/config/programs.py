@@ -4,7 +4,13 @@ from typing import Literal
 
 from diagen.config.base import Block
 from diagen.config.blocks import Dataset, Downstream, Embedding, Guide, PromptSet
-from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel
+from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
+
+
+class DownloadModelsSettings(Block):
+    """Settings of `download_models.py`."""
+
+    models: Models
 
 
 class IndexDatasetSettings(Block):

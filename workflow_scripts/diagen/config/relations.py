@@ -5,12 +5,13 @@ and returns sentences, so that all problems can be told together.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from diagen.config.blocks import DrawnWorld, Generator, Method
-from diagen.config.models import DiffusionModel, LlamaModel, ModelSource
+from diagen.config.models import DiffusionModel, FeatureModel, LlamaModel, ModelSource
 
 Sections = Mapping[str, Any]
 
@@ -27,7 +28,7 @@ def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]
 
 
 def missing_files(sections: Sections) -> set[str]:
-    """Files and folders that the configuration names and that aren't there."""
+    """Files and folders that the configuration names and that aren't there. Models of a hub may still be fetched."""
     problems = set()
     for name, dataset in (sections["datasets"] or {}).items():
         if not isinstance(dataset, DrawnWorld) and not Path(dataset.root).is_dir():
@@ -136,7 +137,33 @@ def _model_problems(sections: Sections) -> set[str]:
     llama = models.get("llama")
     if isinstance(llama, LlamaModel) and llama.repository is not None and llama.file is None:
         problems.add("`models.llama.file`: missing; name the GGUF file inside the repository")
+    for name, model in models.items():
+        problems |= {f"`models.{name}.{problem}" for problem in _source_problems(model)}
     diffusion = models.get("diffusion")
     if isinstance(diffusion, DiffusionModel) and diffusion.image_size % 8:
         problems.add(f"`models.diffusion.image_size`: {diffusion.image_size} is no multiple of 8; choose one")
+    return problems
+
+
+def _source_problems(model: ModelSource) -> set[str]:
+    """What is wrong with where a model comes from; each begins with the key inside the model's block."""
+    problems = set()
+    if model.repository is not None:
+        if not re.fullmatch(r"[0-9a-f]{40}", str(model.revision)):
+            problems.add(
+                f"revision`: `{model.revision}` is no commit; give its 40 digits, since branches and tags move"
+            )
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", model.repository):
+            problems.add(f"repository`: `{model.repository}` is no hub id; give it as `owner/name`")
+    file = getattr(model, "file", None)
+    if file is not None and model.path is not None:
+        problems.add("file`: means nothing with a local `path`; let `path` name the file itself")
+    if file is not None and (Path(file).is_absolute() or ".." in Path(file).parts):
+        problems.add(f"file`: {file} leads out of the repository; give the file's name inside it")
+    if isinstance(model, FeatureModel) and model.weights is not None:
+        is_url = model.weights.startswith(("https://", "http://"))
+        if model.repository is not None and not is_url:
+            problems.add(f"weights`: {model.weights} is no URL; give the one that the weights are fetched from")
+        if model.path is not None and "/" in model.weights:
+            problems.add(f"weights`: {model.weights} is no file's name; put the file into {model.path} and name it")
     return problems

@@ -1,0 +1,61 @@
+localrules:
+    download_models,
+    preflight,
+
+
+# For preflight, by this way since a failing command is shown with all that stands in it.
+os.environ["DIAGEN_CONFIG"] = CONFIG.model_dump_json()
+
+WITHOUT_MODELS = {"download_models", "preflight"}
+
+
+onstart:
+    # Told before the first job starts, not after hours of others. A dry run needs no models.
+    lacking = [
+        f"models.{name}: {model.repository} isn't in {model.location}"
+        for name, model in CONFIG.models.sources().items()
+        if not model.location.exists()
+    ]
+    if lacking and any(job.rule.name not in WITHOUT_MODELS for job in workflow.dag.needrun_jobs()):
+        raise WorkflowError("Fetch the models first, with `snakemake download_models`:", *lacking)
+
+
+rule download_models:
+    log:
+        "<logs>/download_models.log",
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=1_000,
+        runtime=240,
+    params:
+        # Without the hashes of what is here: only a hash that the user named must hold.
+        settings=settings("DownloadModels", models=NAMED.models),
+        code=code("download_models"),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/download_models.py --settings {params.settings:q} 2>&1 | tee {log}'
+
+
+rule preflight:
+    log:
+        "<logs>/preflight/report.log",
+    conda:
+        "../envs/models.yaml"
+    threads: EXECUTION.torch_threads
+    resources:
+        mem_mb=12_000,
+        runtime=10,
+    params:
+        name=", ".join(os.path.relpath(file) for file in workflow.configfiles),
+        folder=f"results/{CONFIG.experiment}/logs/preflight",
+        gpus=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else -1,
+        results=f"results/{CONFIG.experiment}",
+        store=STORE,
+    shell:
+        # What would run is asked of Snakemake itself; `preflight` among its targets lets files be missing.
+        'printf %s "$DIAGEN_CONFIG" > {params.folder}/config.json;'
+        ' snakemake --dry-run --quiet rules --nolock --snakefile "$DIAGEN"/Snakefile'
+        " --configfile {params.folder}/config.json -- all preflight > {params.folder}/jobs.txt 2>&1 || true;"
+        ' python "$DIAGEN"/workflow_scripts/preflight.py {params.folder}/config.json --name {params.name:q}'
+        " --jobs {params.folder}/jobs.txt --gpus {params.gpus} --results {params.results} --store {params.store}"
+        " 2>&1 | tee {log}"

@@ -1,0 +1,61 @@
+"""Models of a hub in the real workflow: fetched, checked before a run, and read with no network."""
+
+import pytest
+
+from tests.hub import Hub, named
+from tests.workflow.project import Project
+
+NOWHERE = "http://127.0.0.1:9"  # nothing answers there
+
+
+@pytest.fixture
+def project(fresh: Project, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project without models, whose configuration names them all by repository."""
+    fresh.configure(lambda config: config.update(models=named(hub)))
+    for path in sorted((fresh.folder / "models").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("GITHUB_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_HOME", str(fresh.folder / "hub_home"))
+    return fresh
+
+
+def test_from_no_models_to_results_without_network(project: Project, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert project.plan(), "a dry run needs no models"
+
+    images = "results/tiny/world/images.csv"
+    refused = project.snakemake("--cores", "1", images)
+    assert refused.returncode != 0 and "Traceback" not in refused.stdout
+    assert "snakemake download_models" in refused.stdout and "models.backbone: some/resnet" in refused.stdout
+    assert not (project.folder / images).exists()
+
+    told = project.snakemake("--cores", "1", "preflight")
+    assert told.returncode != 0 and "NOT READY: 4 problems" in told.stdout, told.stdout
+
+    project.make("--cores", "1", "download_models")
+    monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
+    monkeypatch.setenv("GITHUB_ENDPOINT", NOWHERE)
+    hub.requests.clear()
+    ready = project.snakemake("--cores", "1", "preflight")
+    assert ready.returncode == 0 and "Ready to run." in ready.stdout, ready.stdout
+    assert "2 generate_images" in ready.stdout
+    cell = "results/tiny/world/seed7/shots2"
+    made = [
+        "results/tiny/world/features.npy",
+        "results/tiny/world/prompts/paper.csv",
+        f"{cell}/embeddings/paper.safetensors",
+        f"{cell}/downstream/standard/metrics.json",
+    ]
+    project.make("--cores", "1", *made)
+    assert hub.requests == []
+    assert "some/resnet@" in (project.folder / made[-1]).read_text("utf-8")
+
+
+def test_preflight_tells_missing_files_that_stop_every_other_run(fresh: Project) -> None:
+    fresh.configure(lambda config: config["models"]["llama"].update(path="nowhere.gguf"))
+    fresh.configure(lambda config: config["datasets"].update(mine={"adapter": "image_folder", "root": "nowhere"}))
+    told = fresh.snakemake("--cores", "1", "preflight")
+    assert told.returncode != 0 and "Traceback" not in told.stdout
+    for problem in ("no file or folder nowhere.gguf", "no folder nowhere", "NOT READY: 2 problems"):
+        assert problem in told.stdout, told.stdout
+    assert "backbone: models/resnet loads" in told.stdout, "the rest is checked all the same"

@@ -1,0 +1,37 @@
+"""Fetch the models that the configuration names by repository into models/, each pinned to a commit and checked.
+
+Models with a local path are only checked. All problems are told together. Mirrors of the Hugging Face hub and of GitHub
+can be named in the environment, as HF_ENDPOINT and GITHUB_ENDPOINT.
+"""
+
+import argparse
+import os
+
+from diagen.config.programs import DownloadModelsSettings
+from diagen.errors import InputError, run
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, type=DownloadModelsSettings.model_validate_json, help="as JSON")
+    arguments = parser.parse_args()
+
+    from diagen.checksums import checksum
+    from diagen.downloads import GITHUB, fetch
+
+    github = os.environ.get("GITHUB_ENDPOINT", GITHUB).rstrip("/")
+    problems = []
+    for name, model in arguments.settings.models.sources().items():
+        print(f"models.{name}: {model.repository or model.path} ...", flush=True)
+        try:
+            location = fetch(name, model, github)
+            print(f"models.{name}: {location}, sha256: {checksum(location)}", flush=True)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("not all models are here:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,53 @@
+"""Tell what would run and whether it can: configuration, datasets, models, device, disk, jobs, and hours per stage.
+
+All problems are told together; with any, the exit status is 2.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import diagen.execution  # noqa: F401  (first: what it sets is read when the libraries are imported)
+from diagen.errors import run
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="the configuration (YAML or JSON)")
+    parser.add_argument("--name", help="what the report calls it (default: the file's name)")
+    parser.add_argument("--jobs", required=True, type=Path, help="what `snakemake --dry-run --quiet rules` printed")
+    parser.add_argument(
+        "--gpus", type=int, default=-1, metavar="N", help="Snakemake's cap on `gpu`; -1: none (default)"
+    )
+    parser.add_argument("--results", required=True, type=Path, metavar="DIR", help="the experiment's folder")
+    parser.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of the synthetic images")
+    arguments = parser.parse_args()
+
+    import yaml
+
+    from diagen.config import ConfigError, load_config
+
+    name = arguments.name or str(arguments.config)
+    try:
+        mapping = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+        config = load_config(mapping, name, check_files=False)
+    except (ConfigError, yaml.YAMLError) as error:
+        sys.exit(f"error: {error}")
+
+    from diagen.preflight import check
+
+    report = check(
+        config,
+        name=name,
+        planned=arguments.jobs.read_text(encoding="utf-8"),
+        gpus=arguments.gpus,
+        results=arguments.results,
+        store=arguments.store,
+    )
+    print(report.text())
+    sys.exit(2 if report.problems else 0)
+
+
+if __name__ == "__main__":
+    run(main)
