@@ -16,10 +16,11 @@ import train_guide_classifier
 from diagen import classifier
 from diagen.augmentation import AUGMENTATIONS
 from diagen.backbones import Backbone, load_backbone
-from diagen.classifier import Epoch, Recipe, Trained, new_head, read_cell, read_head, train_head, write_head
+from diagen.classifier import Epoch, Trained, new_head, read_cell, read_head, train_head, write_head
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
 from diagen.manifest import ManifestRow, write_manifest
+from diagen.recipe import Recipe
 from diagen.sampling import draw_rows, read_weights
 from diagen.seeds import stable_seed
 from diagen.shots import Shot, write_shots
@@ -83,9 +84,9 @@ def width_of(backbone: Backbone) -> int:
 
 
 def train(backbone: Backbone, plan: Recipe, micro_batch: int = 4) -> Trained:
-    images, labels, probabilities, validation = random_task(width_of(backbone))
+    images, labels, probabilities, (features, targets) = random_task(width_of(backbone))
     return train_head(
-        backbone, images, labels, probabilities, CLASSES, validation, plan,
+        backbone, images, labels, probabilities, CLASSES, (lambda: features, targets), plan,
         seed_parts=("world", 0, 2, "downstream"), micro_batch=micro_batch, device=CPU,
     )  # fmt: skip
 

@@ -108,7 +108,7 @@ def test_paper_s_numbers_are_the_defaults() -> None:
         ("models.llama.contxt", "`context`"),
         ("datasets.world.train_val_per_clas", "`train_val_per_class`"),
         ("datasets.world.train_val", "train_val_per_class"),
-        ("downstream.colour", "known here: batch"),
+        ("downstream.colour", "known here: augmentation, batch"),
     ],
 )
 def test_unknown_keys(key: str, remedy: str | None) -> None:

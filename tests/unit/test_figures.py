@@ -40,7 +40,7 @@ def accuracy() -> pd.DataFrame:
 @pytest.fixture
 def diversity() -> pd.DataFrame:
     rows = [
-        ("world", generator, seed, shots, k, scope, 0.9, 0.1 * shots, 1.3, float("nan"), 300, 240)
+        ("world", generator, seed, shots, k, scope, 0.9, 0.1 * shots, 1.3, float("nan"), 300, 240, "")
         for seed, shots, generator, k, scope in product(
             (0, 1), (2, 4), ("da_fusion", "noise_llm"), (3, 5), ("pooled", "car")
         )
