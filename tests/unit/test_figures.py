@@ -128,6 +128,14 @@ def test_diversity_page_shows_pooled_means_beside_the_papers(diversity):
     assert "–" in page
 
 
+def test_diversity_page_shows_the_weighted_set_beside_the_plain_one(diversity):
+    drawn = diversity[diversity["generator"] == "noise_llm"].assign(weighting="published_code", precision=0.876)
+    page = diversity_page(pd.concat([diversity, drawn]))
+    plain, weighted = page.index("Noise + prompts"), page.index("Noise + prompts, drawn by weights: published code")
+    assert plain < weighted and page.count(">87.6<") == 2 * 2, "two k, two numbers of shots"
+    assert "90.0" in page[plain:weighted]
+
+
 def test_texts_on_the_diversity_page_are_escaped(diversity):
     page = diversity_page(diversity.assign(dataset=HOSTILE, generator=HOSTILE))
     assert "<script" not in page and "{{ 7 * 7 }}" in page
