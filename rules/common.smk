@@ -70,6 +70,10 @@ PROMPT_SETS = list(
 CALIBRATED = sorted(
     {CONFIG.weightings[method.weighting].guide for method in CONFIG.methods.values() if method.weighting}
 )
+# Images as they are drawn in training: generators and the weightings by which a method draws their images.
+WEIGHTED = list(
+    dict.fromkeys((method.generator, method.weighting) for method in CONFIG.methods.values() if method.weighting)
+)
 WITH_IMAGES = [name for name, method in CONFIG.methods.items() if method.generator]
 # The gallery sets the baseline beside ours; where the methods have other names, all are shown.
 IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES

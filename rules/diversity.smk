@@ -68,6 +68,23 @@ rule measure_diversity:
             seed=int(wildcards.seed),
         ),
         code=code("measure_diversity"),
+        weights=lambda wildcards, input: f"--weights {input.weights}" if "weights" in input.keys() else "",
     shell:
         'python "$DIAGEN"/workflow_scripts/measure_diversity.py {input.images} {input.real}'
-        " {input.manifest} {input.synthetic} --settings {params.settings:q} --output {output} 2>&1 | tee {log}"
+        " {input.manifest} {input.synthetic} {params.weights} --settings {params.settings:q}"
+        " --output {output} 2>&1 | tee {log}"
+
+
+use rule measure_diversity as measure_weighted_diversity with:
+    input:
+        images="<results>/{dataset}/images.csv",
+        real="<results>/{dataset}/features.npy",
+        manifest=f"{CELL}/synthetic/{{generator}}/manifest.csv",
+        synthetic=f"{CELL}/synthetic/{{generator}}/features.npy",
+        weights=f"{CELL}/synthetic/{{generator}}/weights/{{weighting}}.csv",
+    output:
+        f"{CELL}/diversity/{{generator}}/{{weighting}}.json",
+    log:
+        "<logs>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.log",
+    benchmark:
+        "<benchmarks>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.jsonl"

@@ -26,7 +26,7 @@ rule train_downstream:
             "TrainDownstream",
             method=wildcards.method,
             dataset=wildcards.dataset,
-            downstream=CONFIG.downstream,
+            downstream=CONFIG.recipe_of(wildcards.method),
             backbone=CONFIG.models.backbone,
             synthetic_probability=CONFIG.methods[wildcards.method].synthetic_probability or 0.0,
         ),

@@ -2,6 +2,7 @@ rule summarise:
     input:
         cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
         cells(f"{CELL}/diversity/{{generator}}.json", generator=GENERATORS),
+        [file for generator, weighting in WEIGHTED for file in cells(f"{CELL}/diversity/{generator}/{weighting}.json")],
         expand("<results>/{dataset}/prompts/{prompt_set}.csv", dataset=CONFIG.datasets, prompt_set=PROMPT_SETS),
     output:
         accuracy="<results>/summary/accuracy.csv",
@@ -25,6 +26,7 @@ rule summarise:
             shots=CONFIG.shots,
             methods=list(CONFIG.methods),
             generators=GENERATORS,
+            weighted=WEIGHTED,
             prompt_sets=PROMPT_SETS,
         ),
         code=code("summarise"),

@@ -59,8 +59,7 @@ rule score_images:
     params:
         settings=lambda wildcards: settings(
             "ScoreImages",
-            transform=CONFIG.weightings[wildcards.weighting].transform,
-            normalise=CONFIG.weightings[wildcards.weighting].normalise,
+            **CONFIG.weightings[wildcards.weighting].model_dump(exclude={"guide"}),
             backbone=CONFIG.models.backbone,
             image_size=CONFIG.downstream.image_size,
         ),

@@ -27,7 +27,7 @@ BLOCKS = {
     "Guide": "guides.<name>",
     "Weighting": "weightings.<name>",
     "Method": "methods.<name>",
-    "Downstream": "downstream",
+    "Downstream": "downstream, recipes.<name>",
     "Diversity": "diversity",
     "Execution": "execution",
 }

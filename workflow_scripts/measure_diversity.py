@@ -12,6 +12,7 @@ from diagen.datasets import read_images
 from diagen.errors import run
 from diagen.manifest import read_manifest
 from diagen.manifold import LabelledFeatures, diversity_by_scope
+from diagen.sampling import drawn_shares, read_shares
 
 
 def main() -> None:
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("real", type=Path, help="features of its images (npy)")
     parser.add_argument("manifest", type=Path, help="manifest.csv of the synthetic set")
     parser.add_argument("synthetic", type=Path, help="features of its images (npy)")
+    parser.add_argument("--weights", type=Path, help="its table of weights: measure the set as it is drawn by them")
     parser.add_argument("--settings", required=True, type=MeasureDiversitySettings.model_validate_json, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, help="diversity.json to write")
     arguments = parser.parse_args()
@@ -28,7 +30,12 @@ def main() -> None:
 
     images, manifest = read_images(arguments.images), read_manifest(arguments.manifest)
     real = LabelledFeatures(np.load(arguments.real, allow_pickle=False), [row.class_name for row in images])
-    synthetic = LabelledFeatures(np.load(arguments.synthetic, allow_pickle=False), [row.class_name for row in manifest])
+    classes = [row.class_name for row in manifest]
+    weights = None
+    if arguments.weights:
+        shares = read_shares(arguments.weights, [row.file_name for row in manifest])
+        weights = drawn_shares(classes, [row.guide for row in manifest], shares)
+    synthetic = LabelledFeatures(np.load(arguments.synthetic, allow_pickle=False), classes, weights)
     chosen = [row for row, image in enumerate(images) if image.split in settings.real_splits]
     results = diversity_by_scope(
         real.take(chosen).subsample(settings.subsample, settings.seed, "real"),

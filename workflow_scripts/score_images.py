@@ -23,25 +23,36 @@ def main() -> None:
     settings = arguments.settings
     verify(settings.backbone)
 
+    import numpy as np
+
     from diagen import classifier, sampling
     from diagen.backbones import load_backbone
+    from diagen.batch_norm import load_statistics
     from diagen.calibration import class_confidences
     from diagen.manifest import read_manifest
+    from diagen.seeds import stable_seed
+    from diagen.views import augmented_features
 
     device = prepare_torch(arguments.device, arguments.torch_threads)
+    backbone = load_backbone(settings.backbone, device)
     rows = read_manifest(arguments.manifest)
     head = classifier.read_head(arguments.guide / "head.safetensors")
     temperature = json.loads((arguments.guide / "calibration.json").read_text(encoding="utf-8"))["temperature"]
-    features = classifier.plain_features(
-        load_backbone(settings.backbone, device),
-        [arguments.store / row.file_name for row in rows],
-        size=settings.image_size,
-        micro_batch=arguments.micro_batch,
-        device=device,
-    )
+    if head.statistics:
+        load_statistics(backbone, head.statistics)
+    paths = [arguments.store / row.file_name for row in rows]
     labels = classifier.labels_of([row.class_name for row in rows], head.classes, arguments.manifest)
-    confidences = class_confidences(head.logits(features), labels, temperature)
-    weights = sampling.normalise_per_group(confidences, [(row.class_name, row.guide) for row in rows])
+    how = {"size": settings.image_size, "micro_batch": arguments.micro_batch, "device": device}
+    views = [
+        augmented_features(
+            backbone, paths, [stable_seed(row.image_seed, "view", view) for row in rows], settings.augmentation, **how
+        )
+        for view in range(settings.views)
+    ] or [classifier.plain_features(backbone, paths, **how)]
+    confidences = np.mean([class_confidences(head.logits(view), labels, temperature) for view in views], 0).tolist()
+    values = sampling.transform_confidences(confidences, settings.transform, settings.threshold)
+    by_guide = settings.normalise == "guide_image"
+    weights = sampling.normalise_per_group(values, [(row.class_name, row.guide if by_guide else None) for row in rows])
     table = [
         sampling.WeightRow(row.file_name, confidence, temperature, weight)
         for row, confidence, weight in zip(rows, confidences, weights.tolist(), strict=True)

@@ -37,10 +37,15 @@ def main() -> None:
     metrics = [
         read_json(folder / "downstream" / method / "metrics.json") for *_, folder in cells for method in names.methods
     ]
+    sets = [
+        (generator, weighting, f"{generator}/{weighting}.json" if weighting else f"{generator}.json")
+        for name in names.generators
+        for generator, weighting in [(name, ""), *(pair for pair in names.weighted if pair[0] == name)]
+    ]
     diversity = [
-        ((dataset, generator, seed, shots), read_json(folder / "diversity" / f"{generator}.json"))
+        ((dataset, generator, seed, shots, weighting), read_json(folder / "diversity" / file))
         for dataset, seed, shots, folder in cells
-        for generator in names.generators
+        for generator, weighting, file in sets
     ]
     prompts = [
         (dataset, name, pd.read_csv(results / dataset / "prompts" / f"{name}.csv", dtype=str, keep_default_na=False))

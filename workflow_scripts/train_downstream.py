@@ -1,4 +1,4 @@
-"""Train a method's downstream classifier on real and synthetic images, and test the epoch best on validation.
+"""Train a method's downstream classifier on real and synthetic images, and test the epoch that is kept.
 
 Writes metrics.json, history.csv, predictions.csv and head.safetensors.
 """
@@ -33,7 +33,9 @@ def main() -> None:
     from diagen import classifier, evaluation, sampling
     from diagen.backbones import load_backbone
     from diagen.manifest import read_manifest
+    from diagen.recipe import Recipe
     from diagen.shots import read_shots
+    from diagen.views import repeatable_features
 
     device = prepare_torch(arguments.device, arguments.torch_threads)
     backbone = load_backbone(settings.backbone, device)
@@ -51,20 +53,22 @@ def main() -> None:
         settings.synthetic_probability,
     )
     how = {"micro_batch": arguments.micro_batch, "device": device}
-    features = {split: cell.features(backbone, split, size=recipe.image_size, **how) for split in cell.splits}
     trained = classifier.train_head(
         backbone,
         classifier.decode_all([*cell.paths["guide"], *(arguments.store / name for name in file_names)]),
         classifier.labels_of(cell.class_names("guide") + synthetic_classes, cell.classes, arguments.manifest),
         probabilities,
         cell.classes,
-        (features["val"], cell.labels["val"]),
-        classifier.Recipe(**recipe.model_dump(), weight_decay=0.0, augmentation="standard", best="accuracy"),
+        (repeatable_features(backbone, cell.paths["val"], size=recipe.image_size, **how), cell.labels["val"]),
+        Recipe(**recipe.model_dump(), weight_decay=0.0, best="accuracy"),
         seed_parts=(settings.dataset, arguments.seed, arguments.count, "downstream"),
         label=f"train_downstream {settings.method}",
         **how,
     )
-    logits = {split: trained.head.logits(features[split]) for split in cell.splits}
+    logits = {
+        split: trained.head.logits(cell.features(backbone, split, size=recipe.image_size, **how))
+        for split in cell.splits
+    }
     splits = {split: evaluation.evaluate(logits[split], cell.labels[split], cell.classes) for split in cell.splits}
     metrics = {
         "dataset": settings.dataset,

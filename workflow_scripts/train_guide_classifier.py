@@ -33,14 +33,19 @@ def main() -> None:
     from diagen import classifier
     from diagen.backbones import load_backbone
     from diagen.calibration import calibrate
+    from diagen.recipe import Recipe
     from diagen.sampling import drawing_probabilities
+    from diagen.seeds import stable_seed
     from diagen.shots import read_shots
+    from diagen.views import repeatable_features
 
     device = prepare_torch(arguments.device, arguments.torch_threads)
     backbone = load_backbone(settings.backbone, device)
     cell = classifier.read_cell(read_shots(arguments.shots), arguments.shots)
     how = {"micro_batch": arguments.micro_batch, "device": device}
-    features = cell.features(backbone, "val", size=settings.image_size, **how)
+    features = repeatable_features(backbone, cell.paths["val"], size=settings.image_size, **how)
+    recipe = Recipe(**settings.guide.model_dump(), image_size=settings.image_size, best="loss")
+    seed_parts = (arguments.dataset, arguments.seed, arguments.count, "guide")
     trained = classifier.train_head(
         backbone,
         classifier.decode_all(cell.paths["guide"]),
@@ -48,12 +53,13 @@ def main() -> None:
         drawing_probabilities(cell.class_names("guide"), cell.guides, [], [], None, 0.0),
         cell.classes,
         (features, cell.labels["val"]),
-        classifier.Recipe(**settings.guide.model_dump(), image_size=settings.image_size, best="loss"),
-        seed_parts=(arguments.dataset, arguments.seed, arguments.count, "guide"),
+        recipe,
+        seed_parts=seed_parts,
         label="train_guide_classifier",
         **how,
     )
-    calibration = calibrate(trained.head.logits(features), cell.labels["val"])
+    rows = classifier.validation_rows(cell.labels["val"], recipe, stable_seed(*seed_parts, "calibration"))
+    calibration = calibrate(trained.head.logits(features())[rows], cell.labels["val"][rows])
     classifier.write_head(trained.head, arguments.output / "head.safetensors")
     classifier.write_history(trained.history, arguments.output / "history.csv")
     with atomic_path(arguments.output / "calibration.json") as temporary:

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 
 from diagen import augmentation
-from diagen.augmentation import AUGMENTATIONS, CROP_ATTEMPTS, crop_boxes, decode, evaluation, resize, standard
+from diagen.augmentation import (
+    AUGMENTATIONS,
+    CROP_ATTEMPTS,
+    crop_boxes,
+    decode,
+    evaluation,
+    resize,
+    standard,
+    standard_no_crop,
+)
 
 SIZE = 33
 
@@ -98,6 +107,16 @@ def test_standard_against_pillow_step_by_step() -> None:
         expected = ImageOps.mirror(expected) if flip < 0.5 else expected
         expected = expected.rotate(float(2 * draws[0, -1] - 1) * 15, Image.Resampling.BILINEAR)
         found = standard([tensor(image)], draws, SIZE)[0] * 127.5 + 127.5
+        assert ((found - tensor(expected)).abs().amax(0) > 3).float().mean() < 0.06, "more than the rotated border"
+
+
+def test_standard_without_crop_sees_the_whole_image() -> None:
+    image = photo(60, 48)
+    whole = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    for flip, turn in ((0.2, 0.5), (0.8, 0.5), (0.2, 0.9)):
+        expected = ImageOps.mirror(whole) if flip < 0.5 else whole
+        expected = expected.rotate((2 * turn - 1) * 15, Image.Resampling.BILINEAR)
+        found = standard_no_crop([tensor(image)], torch.tensor([[flip, turn]]), SIZE)[0] * 127.5 + 127.5
         assert ((found - tensor(expected)).abs().amax(0) > 3).float().mean() < 0.06, "more than the rotated border"
 
 

@@ -1,59 +1,30 @@
-"""The linear layers: against torch step by step, the best epoch, determinism, and the programs from end to end."""
+"""The linear layers: against torch step by step, the best epoch, and determinism."""
 
-import csv
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.nn import functional
 
-import score_images
-import train_downstream
-import train_guide_classifier
 from diagen import classifier
 from diagen.augmentation import AUGMENTATIONS
 from diagen.backbones import Backbone, load_backbone
-from diagen.classifier import Epoch, Recipe, Trained, new_head, read_cell, read_head, train_head, write_head
+from diagen.classifier import Epoch, Trained, new_head, read_cell, read_head, train_head, write_head
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
-from diagen.manifest import ManifestRow, write_manifest
-from diagen.sampling import draw_rows, read_weights
+from diagen.recipe import Recipe
+from diagen.sampling import draw_rows
 from diagen.seeds import stable_seed
-from diagen.shots import Shot, write_shots
+from diagen.shots import Shot
 
 CPU = torch.device("cpu")
 CLASSES = ("boat", "red_car")
-COLOURS = {"boat": (30, 60, 220), "red_car": (220, 40, 30)}
 
 
 @pytest.fixture(scope="module")
 def backbone(stand_ins: Path) -> Backbone:
     return load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU)
-
-
-@pytest.fixture(scope="module")
-def cell_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cell of two classes that differ in colour; uncommon images exist for one class only."""
-    folder = tmp_path_factory.mktemp("cell")
-    rs = np.random.RandomState(0)
-    rows = []
-    for role, counts in {"guide": (2, 2), "val": (3, 5), "test": (4, 4), "test_uncommon": (3, 0)}.items():
-        for name, count in zip(CLASSES, counts, strict=True):
-            for number in range(count):
-                path = folder / f"{role}_{name}_{number}.png"
-                save(path, name, rs)
-                rows.append(Shot(role, name, number if role == "guide" else None, path.as_posix(), "0" * 64))
-    write_shots(rows, folder / "shots.csv")
-    return folder / "shots.csv"
-
-
-def save(path: Path, name: str, rs: np.random.RandomState) -> None:
-    pixels = np.clip(np.array(COLOURS[name]) + rs.normal(0, 40, (36, 40, 3)), 0, 255)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels.astype(np.uint8)).save(path)
 
 
 def recipe(**changes: object) -> Recipe:
@@ -83,9 +54,9 @@ def width_of(backbone: Backbone) -> int:
 
 
 def train(backbone: Backbone, plan: Recipe, micro_batch: int = 4) -> Trained:
-    images, labels, probabilities, validation = random_task(width_of(backbone))
+    images, labels, probabilities, (features, targets) = random_task(width_of(backbone))
     return train_head(
-        backbone, images, labels, probabilities, CLASSES, validation, plan,
+        backbone, images, labels, probabilities, CLASSES, (lambda: features, targets), plan,
         seed_parts=("world", 0, 2, "downstream"), micro_batch=micro_batch, device=CPU,
     )  # fmt: skip
 
@@ -185,77 +156,3 @@ def test_cells_are_refused_without_validation_or_guides(tmp_path: Path) -> None:
         read_cell([guide], tmp_path / "shots.csv")
     with pytest.raises(InputError, match="class 'tree' has no guide image"):
         read_cell([guide, Shot("val", "tree", None, "b.png", "")], tmp_path / "shots.csv")
-
-
-def call(monkeypatch: pytest.MonkeyPatch, program: object, *arguments: object) -> None:
-    monkeypatch.setattr(
-        "sys.argv", ["program", *map(str, arguments), "--device", "cpu", "--torch-threads", "1", "--micro-batch", "8"]
-    )
-    program.main()
-
-
-def test_programs_from_shots_to_metrics(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stand_ins: Path, cell_file: Path
-) -> None:
-    rs = np.random.RandomState(7)
-    rows = []
-    for name in CLASSES:
-        for guide in range(2):
-            for number in range(3):
-                file_name = f"images/{name}_{guide}_{number}.png"
-                shown = CLASSES[1 - CLASSES.index(name)] if number == 2 else name  # the last one went wrong
-                save(tmp_path / "store" / file_name, shown, rs)
-                rows.append(ManifestRow(file_name, name, guide, number, "a photo", 0.0, 1, 2, "0" * 64))
-    write_manifest(rows, tmp_path / "manifest.csv")
-    backbone = {"path": str(stand_ins / "resnet")}
-    guide = {"epochs": 6, "iterations": 10, "patience": 6, "batch": 8, "learning_rate": 0.05}
-    cell = ("--seed", 0, "--shots", 2)
-    call(
-        monkeypatch, train_guide_classifier, cell_file, *cell, "--dataset", "world", "--output", tmp_path / "guide",
-        "--settings", json.dumps({"guide": guide, "backbone": backbone, "image_size": 32}),
-    )  # fmt: skip
-    calibration = json.loads((tmp_path / "guide" / "calibration.json").read_text())
-    assert calibration["classes"] == list(CLASSES) and calibration["val"]["n_images"] == 8
-    assert calibration["val"]["accuracy_before"] == calibration["val"]["accuracy_after"]
-
-    scoring = {"transform": "confidence", "normalise": "guide_image", "backbone": backbone, "image_size": 32}
-    call(
-        monkeypatch, score_images, tmp_path / "manifest.csv", tmp_path / "guide", "--store", tmp_path / "store",
-        "--output", tmp_path / "weights.csv", "--settings", json.dumps(scoring),
-    )  # fmt: skip
-    weights = read_weights(tmp_path / "weights.csv")
-    assert [row.file_name for row in weights] == [row.file_name for row in rows]
-    assert all(sum(row.weight for row in weights[start : start + 3]) == pytest.approx(1) for start in (0, 3, 6, 9))
-    assert {row.temperature for row in weights} == {calibration["temperature"]}
-    wrong = np.mean([row.confidence for row in weights[2::3]])
-    assert wrong < 0.5 < np.mean([row.confidence for row in weights[0::3]])
-
-    downstream = {"epochs": 3, "iterations": 10, "batch": 8, "learning_rate": 0.05, "image_size": 32}
-    settings = {
-        "method": "diagen", "dataset": "world", "downstream": downstream, "backbone": backbone,
-        "synthetic_probability": 0.7,
-    }  # fmt: skip
-    arguments = (cell_file, "--manifest", tmp_path / "manifest.csv", "--weights", tmp_path / "weights.csv", *cell)
-    for output in ("once", "twice"):
-        call(
-            monkeypatch, train_downstream, *arguments, "--store", tmp_path / "store",
-            "--settings", json.dumps(settings), "--output", tmp_path / output,
-        )  # fmt: skip
-    for name in ("metrics.json", "history.csv", "predictions.csv", "head.safetensors"):
-        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
-    metrics = json.loads((tmp_path / "once" / "metrics.json").read_text())
-    assert metrics["splits"]["test"]["accuracy"] > 0.8 and metrics["splits"]["val"]["n_images"] == 8
-    assert metrics["classes_left_out"] == {"val": [], "test": [], "test_uncommon": ["red_car"]}
-    history = list(csv.DictReader((tmp_path / "once" / "history.csv").open()))
-    best = history[metrics["best_epoch"] - 1]
-    assert float(best["val_accuracy"]) == metrics["splits"]["val"]["accuracy"], "the tested layer is the best epoch's"
-    predictions = list(csv.DictReader((tmp_path / "once" / "predictions.csv").open()))
-    for split, result in metrics["splits"].items():
-        found = [row for row in predictions if row["split"] == split]
-        assert len(found) == result["n_images"]
-        per_class = {
-            name: np.mean([row["predicted"] == name for row in found if row["class"] == name])
-            for name in {row["class"] for row in found}
-        }
-        assert {name: one["accuracy"] for name, one in result["per_class"].items()} == pytest.approx(per_class)
-        assert result["accuracy"] == pytest.approx(np.mean(list(per_class.values())))

@@ -109,7 +109,7 @@ def test_paper_s_numbers_are_the_defaults() -> None:
         ("models.llama.contxt", "`context`"),
         ("datasets.world.train_val_per_clas", "`train_val_per_class`"),
         ("datasets.world.train_val", "train_val_per_class"),
-        ("downstream.colour", "known here: batch"),
+        ("downstream.colour", "known here: augmentation, batch"),
     ],
 )
 def test_unknown_keys(key: str, remedy: str | None) -> None:
@@ -143,6 +143,10 @@ def test_unknown_keys(key: str, remedy: str | None) -> None:
         ("generators.noise.noise_levels", [-0.1]),
         ("guides.paper.augmentation", "none"),
         ("weightings.paper.normalise", "all"),
+        ("weightings.paper.views", -1),
+        ("weightings.paper.threshold", 2),
+        ("guides.paper.augmentation", "cutmix"),
+        ("recipes", {"bad": {"batch": 0}}),
         ("methods.llm.synthetic_probability", 1.5),
         ("downstream.learning_rate", 0),
         ("diversity.k", [0]),
@@ -175,6 +179,9 @@ def test_missing_keys(key: str) -> None:
         ("methods.standard.weighting", "paper", "without a generator"),
         ("methods.standard.synthetic_probability", 0.5, "without a generator"),
         ("methods.diagen.synthetic_probability", None, "missing"),
+        ("methods.diagen.recipe", "fine", "add a section `recipes`"),
+        ("weightings.paper.transform", "threshold", "`weightings.paper.threshold`: missing"),
+        ("weightings.paper.threshold", 0.5, "means nothing with `transform: confidence`"),
         ("shots", [2, 9], "raise it to at least 9"),
         ("shots", [2, 2], "twice"),
         ("generators.noise.noise_levels", [0.1, 0.1], "twice"),
@@ -213,6 +220,29 @@ def test_files_that_are_missing_are_told_only_when_asked() -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(mapping, FILE, check_files=False)
     assert len(caught.value.problems) == 1
+
+
+def test_what_a_recipe_leaves_out_is_as_downstream() -> None:
+    mapping = demo()
+    mapping["recipes"] = {"cutmix": {"augmentation": "cutmix"}, "published_code": {"batch": 16, "kept_epoch": "last"}}
+    mapping["methods"]["cutmix"] = {"recipe": "cutmix"}
+    mapping["methods"]["published_code"] = {"recipe": "published_code"}
+    config = load_config(mapping, FILE)
+    common = config.downstream
+    assert config.recipe_of("standard") == config.recipe_of("diagen") == common
+    assert config.recipe_of("cutmix") == common.model_copy(update={"augmentation": "cutmix"})
+    assert config.recipe_of("published_code") == common.model_copy(update={"batch": 16, "kept_epoch": "last"})
+    assert common.learning_rate == 0.01 and common.epochs == 15, "not the defaults, so that the above says something"
+    again = Config.model_validate(config.model_dump(mode="json"))
+    assert again.recipe_of("cutmix") == config.recipe_of("cutmix")
+
+
+def test_published_code_is_off_by_default() -> None:
+    config = load_config(demo(), FILE)
+    guide, weighting, down = config.guides["paper"], config.weightings["paper"], config.downstream
+    assert (guide.batch_norm, guide.kept_epoch, guide.validation, guide.decay) == ("frozen", "best", "whole", "l2")
+    assert (weighting.views, weighting.transform, weighting.normalise) == (0, "confidence", "guide_image")
+    assert (down.batch_norm, down.kept_epoch, down.augmentation) == ("frozen", "best", "standard")
 
 
 def test_instruction_without_placeholder() -> None:

@@ -40,7 +40,7 @@ def accuracy() -> pd.DataFrame:
 @pytest.fixture
 def diversity() -> pd.DataFrame:
     rows = [
-        ("world", generator, seed, shots, k, scope, 0.9, 0.1 * shots, 1.3, float("nan"), 300, 240)
+        ("world", generator, seed, shots, k, scope, 0.9, 0.1 * shots, 1.3, float("nan"), 300, 240, "")
         for seed, shots, generator, k, scope in product(
             (0, 1), (2, 4), ("da_fusion", "noise_llm"), (3, 5), ("pooled", "car")
         )
@@ -126,6 +126,14 @@ def test_diversity_page_shows_pooled_means_beside_the_papers(diversity):
     for values in PAPER.values():
         assert all(f"{value:.1f}" in page for value in (*values["precision"], *values["recall"]))
     assert "–" in page
+
+
+def test_diversity_page_shows_the_weighted_set_beside_the_plain_one(diversity):
+    drawn = diversity[diversity["generator"] == "noise_llm"].assign(weighting="published_code", precision=0.876)
+    page = diversity_page(pd.concat([diversity, drawn]))
+    plain, weighted = page.index("Noise + prompts"), page.index("Noise + prompts, drawn by weights: published code")
+    assert plain < weighted and page.count(">87.6<") == 2 * 2, "two k, two numbers of shots"
+    assert "90.0" in page[plain:weighted]
 
 
 def test_texts_on_the_diversity_page_are_escaped(diversity):

@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 from diagen import manifold
 from diagen.errors import InputError
-from diagen.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii
+from diagen.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
+from diagen.statistics import MEASURES
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "precision_recall.json"
 
@@ -93,6 +94,97 @@ def test_equals_brute_force_on_many_points(monkeypatch: pytest.MonkeyPatch, offs
         for result in results:
             found = (result.precision, result.recall, result.density, result.coverage)
             assert found == pytest.approx(expected[result.k], abs=1e-12)
+
+
+def weighted_brute_force(
+    real: np.ndarray, synthetic: np.ndarray, weights: np.ndarray, k: int
+) -> tuple[float, float, float, float]:
+    """The definitions with all pairs, image by image."""
+    shares = weights / weights.sum()
+
+    def radius(points: np.ndarray, row: int) -> float:
+        return np.sort(((np.delete(points, row, 0) - points[row]) ** 2).sum(1))[k - 1]
+
+    of_real = [radius(real, row) for row in range(len(real))]
+    of_synthetic = [radius(synthetic, row) for row in range(len(synthetic))]
+    precision = density = 0.0
+    reached, covered = np.zeros(len(real)), np.zeros(len(real))
+    for j, (y, share) in enumerate(zip(synthetic, shares, strict=True)):
+        distances = ((real - y) ** 2).sum(1)
+        precision += share * (distances <= of_real).any()
+        density += share * (distances < of_real).sum() / k
+        reached += share * len(synthetic) * (distances <= of_synthetic[j])
+        covered += share * len(synthetic) * (distances < of_real)
+    return precision, np.minimum(reached, 1).mean(), density, np.minimum(covered, 1).mean()
+
+
+def weighted_figures(real: np.ndarray, fake: np.ndarray, weights: np.ndarray, k: int) -> list[float]:
+    (result,) = weighted_diversity(real, fake, weights, [k])
+    return [result.precision, result.recall, result.density, result.coverage]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data(), st.integers(1, 4), st.integers(1, 4))
+def test_weighted_figures_equal_brute_force(data: st.DataObject, width: int, k: int) -> None:
+    real = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 25)), width), elements=whole))
+    fake = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 25)), width), elements=whole))
+    weights = data.draw(hnp.arrays(np.float64, len(fake), elements=st.floats(1e-3, 1)))
+    expected = weighted_brute_force(real, fake, weights, k)
+    assert weighted_figures(real, fake, weights, k) == pytest.approx(expected, abs=1e-12)
+    equal = weighted_figures(real, fake, np.full(len(fake), 0.3), k)
+    assert equal == pytest.approx(figures(real, fake, k), abs=1e-12), "equal weights are no weights"
+
+
+def test_weighted_figures_do_not_depend_on_block_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rs = np.random.RandomState(1)
+    real, fake, weights = rs.randn(150, 8), rs.randn(130, 8) * 0.8, rs.rand(130) + 1e-9
+    expected = weighted_diversity(real, fake, weights, [1, 5])
+    monkeypatch.setattr(manifold, "QUERIES", 17)
+    monkeypatch.setattr(manifold, "PAIRS", 100)
+    assert weighted_diversity(real, fake, weights, [1, 5]) == expected
+
+
+def test_weights_buy_precision_with_recall() -> None:
+    """Synthetic images at two places, one far from all that is real: the less the far ones are drawn, the better."""
+    rs = np.random.RandomState(0)
+    real = rs.randn(60, 3)
+    fake = np.concatenate([real[:20] + 0.01, rs.randn(20, 3) + 50])
+    plain = figures(real, fake, 3)
+    weighted = weighted_figures(real, fake, np.repeat([0.9, 0.1], 20), 3)
+    assert plain[0] == 0.5 and weighted[0] == pytest.approx(0.9)
+    few = weighted_figures(real, fake, np.repeat([1.0, 1e-6], [1, 39]), 3)
+    assert few[0] > 0.99 and few[1] < plain[1] / 3
+
+
+def test_images_that_are_never_drawn_are_left_out() -> None:
+    rs = np.random.RandomState(2)
+    real = LabelledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 8)
+    fake, classes = rs.randn(24, 4), ["car"] * 12 + ["boat"] * 12
+    weights = np.repeat([1, 0, 1, 0], 6) / 12
+    left = weights > 0
+    expected = diversity_by_scope(
+        real, LabelledFeatures(fake[left], [name for name, one in zip(classes, left, strict=True) if one]), [3]
+    )
+    found = diversity_by_scope(real, LabelledFeatures(fake, classes, weights), [3])
+    assert [entry["n_synthetic"] for entry in found] == [12, 6, 6]
+    for one, other in zip(found, expected, strict=True):
+        assert one.keys() == other.keys() and one["scope"] == other["scope"]
+        assert [one[name] for name in MEASURES] == pytest.approx([other[name] for name in MEASURES], abs=1e-12)
+
+
+def test_a_class_is_measured_by_its_own_weights() -> None:
+    rs = np.random.RandomState(5)
+    real = LabelledFeatures(rs.randn(20, 2), ["car"] * 10 + ["boat"] * 10)
+    fake, weights = rs.randn(24, 2), rs.rand(24)
+    found = diversity_by_scope(real, LabelledFeatures(fake, ["car"] * 14 + ["boat"] * 10, weights), [2])
+    expected = weighted_brute_force(real.features[:10], fake[:14], weights[:14], 2)
+    assert found[2]["scope"] == "car"
+    assert [found[2][name] for name in MEASURES] == pytest.approx(expected, abs=1e-12)
+
+
+def test_subsample_takes_the_weights_along() -> None:
+    part = LabelledFeatures(np.arange(9.0)[:, None], ["car"] * 9, np.arange(9.0)).subsample(4, 0, "synthetic")
+    assert part.weights.tolist() == part.features[:, 0].tolist()
 
 
 def test_radii_among_many_duplicates() -> None:

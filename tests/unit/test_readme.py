@@ -66,7 +66,7 @@ def test_the_configuration_pages_blocks_are_valid_in_the_example(readers_folder)
     config = yaml.safe_load(example)
     for block in code_blocks(PAGES["config/README.md"], "yaml"):
         for key, entries in yaml.safe_load(block).items():
-            config[key] = {**config[key], **entries}
+            config[key] = {**config.get(key, {}), **entries}
     load_config(config, "config/mine.yaml")
 
 

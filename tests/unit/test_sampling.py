@@ -14,9 +14,11 @@ from diagen.sampling import (
     WeightRow,
     draw_rows,
     drawing_probabilities,
+    drawn_shares,
     normalise_per_group,
     read_shares,
     read_weights,
+    transform_confidences,
     write_weights,
 )
 
@@ -76,6 +78,47 @@ def test_draws_stay_among_the_rows(edge: float) -> None:
     assert expected[draw_rows(expected, names, np.array([edge]))] > 0
 
 
+def test_shares_of_a_class_let_bad_guides_be_drawn_less() -> None:
+    """Normalised per class, each image has p / C times its confidence over those of its class."""
+    confidences = np.random.RandomState(3).rand(len(SYNTHETIC))
+    confidences[:4] = 0
+    names = [name for name, _ in SYNTHETIC]
+    found = probabilities(0.6, normalise_per_group(confidences, names))
+    totals = {name: sum(q for q, other in zip(confidences, names, strict=True) if other == name) for name in names}
+    expected = [0.6 / 2 * q / totals[name] for q, name in zip(confidences, names, strict=True)]
+    assert found[len(REAL) :] == pytest.approx(expected, abs=1e-15)
+    assert found[len(REAL) : len(REAL) + 4].sum() == 0, "by guide image it would be drawn as often as any other"
+    assert found.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_synthetic_only_never_draws_a_real_image() -> None:
+    found = probabilities(1.0)
+    names = REAL + [name for name, _ in SYNTHETIC]
+    rows = draw_rows(found, names, np.random.RandomState(4).rand(20_000))
+    assert rows.min() >= len(REAL) and found[len(REAL) :].sum() == pytest.approx(1, abs=1e-12)
+    drawn = Counter(names[row] for row in rows)
+    assert drawn["car"] / 20_000 == pytest.approx(0.5, abs=0.02), "classes stay balanced"
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_transforms(confidence: float, threshold: float) -> None:
+    def weight(transform: str) -> float:
+        return float(transform_confidences([confidence], transform, threshold)[0])
+
+    assert weight("confidence") == confidence
+    assert weight("doubled") == (1 if confidence >= 0.5 else 2 * confidence)
+    assert weight("threshold") == (1 if confidence >= threshold else 0)
+    assert weight("none") == 1
+
+
+@pytest.mark.parametrize("by", ["guide image", "class"])
+def test_drawn_shares_are_the_synthetic_part_of_equation_2(by: str) -> None:
+    names, guides = zip(*SYNTHETIC, strict=True)
+    shares = normalise_per_group(np.random.RandomState(5).rand(len(names)), SYNTHETIC if by == "guide image" else names)
+    expected = probabilities(0.7, shares)[len(REAL) :] / 0.7
+    assert drawn_shares(names, guides, shares) == pytest.approx(expected, abs=1e-15)
+
+
 def test_without_weights_images_of_a_guide_weigh_the_same() -> None:
     assert len(set(probabilities(0.5)[len(REAL) : len(REAL) + 12].round(15))) == 1
 
@@ -89,6 +132,8 @@ def test_mistakes() -> None:
         drawing_probabilities(["car"], [0], ["car", "car"], [0, 1], None, 0.5)
     with pytest.raises(InputError, match="don't sum to 1"):
         probabilities(0.5, [0.2] * len(SYNTHETIC))
+    with pytest.raises(InputError, match="don't sum to 1"):
+        probabilities(0.5, [2, -1, 0, 0] * (len(SYNTHETIC) // 4))
     with pytest.raises(ValueError, match="finite and not negative"):
         normalise_per_group([float("nan")], ["a"])
 

@@ -124,10 +124,12 @@ def write_results(root, runs):
         folder = world / f"seed{run['seed']}" / f"shots{run['shots']}"
         (folder / "downstream" / run["method"]).mkdir(parents=True, exist_ok=True)
         (folder / "downstream" / run["method"] / "metrics.json").write_text(json.dumps(run))
-        (folder / "diversity").mkdir(exist_ok=True)
+        (folder / "diversity" / "da_fusion").mkdir(parents=True, exist_ok=True)
         values = {"precision": 0.9, "recall": 0.4, "density": 1.2, "coverage": 0.5, "n_real": 50, "n_synthetic": 20}
         scopes = [{"k": k, "scope": scope, **values} for k in (3, 5) for scope in ("pooled", "NA")]
         (folder / "diversity" / "da_fusion.json").write_text(json.dumps(scopes))
+        drawn = [scope | {"precision": 0.95, "n_synthetic": 15} for scope in scopes]
+        (folder / "diversity" / "da_fusion" / "paper.json").write_text(json.dumps(drawn))
     (world / "prompts").mkdir()
     (world / "prompts" / "paper.csv").write_text('class,number,prompt\nNA,0,"a photo of a red NA, at night"\n')
 
@@ -139,6 +141,7 @@ def summarise(root, output, **changes):
         "shots": SHOTS,
         "methods": METHODS,
         "generators": ["da_fusion"],
+        "weighted": [["da_fusion", "paper"]],
         "prompt_sets": ["paper"],
     }
     command = [sys.executable, "workflow_scripts/summarise.py", "--results", str(root), "--output", str(output)]
@@ -158,7 +161,16 @@ def test_summarise_gathers_the_four_tables(runs, tmp_path):
         accuracy_table(runs).sort_values(key, ignore_index=True),
         check_dtype=False,
     )
-    assert len(tables["diversity"]) == len(SEEDS) * len(SHOTS) * 4
+    diversity = tables["diversity"]
+    assert list(diversity.columns[:12]) == [
+        "dataset", "generator", "seed", "shots", "k", "scope",
+        "precision", "recall", "density", "coverage", "n_real", "n_synthetic",
+    ]  # fmt: skip
+    assert diversity["weighting"].value_counts().to_dict() == {
+        kind: len(SEEDS) * len(SHOTS) * 4 for kind in ("", "paper")
+    }
+    assert set(diversity[diversity["weighting"] == ""]["precision"]) == {0.9}
+    assert set(diversity[diversity["weighting"] == "paper"]["precision"]) == {0.95}
     assert tables["prompts"].iloc[0].tolist() == ["world", "paper", "NA", 0, "a photo of a red NA, at night"]
 
     missing = summarise(tmp_path / "results", tmp_path / "summary", seeds=[9])

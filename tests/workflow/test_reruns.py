@@ -15,6 +15,7 @@ DIAGEN_SET = {
     "train_downstream diagen",
     "extract_features diagen",
     "measure_diversity diagen",
+    "measure_weighted_diversity diagen paper",
     *TABLES,
     *GALLERY,
 }
@@ -24,6 +25,7 @@ DA_FUSION_SET = {
     "extract_features da_fusion",
     "measure_diversity da_fusion",
 }
+MEASURED = {"measure_diversity da_fusion", "measure_diversity diagen", "measure_weighted_diversity diagen paper"}
 CONFIGURATION = {
     "synthetic_probability": (
         lambda config: config["methods"]["diagen"].update(synthetic_probability=0.5),
@@ -35,11 +37,17 @@ CONFIGURATION = {
     ),
     "first weighting of a generator": (
         lambda config: config["methods"]["da_fusion"].update(weighting="paper"),
-        {"score_images da_fusion paper", "train_downstream da_fusion", *TABLES, *GALLERY},
+        {
+            "score_images da_fusion paper",
+            "train_downstream da_fusion",
+            "measure_weighted_diversity da_fusion paper",
+            *TABLES,
+            *GALLERY,
+        },
     ),
     "diversity.k": (
         lambda config: config["diversity"].update(k=[1, 2]),
-        {"measure_diversity da_fusion", "measure_diversity diagen", *TABLES},
+        {*MEASURED, *TABLES},
     ),
     "number of prompts": (
         lambda config: config["prompts"]["paper"].update(per_class=3),
@@ -53,6 +61,25 @@ CONFIGURATION = {
     "one more method": (
         lambda config: config["methods"].update(half={"generator": "diagen", "synthetic_probability": 0.5}),
         {"train_downstream half", *TABLES},
+    ),
+    "a baseline by a recipe": (
+        lambda config: config.update(
+            recipes={"cutmix": {"augmentation": "cutmix"}}, methods=config["methods"] | {"cutmix": {"recipe": "cutmix"}}
+        ),
+        {"train_downstream cutmix", *TABLES},
+    ),
+    "another weighting of a generator": (
+        lambda config: config.update(
+            weightings=config["weightings"] | {"per_class": {"guide": "paper", "normalise": "class"}},
+            methods=config["methods"]
+            | {"per_class": {"generator": "diagen", "weighting": "per_class", "synthetic_probability": 0.7}},
+        ),
+        {
+            "score_images diagen per_class",
+            "train_downstream per_class",
+            "measure_weighted_diversity diagen per_class",
+            *TABLES,
+        },
     ),
     "another way to run": (
         lambda config: config["execution"].update(
@@ -84,7 +111,7 @@ def test_new_cells(changeable, edit, cell):
     assert {job.cell for job in jobs if job.cell} == {cell}
     in_cell = {str(job) for job in jobs if job.cell}
     assert {"draw_shots", "learn_embeddings paper", "train_guide_classifier paper"} < in_cell
-    assert len(in_cell) == 15
+    assert len(in_cell) == 16
     assert {str(job) for job in jobs if not job.cell} - GALLERY == {*TABLES, "plot_calibration"}
 
 
@@ -100,13 +127,19 @@ def test_instruction(changeable):
             "workflow_scripts/score_images.py",
             "def main() -> None:\n",
             "def main() -> None:\n    assert True\n",
-            {"score_images diagen paper", "train_downstream diagen", *TABLES, *GALLERY},
+            {
+                "score_images diagen paper",
+                "train_downstream diagen",
+                "measure_weighted_diversity diagen paper",
+                *TABLES,
+                *GALLERY,
+            },
         ),
         (
             "workflow_scripts/diagen/manifold.py",
             "import numpy",
             "EDITED = True\nimport numpy",
-            {"measure_diversity da_fusion", "measure_diversity diagen", *TABLES},
+            {*MEASURED, *TABLES},
         ),
     ],
     ids=["program", "library"],

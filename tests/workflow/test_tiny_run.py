@@ -26,6 +26,7 @@ def expected_files() -> set[str]:
             for name in ("metrics.json", "history.csv", "predictions.csv", "head.safetensors")
         ),
         *(f"{CELL}/diversity/{generator}.json" for generator in GENERATORS),
+        f"{CELL}/diversity/diagen/paper.json",
         *(f"tiny/summary/{name}.csv" for name in ("accuracy", "per_class", "diversity", "prompts")),
         *(f"tiny/figures/{name}" for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html")),
         "tiny/figures/gallery/world.html",
@@ -47,7 +48,7 @@ def test_every_job_has_a_log_and_a_benchmark_that_tells_how_it_ran(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.jsonl")
     }
     assert logs == benchmarks
-    assert len(logs) == 25
+    assert len(logs) == 26
     record = json.loads((results / "benchmarks/generate_images/world/seed7/shots2/diagen.jsonl").read_text())
     assert record["resources"]["micro_batch"] == 4
     assert record["max_rss"] > 0

@@ -61,14 +61,24 @@ def standard(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
         resize(image[:, top : top + height, left : left + width], size)
         for image, (top, left, height, width) in zip(images, boxes.tolist(), strict=True)
     ]
-    flip, turn = draws[:, -2], draws[:, -1]
+    return _flip_and_turn(torch.stack(crops), draws[:, -2], draws[:, -1])
+
+
+def standard_no_crop(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
+    """As `standard`, but resized whole: how the published code trains on MS COCO. `draws`: `[B, 2]`."""
+    whole = torch.stack([resize(image, size) for image in images])
+    return _flip_and_turn(whole, draws[:, 0], draws[:, 1])
+
+
+def _flip_and_turn(pixels: Tensor, flip: Tensor, turn: Tensor) -> Tensor:
+    """Flip and rotate uint8 images `[B, 3, S, S]` by uniform numbers `[B]` each, and normalise."""
     angle = torch.deg2rad((2 * turn - 1) * MAX_ROTATION)
     mirror = torch.where(flip < 0.5, -1.0, 1.0)
     zero = torch.zeros_like(angle)
     # Rows of the map from output to input coordinates; the mirror comes last on the way back, as it came first.
     x = torch.stack([mirror * angle.cos(), -mirror * angle.sin(), zero], 1)
     y = torch.stack([angle.sin(), angle.cos(), zero], 1)
-    return normalise(_sample(torch.stack(crops).float(), torch.stack([x, y], 1), "bilinear"))
+    return normalise(_sample(pixels.float(), torch.stack([x, y], 1), "bilinear"))
 
 
 def crop_boxes(sizes: Tensor, draws: Tensor) -> Tensor:
@@ -232,5 +242,7 @@ OPERATIONS = (
 )
 AUGMENTATIONS = {
     "standard": Augmentation(2 * CROP_ATTEMPTS + 4, standard),
+    "standard_no_crop": Augmentation(2, standard_no_crop),
     "randaugment": Augmentation(4, randaugment),
+    "cutmix": Augmentation(2 * CROP_ATTEMPTS + 4, standard),  # the views, which diagen.cutmix pastes into each other
 }

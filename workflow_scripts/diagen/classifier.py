@@ -6,11 +6,11 @@ features of all its augmented draws, in micro-batches, and then takes its optimi
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, fields
+from contextlib import nullcontext
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,44 +20,31 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
+from diagen import batch_norm
 from diagen.atomic import atomic_path
-from diagen.augmentation import AUGMENTATIONS, decode, evaluation
+from diagen.augmentation import decode, evaluation
 from diagen.backbones import Backbone, embed
 from diagen.errors import InputError
 from diagen.evaluation import balanced_loss_and_accuracy
 from diagen.progress import progress
-from diagen.sampling import draw_rows
+from diagen.recipe import Recipe
+from diagen.sampling import draw_rows, drawing_probabilities
 from diagen.seeds import stable_seed
 from diagen.shots import ROLES, Shot
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a linear layer is trained.
-
-    `weight_decay` is the L2 of Adam. `best` says which epoch is kept: that of the highest validation accuracy (the
-    lower loss decides ties) or of the lowest validation loss; the earlier one if all is equal. `patience` is the number
-    of epochs without a better one after which training stops; `None` never stops early.
-    """
-
-    epochs: int
-    iterations: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    augmentation: Literal["standard", "randaugment"]
-    image_size: int
-    best: Literal["accuracy", "loss"]
-    patience: int | None = None
+from diagen.views import epoch_views
 
 
 @dataclass(frozen=True)
 class Head:
-    """A linear layer: `weight` `[C, D]` and `bias` `[C]`, float32; rows are in the order of `classes`."""
+    """A linear layer: `weight` `[C, D]` and `bias` `[C]`, float32; rows are in the order of `classes`.
+
+    `statistics` are the running statistics of the backbone's BatchNorm that it was trained with; empty for its own.
+    """
 
     weight: Tensor
     bias: Tensor
     classes: tuple[str, ...]
+    statistics: dict[str, Tensor] = field(default_factory=dict)
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits `[n, C]` of features `[n, D]`."""
@@ -76,7 +63,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """The layer of the best epoch, which epoch that was (from 1), and all epochs."""
+    """The layer of the epoch that was kept, which epoch that was (from 1), and all epochs."""
 
     head: Head
     best_epoch: int
@@ -160,13 +147,22 @@ def new_head(classes: Sequence[str], width: int, seed: int) -> Head:
     return Head(weight, bias, tuple(classes))
 
 
+def validation_rows(labels: Tensor, recipe: Recipe, seed: int) -> Tensor:
+    """Which validation images count, rows of `labels` `[n]`: each once, or class-balanced draws with replacement."""
+    if recipe.validation == "whole":
+        return torch.arange(len(labels))
+    names = [str(label) for label in labels.tolist()]
+    balanced = drawing_probabilities(names, range(len(names)), [], [], None, 0.0)
+    return torch.from_numpy(draw_rows(balanced, names, _uniforms(torch.Generator().manual_seed(seed), recipe.draws)))
+
+
 def train_head(
     backbone: Backbone,
     images: Sequence[Tensor],
     labels: Tensor,
     probabilities: NDArray[np.float64],
     classes: Sequence[str],
-    validation: tuple[Tensor, Tensor],
+    validation: tuple[Callable[[], Tensor], Tensor],
     recipe: Recipe,
     *,
     seed_parts: tuple[str | int, ...],
@@ -176,34 +172,39 @@ def train_head(
 ) -> Trained:
     """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`), with `labels` `[n]`.
 
-    `probabilities` `[n]` say how often each image is drawn, with replacement. `validation` holds features `[m, D]` and
-    labels `[m]`. `seed_parts` seed the layer, the draws and the augmentation. The layer of the best epoch is copied
-    when it is reached, so that it is what the caller gets, whatever the later epochs do.
+    `probabilities` `[n]` say how often each image is drawn, with replacement. `validation` holds a function that
+    computes features `[m, D]` with the backbone as it then is, and labels `[m]`. `seed_parts` seed the layer, the draws
+    and the augmentation. The layer of the best epoch is copied when it is reached, so that it is what the caller gets,
+    whatever the later epochs do. With `batch_norm: training` the backbone is left with the statistics of that epoch.
+    Raises `InputError` when the loss isn't a number, or when BatchNorm can't be in training mode.
     """
-    augmentation = AUGMENTATIONS[recipe.augmentation]
-    uniforms = torch.Generator().manual_seed(stable_seed(*seed_parts, "draws"))
-    views = torch.Generator().manual_seed(stable_seed(*seed_parts, "augmentation"))
-    head = new_head(classes, validation[0].shape[1], stable_seed(*seed_parts, "layer"))
+    generators = {
+        name: torch.Generator().manual_seed(stable_seed(*seed_parts, name))
+        for name in ("draws", "augmentation", "cutmix")
+    }
+    moving = recipe.batch_norm == "training"
+    if moving and recipe.batch < 2:
+        raise InputError("`batch_norm: training` needs the statistics of a batch: raise `batch` to 2 or more")
+    val_features, val_labels = validation[0](), validation[1]
+    head = new_head(classes, val_features.shape[1], stable_seed(*seed_parts, "layer"))
     parameters = [head.weight.requires_grad_(), head.bias.requires_grad_()]
-    optimiser = torch.optim.Adam(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    kind = torch.optim.Adam if recipe.decay == "l2" else torch.optim.AdamW
+    optimiser = kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     names = [classes[number] for number in labels.tolist()]
-    per_epoch = recipe.iterations * recipe.batch
-
-    def prepare(batch: Sequence[tuple[int, Tensor]]) -> Tensor:
-        rows, draws = zip(*batch, strict=True)
-        return augmentation.apply([images[row] for row in rows], torch.stack(draws), recipe.image_size)
-
     history: list[Epoch] = []
-    best = head
     best_key, best_epoch = (float("inf"), float("inf")), 0
     for epoch in progress(range(1, recipe.epochs + 1), total=recipe.epochs, label=label, unit="epochs"):
-        rows = draw_rows(probabilities, names, torch.rand(per_epoch, generator=uniforms, dtype=torch.float64).numpy())
-        draws = torch.rand(per_epoch, augmentation.draws, generator=views)
-        features = embed(
-            backbone, list(zip(rows.tolist(), draws, strict=True)), prepare, micro_batch=micro_batch, device=device
-        )
+        rows = draw_rows(probabilities, names, _uniforms(generators["draws"], recipe.draws))
+        views, targets = epoch_views(images, labels, rows, len(classes), recipe, generators)
+        with batch_norm.training_mode(backbone) if moving else nullcontext():
+            features = embed(
+                backbone,
+                range(recipe.draws),
+                views,
+                micro_batch=recipe.batch if moving else micro_batch,
+                device=device,
+            )
         train_loss = 0.0
-        targets = labels[torch.from_numpy(rows)]
         for step in range(recipe.iterations):
             batch = slice(step * recipe.batch, (step + 1) * recipe.batch)
             optimiser.zero_grad()
@@ -211,25 +212,42 @@ def train_head(
             loss.backward()
             optimiser.step()
             train_loss += loss.item() / recipe.iterations
+        if moving:
+            val_features = validation[0]()
+        chosen = validation_rows(val_labels, recipe, stable_seed(*seed_parts, "validation", epoch))
         with torch.no_grad():
-            val_loss, val_accuracy = balanced_loss_and_accuracy(head.logits(validation[0]), validation[1])
+            logits = head.logits(val_features)[chosen]
+            val_loss, val_accuracy = balanced_loss_and_accuracy(logits, val_labels[chosen])
         history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
         key = (-val_accuracy, val_loss) if recipe.best == "accuracy" else (val_loss, 0.0)
         if key < best_key:
-            best_key, best_epoch = key, epoch
-            best = Head(head.weight.detach().clone(), head.bias.detach().clone(), head.classes)
+            best_key, best_epoch, best = key, epoch, _copy(head, backbone, recipe)
         if recipe.patience is not None and epoch - best_epoch >= recipe.patience:
             break
     if best_epoch == 0:
         raise InputError("the validation loss is not a number from the start: lower the learning rate")
+    if recipe.kept_epoch == "last":
+        best_epoch, best = len(history), _copy(head, backbone, recipe)
+    if moving:
+        batch_norm.load_statistics(backbone, best.statistics)
     return Trained(best, best_epoch, tuple(history))
 
 
+def _uniforms(generator: torch.Generator, *shape: int) -> NDArray[np.float64]:
+    return torch.rand(*shape, generator=generator, dtype=torch.float64).numpy()
+
+
+def _copy(head: Head, backbone: Backbone, recipe: Recipe) -> Head:
+    """The layer as it is now, with the backbone's statistics if these move."""
+    statistics = batch_norm.running_statistics(backbone) if recipe.batch_norm == "training" else {}
+    return Head(head.weight.detach().clone(), head.bias.detach().clone(), head.classes, statistics)
+
+
 def write_head(head: Head, path: Path) -> None:
-    """Write the layer as safetensors: `weight`, `bias`, and the classes as JSON in the metadata."""
+    """Write the layer as safetensors: `weight`, `bias`, any statistics, and the classes as JSON in the metadata."""
     with atomic_path(path) as temporary:
         save_file(
-            {"weight": head.weight.contiguous(), "bias": head.bias.contiguous()},
+            {"weight": head.weight.contiguous(), "bias": head.bias.contiguous(), **head.statistics},
             temporary,
             metadata={"classes": json.dumps(head.classes)},
         )
@@ -240,7 +258,7 @@ def read_head(path: Path) -> Head:
     tensors = load_file(path)
     with safe_open(path, framework="pt") as file:
         classes = tuple(json.loads(file.metadata()["classes"]))
-    return Head(tensors["weight"], tensors["bias"], classes)
+    return Head(tensors.pop("weight"), tensors.pop("bias"), classes, tensors)
 
 
 def write_history(history: Sequence[Epoch], path: Path) -> None:

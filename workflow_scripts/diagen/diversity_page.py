@@ -37,7 +37,8 @@ td { text-align: right; padding: .25rem .4rem; min-width: 3.2rem;
 _BODY = """
 <p class="faint">Of the synthetic images against the real ones, in the feature space of DINOv2, in percent, means over
 seeds. Precision and density ask whether synthetic images look real, recall and coverage whether they reach all that is
-real. The bars are drawn to 100 %.</p>
+real. The bars are drawn to 100 %. A row "drawn by weights" measures the same images, each by how often it is drawn in
+training.</p>
 <div class="tables">
 {% for column in columns %}
 <div>
@@ -99,18 +100,20 @@ def diversity_page(diversity: pd.DataFrame) -> str:
 
 def _measured(dataset: str, k: int, rows: pd.DataFrame) -> Table:
     shots = tuple(sorted(rows["shots"].unique().tolist()))
-    means = {
-        measure: over_seeds(rows, ["generator", "shots"], measure).set_index(["generator", "shots"])["mean"]
-        for measure in MEASURES
-    }
+    by = ["generator", "weighting", "shots"]
+    means = {measure: over_seeds(rows, by, measure).set_index(by)["mean"] for measure in MEASURES}
     columns = [(measure, count) for measure in MEASURES for count in shots]
+    sets = rows[["generator", "weighting"]].drop_duplicates().itertuples(index=False, name=None)
     values = [
-        (label(generator), [_percent(means[measure].get((generator, count))) for measure, count in columns])
-        for generator in rows["generator"].drop_duplicates()
+        (_name(*one), [_percent(means[measure].get((*one, count))) for measure, count in columns]) for one in sets
     ]
     seeds = rows["seed"].nunique()
     caption = f"k = {k}, {seeds} seed{'s' if seeds > 1 else ''}, {rows['n_real'].max()} real images"
     return Table(f"Measured: {label(dataset)}", caption, tuple(MEASURES), shots, values)
+
+
+def _name(generator: str, weighting: str) -> str:
+    return f"{label(generator)}, drawn by weights: {label(weighting)}" if weighting else label(generator)
 
 
 def _reported() -> Table:

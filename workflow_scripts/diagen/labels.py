@@ -2,6 +2,8 @@
 
 _NAMES = {
     "standard": "Standard augmentation",
+    "randaugment": "RandAugment",
+    "cutmix": "CutMix",
     "da_fusion": "DA-Fusion",
     "da_fusion_tuned": "DA-Fusion (tuned)",
     "noise": "Noise",

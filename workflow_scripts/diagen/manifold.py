@@ -7,7 +7,7 @@ are those of a float64 brute force whatever the block size or the number of thre
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import faiss
@@ -49,10 +49,11 @@ class Membership:
 
 @dataclass(frozen=True)
 class LabelledFeatures:
-    """Features `[n, D]` and the class of each row."""
+    """Features `[n, D]` and the class of each row, and how often each is drawn (`[n]`, at least 0) if not equally."""
 
     features: Points
     classes: Sequence[str]
+    weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Refuse features of another table."""
@@ -64,7 +65,12 @@ class LabelledFeatures:
 
     def take(self, rows: Sequence[int]) -> "LabelledFeatures":
         """The given rows, in the given order."""
-        return LabelledFeatures(self.features[rows], [self.classes[row] for row in rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return LabelledFeatures(self.features[rows], [self.classes[row] for row in rows], weights)
+
+    def drawn(self) -> "LabelledFeatures":
+        """The rows that are ever drawn."""
+        return self if self.weights is None else self.take(np.flatnonzero(self.weights > 0).tolist())
 
     def of_class(self, name: str) -> "LabelledFeatures":
         """The rows of one class."""
@@ -116,7 +122,21 @@ def squared_radii(points: Points, ks: Sequence[int]) -> NDArray[np.float64]:
 
 
 def membership(centres: Points, squared: NDArray[np.float64], points: Points) -> Membership:
-    """Which `points` `[m, D]` lie in the balls around `centres` `[n, D]` with `squared` radii `[n]`.
+    """Which `points` `[m, D]` lie in the balls around `centres` `[n, D]` with `squared` radii `[n]`."""
+    inside = np.zeros(len(points), dtype=bool)
+    balls = np.zeros(len(points), dtype=np.int64)
+    covered = np.zeros(len(centres), dtype=bool)
+    for point, centre, opened in _pairs(centres, squared, points):
+        inside[point] = True
+        balls += np.bincount(point[opened], minlength=len(points))
+        covered[centre[opened]] = True
+    return Membership(inside, balls, covered)
+
+
+def _pairs(
+    centres: Points, squared: NDArray[np.float64], points: Points
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
+    """All (point, centre) with the point in the centre's closed ball, and whether it is in the open one, in blocks.
 
     A point y is in the ball of x when 2 x y + r^2 - |x|^2 - |y|^2 >= 0: an inner product of (2x, r^2 - |x|^2, 1) and
     (y, 1, -|y|^2), which FAISS searches for pairs above minus the tolerance; pairs within it are decided in float64.
@@ -130,9 +150,6 @@ def membership(centres: Points, squared: NDArray[np.float64], points: Points) ->
     tolerance = _tolerance(database, terms)
     index = faiss.IndexFlatIP(database.shape[1])
     index.add(database)
-    inside = np.zeros(len(points), dtype=bool)
-    balls = np.zeros(len(points), dtype=np.int64)
-    covered = np.zeros(len(centres), dtype=bool)
     for start in range(0, len(points), QUERIES):
         limits, slack, centre = index.range_search(queries[start : start + QUERIES], float(-tolerance))
         point = start + np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
@@ -142,10 +159,7 @@ def membership(centres: Points, squared: NDArray[np.float64], points: Points) ->
         distances = _pair_distances(points, centres, point[near], centre[near])
         closed[near] = distances <= squared[centre[near]]
         opened[near] = distances < squared[centre[near]]
-        inside[point[closed]] = True
-        balls += np.bincount(point[opened], minlength=len(points))
-        covered[centre[opened]] = True
-    return Membership(inside, balls, covered)
+        yield point[closed], centre[closed], opened[closed]
 
 
 def diversity(real: Points, synthetic: Points, ks: Sequence[int]) -> list[Diversity]:
@@ -155,10 +169,7 @@ def diversity(real: Points, synthetic: Points, ks: Sequence[int]) -> list[Divers
     points in the closed ball of at least one real point, recall the same with the roles swapped; density and coverage
     count open balls. Raises `InputError` when a set has no more than k points or a value is not finite.
     """
-    for name, points in (("real", real), ("synthetic", synthetic)):
-        if not np.isfinite(points).all():
-            raise InputError(f"the features of the {name} images hold values that are not finite: extract them again")
-    real_radii, synthetic_radii = squared_radii(real, ks), squared_radii(synthetic, ks)
+    real_radii, synthetic_radii = _both_radii(real, synthetic, ks)
     results = []
     for column, k in enumerate(ks):
         forward = membership(real, real_radii[:, column], synthetic)
@@ -175,12 +186,60 @@ def diversity(real: Points, synthetic: Points, ks: Sequence[int]) -> list[Divers
     return results
 
 
+def weighted_diversity(
+    real: Points, synthetic: Points, weights: NDArray[np.float64], ks: Sequence[int]
+) -> list[Diversity]:
+    """The four figures of a synthetic set `[m, D]` whose points are drawn in proportion to `weights` > 0 `[m]`.
+
+    Radii are those of `diversity`. Precision and density are expectations over a draw. Recall asks how often m draws
+    reach a real point: it counts by the expected number of draws in whose closed balls it lies, at most by 1; coverage
+    likewise by the expected number of draws inside its own open ball. No sample is taken, so there is no chance in it:
+    equal weights give the figures of `diversity`, and what is hardly drawn hardly counts. Errors as `diversity`.
+    """
+    real_radii, synthetic_radii = _both_radii(real, synthetic, ks)
+    shares = weights / weights.sum()
+    expected = shares * len(synthetic)  # of each image, when as many are drawn as there are
+    results = []
+    for column, k in enumerate(ks):
+        forward = membership(real, real_radii[:, column], synthetic)
+        covering, reaching = np.zeros(len(real)), np.zeros(len(real))
+        for point, centre, opened in _pairs(real, real_radii[:, column], synthetic):
+            _add(covering, centre[opened], expected[point[opened]], point[opened])
+        for point, centre, _ in _pairs(synthetic, synthetic_radii[:, column], real):
+            _add(reaching, point, expected[centre], centre)
+        results.append(
+            Diversity(
+                k=k,
+                precision=float(shares[forward.inside].sum()),
+                recall=float(np.minimum(reaching, 1).mean()),
+                density=float((shares * forward.balls).sum() / k),
+                coverage=float(np.minimum(covering, 1).mean()),
+            )
+        )
+    return results
+
+
+def _add(totals: NDArray[np.float64], rows: NDArray[np.int64], values: NDArray[np.float64], order: NDArray) -> None:
+    """Add `values` to `totals[rows]` in the given order, so that the sums round alike however pairs were found."""
+    sequence = np.argsort(order, kind="stable")
+    np.add.at(totals, rows[sequence], values[sequence])
+
+
+def _both_radii(real: Points, synthetic: Points, ks: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    for name, points in (("real", real), ("synthetic", synthetic)):
+        if not np.isfinite(points).all():
+            raise InputError(f"the features of the {name} images hold values that are not finite: extract them again")
+    return squared_radii(real, ks), squared_radii(synthetic, ks)
+
+
 def diversity_by_scope(real: LabelledFeatures, synthetic: LabelledFeatures, ks: Sequence[int]) -> list[dict]:
     """The entries of `diversity.json`: `pooled` at each k, then each class at each k that it has enough images for.
 
+    With weights of the synthetic images the figures are those of `weighted_diversity`, over the images that are drawn.
     A class with k or fewer real or synthetic images is left out at that k and named on standard error. Raises
     `InputError` when all classes together have no more than k images.
     """
+    synthetic = synthetic.drawn()
     entries = _entries("pooled", real, synthetic, ks)
     for name in sorted(set(real.classes) | set(synthetic.classes)):
         of_real, of_synthetic = real.of_class(name), synthetic.of_class(name)
@@ -196,9 +255,13 @@ def diversity_by_scope(real: LabelledFeatures, synthetic: LabelledFeatures, ks: 
 
 def _entries(scope: str, real: LabelledFeatures, synthetic: LabelledFeatures, ks: Sequence[int]) -> list[dict]:
     counts = {"n_real": len(real.classes), "n_synthetic": len(synthetic.classes)}
+    if synthetic.weights is None:
+        results = diversity(real.features, synthetic.features, ks)
+    else:
+        results = weighted_diversity(real.features, synthetic.features, synthetic.weights, ks)
     return [
         {"k": result.k, "scope": scope, **{key: value for key, value in asdict(result).items() if key != "k"}, **counts}
-        for result in diversity(real.features, synthetic.features, ks)
+        for result in results
     ]
 
 

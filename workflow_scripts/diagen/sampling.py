@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ COLUMNS = ("file_name", "confidence", "temperature", "weight")
 
 @dataclass(frozen=True)
 class WeightRow:
-    """A synthetic image's calibrated confidence q, and its share `weight` in [0, 1] among those of its guide image."""
+    """A synthetic image's calibrated confidence q, and its share `weight` in [0, 1] of its guide image or class."""
 
     file_name: str
     confidence: float
@@ -57,8 +58,30 @@ def read_shares(path: Path, file_names: Sequence[str]) -> list[float]:
     return [row.weight for row in rows]
 
 
+def transform_confidences(
+    confidences: Sequence[float],
+    transform: Literal["confidence", "doubled", "threshold", "none"],
+    threshold: float | None = None,
+) -> NDArray[np.float64]:
+    """Weights before normalising `[n]`, in [0, 1], of confidences q in [0, 1] `[n]`.
+
+    `confidence`: q (equation 2). `doubled`: min(1, 2q), as in the published code, which trusts an image fully from 0.5
+    on. `threshold`: 1 where q reaches `threshold`, else 0. `none`: 1.
+    """
+    q = np.asarray(confidences, dtype=np.float64)
+    match transform:
+        case "confidence":
+            return q
+        case "doubled":
+            return np.minimum(1, 2 * q)
+        case "threshold":
+            return (q >= threshold).astype(np.float64)
+        case "none":
+            return np.ones_like(q)
+
+
 def normalise_per_group(values: Sequence[float], groups: Sequence[Hashable]) -> NDArray[np.float64]:
-    """Each value over the sum of its group's, `[n]`: q_ij / sum_k q_ik where groups are guide images.
+    """Each value over the sum of its group's, `[n]`: q_ij / sum_k q_ik where groups are guide images, or classes.
 
     A group whose values are all 0 shares equally. Raises `ValueError` for a negative or infinite value.
     """
@@ -87,8 +110,9 @@ def drawing_probabilities(
 
     Equation 2 with balanced classes, so that 1/N becomes 1/(C n_c) for a class of n_c real images: a real image has
     (1 - p) / (C n_c), a synthetic one of guide i has p / (C n_c) times its share among the images of i. `shares` sum
-    to 1 over each guide image's images; `None` shares equally. Without synthetic images p must be 0.
-    Raises `InputError` when a guide image has no synthetic image though p > 0, or shares don't sum to 1.
+    to 1 over each guide image's images, or over each class's: then p / C times the share. `None` shares equally.
+    Without synthetic images p must be 0; with p = 1 no real image is drawn. Raises `InputError` when a guide image has
+    no synthetic image though p > 0, or shares don't sum to 1.
     """
     guides = list(zip(real_classes, real_guides, strict=True))
     groups = list(zip(synthetic_classes, synthetic_guides, strict=True))
@@ -102,17 +126,33 @@ def drawing_probabilities(
     if shares is None:
         shares = normalise_per_group(np.ones(len(groups)), groups)
     shares = np.asarray(shares, dtype=np.float64)
-    totals = defaultdict(float)
-    for group, share in zip(groups, shares, strict=True):
-        totals[group] += share
-    wrong = [group for group, total in totals.items() if abs(total - 1) > 1e-6]
-    if wrong or (shares < 0).any():
-        raise InputError("weights don't sum to 1 over the images of each guide image: run score_images again")
     counts = Counter(real_classes)
     per_class = {name: 1 / (len(counts) * count) for name, count in counts.items()}
+    per_share = per_class
+    if not _sum_to_one(shares, groups):
+        if not _sum_to_one(shares, synthetic_classes):
+            raise InputError(
+                "weights don't sum to 1 over the images of each guide image, nor of each class: run score_images again"
+            )
+        per_share = dict.fromkeys(counts, 1 / len(counts))
     real = [(1 - p) * per_class[name] for name in real_classes]
-    synthetic = [p * per_class[name] * share for name, share in zip(synthetic_classes, shares, strict=True)]
+    synthetic = [p * per_share[name] * share for name, share in zip(synthetic_classes, shares, strict=True)]
     return np.array(real + synthetic, dtype=np.float64)
+
+
+def _sum_to_one(shares: NDArray[np.float64], groups: Sequence[Hashable]) -> bool:
+    """Whether shares are not negative and sum to 1 over each group."""
+    totals: dict[Hashable, float] = defaultdict(float)
+    for group, share in zip(groups, shares, strict=True):
+        totals[group] += share
+    return bool((shares >= 0).all()) and all(abs(total - 1) <= 1e-6 for total in totals.values())
+
+
+def drawn_shares(classes: Sequence[str], guides: Sequence[int], shares: Sequence[float]) -> NDArray[np.float64]:
+    """The probability of each synthetic image per draw of a synthetic one, float64 `[n]`, sum 1 (equation 2, p = 1)."""
+    real = sorted(set(zip(classes, guides, strict=True)))
+    names, numbers = [name for name, _ in real], [guide for _, guide in real]
+    return drawing_probabilities(names, numbers, classes, guides, shares, 1.0)[len(real) :]
 
 
 def draw_rows(

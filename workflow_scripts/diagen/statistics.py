@@ -14,15 +14,15 @@ from scipy.special import stdtrit
 
 from diagen.errors import InputError
 
-Cell = tuple[str, str, int, int]
-"""Dataset, generator, seed, shots."""
+Cell = tuple[str, str, int, int, str]
+"""Dataset, generator, seed, shots, and the weighting by which its images are drawn; empty where they count alike."""
 
 ACCURACY = ["dataset", "method", "seed", "shots", "split", "accuracy", "n_images"]
 PER_CLASS = ["dataset", "method", "seed", "shots", "split", "class", "accuracy", "n_images"]
 MEASURES = ["precision", "recall", "density", "coverage"]
-DIVERSITY = ["dataset", "generator", "seed", "shots", "k", "scope", *MEASURES, "n_real", "n_synthetic"]
+DIVERSITY = ["dataset", "generator", "seed", "shots", "k", "scope", *MEASURES, "n_real", "n_synthetic", "weighting"]
 PROMPTS = ["dataset", "prompt_set", "class", "number", "prompt"]
-TEXT = ["dataset", "method", "generator", "prompt_set", "split", "scope", "class", "prompt"]
+TEXT = ["dataset", "method", "generator", "prompt_set", "split", "scope", "class", "prompt", "weighting"]
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def per_class_table(metrics: Iterable[dict[str, Any]]) -> pd.DataFrame:
 def diversity_table(cells: Iterable[tuple[Cell, list[dict[str, Any]]]]) -> pd.DataFrame:
     """One row per cell, k and scope (columns `DIVERSITY`) from the contents of `diversity.json` files."""
     rows = [
-        dict(zip(("dataset", "generator", "seed", "shots"), cell, strict=True)) | result
+        dict(zip(("dataset", "generator", "seed", "shots", "weighting"), cell, strict=True)) | result
         for cell, results in cells
         for result in results
     ]

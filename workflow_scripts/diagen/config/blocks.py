@@ -1,8 +1,9 @@
 """The blocks of the configuration, in the order of the stages. Later blocks refer to earlier ones by name."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from diagen.config.base import Block, BlockName, PositiveFloat, PositiveInt, Probability, Seed
 from diagen.config.models import Models
@@ -87,6 +88,24 @@ class Generator(Block):
     )
 
 
+BatchNorm = Annotated[
+    Literal["frozen", "training"],
+    Field(
+        description="BatchNorm of the backbone: `frozen` at its pretrained statistics (paper), or in `training` mode: "
+        "each training batch is normalised by its own statistics, which overwrite the running ones, with which is "
+        "tested (published code). A whole `batch` then passes at once, whatever `execution.micro_batch` says."
+    ),
+]
+KeptEpoch = Annotated[
+    Literal["best", "last"],
+    Field(
+        description="The epoch whose layer is used: the one best on validation (paper), or the last (published code, "
+        "whose best weights are an alias of the live ones)."
+    ),
+]
+ViewAugmentation = Literal["standard", "standard_no_crop", "randaugment"]
+
+
 class Guide(Block):
     """The guide classifier, trained on the real shots alone, whose confidence weighs images (section 3.4)."""
 
@@ -97,19 +116,46 @@ class Guide(Block):
     )
     batch: PositiveInt = Field(32, description="Images per step.")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
-    weight_decay: float = Field(1e-2, ge=0, description="L2 of Adam (paper: 1e-2).")
-    augmentation: Literal["standard", "randaugment"] = Field("randaugment", description="Training augmentation.")
+    weight_decay: float = Field(1e-2, ge=0, description="Weight decay of Adam (paper: 1e-2).")
+    decay: Literal["l2", "decoupled"] = Field(
+        "l2",
+        description="How Adam takes the weight decay: `l2`, added to the gradient (torch.optim.Adam, published code), "
+        "or `decoupled` from it (AdamW). The paper says Adam and no more.",
+    )
+    augmentation: ViewAugmentation = Field("randaugment", description="Training augmentation (paper: RandAugment).")
+    batch_norm: BatchNorm = "frozen"
+    kept_epoch: KeptEpoch = "best"
+    validation: Literal["whole", "resampled"] = Field(
+        "whole",
+        description="What the validation loss and the temperature are computed on: `whole`, each image once, or "
+        "`resampled`, `iterations` x `batch` class-balanced draws with replacement, anew each time (published code).",
+    )
 
 
 class Weighting(Block):
     """How a synthetic image's weight follows from the guide classifier's confidence (section 3.4, eq. 2)."""
 
     guide: BlockName = Field(description="The guide block that scores the images.")
-    transform: Literal["confidence"] = Field(
-        "confidence", description="The weight before normalising: the calibrated confidence q."
+    views: int = Field(
+        0,
+        ge=0,
+        description="The confidence q is the mean over this many randomly augmented views of the image (published "
+        "code: 5); 0 takes the plain image (paper).",
     )
-    normalise: Literal["guide_image"] = Field(
-        "guide_image", description="Weights sum to one over the images of a guide image (eq. 2)."
+    augmentation: ViewAugmentation = Field(
+        "standard",
+        description="Augmentation of the views (published code: that of downstream training, on MS COCO without crop).",
+    )
+    transform: Literal["confidence", "doubled", "threshold", "none"] = Field(
+        "confidence",
+        description="The weight before normalising: `confidence` q (paper), `doubled` min(1, 2q) (published code), "
+        "`threshold` 1 where q reaches `threshold` and else 0, or `none`, always 1.",
+    )
+    threshold: Probability | None = Field(None, description="Least confidence that `transform: threshold` lets pass.")
+    normalise: Literal["guide_image", "class"] = Field(
+        "guide_image",
+        description="Weights sum to one over the images of a guide image (eq. 2), so that each guide is drawn as often "
+        "as any other, or over those of a class, so that a guide whose images are all bad is drawn less.",
     )
 
 
@@ -119,18 +165,31 @@ class Method(Block):
     generator: BlockName | None = Field(None, description="Generator block; without one, real images only.")
     weighting: BlockName | None = Field(None, description="Weighting block; without one, all images weigh the same.")
     synthetic_probability: Probability | None = Field(
-        None, description="Probability p that a training image is synthetic (DIAGen: 0.7, DA-Fusion: 0.5)."
+        None,
+        description="Probability p that a training image is synthetic (DIAGen: 0.7, DA-Fusion: 0.5); 1 trains on "
+        "synthetic images alone (classification accuracy score, arXiv 1905.10887).",
+    )
+    recipe: BlockName | None = Field(
+        None, description="Recipe of the downstream classifier; without one, that of `downstream`."
     )
 
 
 class Downstream(Block):
     """The downstream classifier: a linear layer on a frozen backbone (section 4)."""
 
-    epochs: PositiveInt = Field(50, description="Epochs (paper: 50); the one best on validation is tested.")
+    epochs: PositiveInt = Field(50, description="Epochs (paper: 50).")
     iterations: PositiveInt = Field(200, description="Steps per epoch (paper: 200).")
-    batch: PositiveInt = Field(32, description="Images per step (paper: 32).")
+    batch: PositiveInt = Field(32, description="Images per step (paper: 32; published command line: 16).")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
     image_size: PositiveInt = Field(256, description="Edge in pixels (paper: 256).")
+    augmentation: Literal["standard", "standard_no_crop", "randaugment", "cutmix"] = Field(
+        "standard",
+        description="Training augmentation: `standard` (random resized crop, flip, rotation), `standard_no_crop` "
+        "(resized instead: published code on MS COCO), or a baseline: `randaugment` (arXiv 1909.13719), or `cutmix` "
+        "(arXiv 1905.04899), which pastes standard views of a batch into each other and mixes their labels.",
+    )
+    batch_norm: BatchNorm = "frozen"
+    kept_epoch: KeptEpoch = "best"
 
 
 class Diversity(Block):
@@ -173,5 +232,25 @@ class Config(Block):
     weightings: dict[BlockName, Weighting] = Field({}, description="Weightings by name.")
     methods: dict[BlockName, Method] = Field(min_length=1, description="Methods to compare, by name.")
     downstream: Downstream = Downstream()
+    recipes: dict[BlockName, Downstream] = Field(
+        {}, description="Other recipes than `downstream` by name; what one leaves out is as there."
+    )
     diversity: Diversity = Diversity()
     execution: Execution = Execution()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_recipes(cls, values: Any) -> Any:
+        """Fill in what the recipes leave out."""
+        if not isinstance(values, Mapping):
+            return values
+        common, recipes = values.get("downstream"), values.get("recipes")
+        if not isinstance(common, Mapping) or not isinstance(recipes, Mapping):
+            return values
+        complete = {name: {**common, **own} if isinstance(own, Mapping) else own for name, own in recipes.items()}
+        return {**values, "recipes": complete}
+
+    def recipe_of(self, method: str) -> Downstream:
+        """How the downstream classifier of `method` is trained."""
+        name = self.methods[method].recipe
+        return self.recipes[name] if name else self.downstream

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from diagen.config.base import Block
-from diagen.config.blocks import Dataset, Downstream, Embedding, Guide, PromptSet
+from diagen.config.blocks import Dataset, Downstream, Embedding, Guide, PromptSet, ViewAugmentation
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
 
 
@@ -68,8 +68,11 @@ class TrainGuideClassifierSettings(Block):
 class ScoreImagesSettings(Block):
     """Settings of `score_images.py`."""
 
-    transform: Literal["confidence"]
-    normalise: Literal["guide_image"]
+    views: int = 0
+    augmentation: ViewAugmentation = "standard"
+    transform: Literal["confidence", "doubled", "threshold", "none"]
+    threshold: float | None = None
+    normalise: Literal["guide_image", "class"]
     backbone: BackboneModel
     image_size: int
 
@@ -100,11 +103,15 @@ class MeasureDiversitySettings(Block):
 
 
 class SummariseSettings(Block):
-    """Settings of `summarise.py`: the names of the blocks whose results are gathered, in the order of the tables."""
+    """Settings of `summarise.py`: the names of the blocks whose results are gathered, in the order of the tables.
+
+    `weighted` holds the pairs of generator and weighting of which the diversity as drawn is known.
+    """
 
     datasets: tuple[str, ...]
     seeds: tuple[int, ...]
     shots: tuple[int, ...]
     methods: tuple[str, ...]
     generators: tuple[str, ...]
+    weighted: tuple[tuple[str, str], ...]
     prompt_sets: tuple[str, ...]

@@ -21,6 +21,7 @@ def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]
     return (
         _unknown_references(sections, mapping)
         | _generator_problems(sections)
+        | _weighting_problems(sections)
         | _method_problems(sections)
         | _split_problems(sections)
         | _model_problems(sections)
@@ -61,7 +62,7 @@ def _unknown_references(sections: Sections, mapping: Mapping[str, Any]) -> set[s
     references = {
         "generators": {"embedding": "embeddings", "prompts": "prompts"},
         "weightings": {"guide": "guides"},
-        "methods": {"generator": "generators", "weighting": "weightings"},
+        "methods": {"generator": "generators", "weighting": "weightings", "recipe": "recipes"},
     }
     problems = set()
     for section, fields in references.items():
@@ -94,6 +95,17 @@ def _generator_problems(sections: Sections) -> set[str]:
 def _kept_steps(generator: Generator) -> int:
     """Steps of the schedule that img2img does at this strength."""
     return min(int(generator.inference_steps * generator.strength), generator.inference_steps)
+
+
+def _weighting_problems(sections: Sections) -> set[str]:
+    problems = set()
+    for name, weighting in (sections["weightings"] or {}).items():
+        key = f"`weightings.{name}.threshold`"
+        if weighting.transform == "threshold" and weighting.threshold is None:
+            problems.add(f"{key}: missing; say which confidence `transform: threshold` asks for, such as 0.5")
+        if weighting.transform != "threshold" and weighting.threshold is not None:
+            problems.add(f"{key}: means nothing with `transform: {weighting.transform}`; leave it out")
+    return problems
 
 
 def _method_problems(sections: Sections) -> set[str]:
