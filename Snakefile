@@ -21,6 +21,7 @@ pathvars:
 include: "rules/data.smk"
 include: "rules/embeddings.smk"
 include: "rules/prompts.smk"
+include: "rules/noise_ceilings.smk"
 include: "rules/generation.smk"
 include: "rules/weighting.smk"
 include: "rules/downstream.smk"
