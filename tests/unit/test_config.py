@@ -234,18 +234,21 @@ ENDPOINT = {"source": "endpoint", "base_url": "https://api.openai.com/v1", "mode
 @pytest.mark.parametrize(
     ("block", "problem"),
     [
-        ({"base_url": "https://me:secret@host/v1"}, "environment"),
-        ({"base_url": "https://host/v1?api_key=secret"}, "environment"),
+        ({"base_url": "https://me:sk-123@host/v1"}, "environment"),
+        ({"base_url": "https://host/v1?api_key=sk-123"}, "environment"),
+        ({"source": "gpt", "api_key": "sk-123"}, "unknown `source`"),
+        ({"api_key": "sk-123"}, "`prompts.gpt4.api_key`: unknown key"),
         ({"base_url": "https://[/v1"}, "no address"),
         ({"key_variable": "sk-123"}, "`prompts.gpt4.key_variable`"),
         ({"top_k": 10}, "`prompts.gpt4.top_k`: unknown key"),
         ({"model": ""}, "`prompts.gpt4.model`"),
     ],
 )
-def test_endpoints(block: dict[str, object], problem: str) -> None:
+def test_endpoints_and_what_may_be_a_key_is_not_repeated(block: dict[str, object], problem: str) -> None:
     instruction = {"instruction": DEMO["prompts"]["paper"]["instruction"]}
     load_config(changed("prompts.gpt4", ENDPOINT | instruction), FILE)
-    assert problem in only_problem(changed("prompts.gpt4", ENDPOINT | instruction | block))
+    told = only_problem(changed("prompts.gpt4", ENDPOINT | instruction | block))
+    assert problem in told and "sk-123" not in told
 
 
 def test_only_sources_that_ask_a_local_model_need_one() -> None:

@@ -13,6 +13,7 @@ from diagen.config.relations import missing_files, problems_between
 
 Location = tuple[str | int, ...]
 TAGS = ("adapter", "source")  # keys by which one of several kinds of a block is chosen
+UNSHOWN = ("base_url", "key_variable")  # keys whose values aren't repeated: someone may have put a secret there
 
 
 def load_config(mapping: Mapping[str, Any], file: str) -> Config:
@@ -84,8 +85,11 @@ def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> s
     if detail["type"] == "missing":
         return f"`{key}`: missing; add it"
     message = detail["msg"].removeprefix("Value error, ")
+    sentence = f"`{key}`: {message[0].lower() + message[1:]}"
+    if key.rpartition(".")[2] in UNSHOWN or isinstance(detail["input"], dict):
+        return sentence
     given = repr(detail["input"])
-    return f"`{key}`: {message[0].lower() + message[1:]} (given: {given if len(given) < 80 else given[:77] + '...'})"
+    return f"{sentence} (given: {given if len(given) < 80 else given[:77] + '...'})"
 
 
 def _tag(block: type[Block]) -> Any:

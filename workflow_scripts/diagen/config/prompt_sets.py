@@ -46,7 +46,7 @@ class EndpointPrompts(Block):
     model: str = Field(min_length=1, description="Model name as the endpoint knows it, best with its date or version.")
     key_variable: str | None = Field(
         "OPENAI_API_KEY",
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        pattern=r"^[A-Z][A-Z0-9_]{0,63}$",
         description="Environment variable that holds the key, which is written nowhere; null if none is asked for.",
     )
     per_class: PositiveInt = Field(10, description="Distinct prompts per class (paper: 10).")
