@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from diagen.checksums import checksum
 from diagen.config import ConfigError, DrawnWorld, load_config, programs
+from diagen.config.prompt_sets import asks_llama, prompt_files
 from diagen.fingerprint import fingerprint
 
 os.environ.update(
@@ -28,6 +29,7 @@ wildcard_constraints:
     shots=r"\d+",
     embedding=r"\w+",
     prompt_set=r"\w+",
+    noise_ceiling=r"\w+",
     generator=r"\w+",
     guide=r"\w+",
     weighting=r"\w+",
@@ -111,6 +113,18 @@ def planned_prompts(wildcards):
     """The prompts that the generator names; without them each prompt is `a photo of a <class>`."""
     prompt_set = CONFIG.generators[wildcards.generator].prompts
     return f"<results>/{wildcards.dataset}/prompts/{prompt_set}.csv" if prompt_set else []
+
+
+def learned_words(wildcards):
+    """The words that the generator names; without them prompts hold plain class names."""
+    embedding = CONFIG.generators[wildcards.generator].embedding
+    return f"{CELL}/embeddings/{embedding}.safetensors" if embedding else []
+
+
+def noise_ceilings(wildcards):
+    """The ceilings that the generator fits its noise levels to, if it names some."""
+    ceiling = CONFIG.generators[wildcards.generator].noise_ceiling
+    return f"{CELL}/noise_ceilings/{ceiling}.csv" if ceiling else []
 
 
 def synthetic_images(wildcards):

@@ -2,6 +2,7 @@ rule plan_generation:
     input:
         shots=f"{CELL}/shots.csv",
         prompts=planned_prompts,
+        ceilings=noise_ceilings,
     output:
         f"{CELL}/synthetic/{{generator}}/plan.csv",
     log:
@@ -19,18 +20,25 @@ rule plan_generation:
             dataset=wildcards.dataset,
             images_per_guide=CONFIG.generators[wildcards.generator].images_per_guide,
             noise_levels=CONFIG.generators[wildcards.generator].noise_levels,
+            learned_words=CONFIG.generators[wildcards.generator].embedding is not None,
+            noise_draw=CONFIG.generators[wildcards.generator].noise_draw,
+            turns=CONFIG.generators[wildcards.generator].turns,
+            word_match=CONFIG.generators[wildcards.generator].word_match,
+            ceiling_use=CONFIG.generators[wildcards.generator].ceiling_use,
         ),
         code=code("plan_generation"),
-        prompts=lambda wildcards, input: f"--prompts {input.prompts}" if input.prompts else "",
+        tables=lambda wildcards, input: " ".join(
+            f"--{name} {input[name]}" for name in ("prompts", "ceilings") if input[name]
+        ),
     shell:
-        'python "$DIAGEN"/workflow_scripts/plan_generation.py {input.shots} {params.prompts}'
+        'python "$DIAGEN"/workflow_scripts/plan_generation.py {input.shots} {params.tables}'
         " --settings {params.settings:q} --seed {wildcards.seed} --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"
 
 
 rule generate_images:
     input:
         plan=f"{CELL}/synthetic/{{generator}}/plan.csv",
-        words=lambda wildcards: f"{CELL}/embeddings/{CONFIG.generators[wildcards.generator].embedding}.safetensors",
+        words=learned_words,
     output:
         f"{CELL}/synthetic/{{generator}}/manifest.csv",
     log:
@@ -54,6 +62,8 @@ rule generate_images:
             strength=CONFIG.generators[wildcards.generator].strength,
             guidance_scale=CONFIG.generators[wildcards.generator].guidance_scale,
             inference_steps=CONFIG.generators[wildcards.generator].inference_steps,
+            negative_prompt=CONFIG.generators[wildcards.generator].negative_prompt,
+            resize_to_guide=CONFIG.generators[wildcards.generator].resize_to_guide,
             diffusion=CONFIG.models.diffusion,
         ),
         code=code("generate_images"),

@@ -1,7 +1,7 @@
 rule write_prompts:
     input:
         images="<results>/{dataset}/images.csv",
-        instruction=lambda wildcards: CONFIG.prompts[wildcards.prompt_set].instruction,
+        files=lambda wildcards: list(prompt_files(CONFIG.prompts[wildcards.prompt_set]).values()),
     output:
         "<results>/{dataset}/prompts/{prompt_set}.csv",
     log:
@@ -19,10 +19,9 @@ rule write_prompts:
         settings=lambda wildcards: settings(
             "WritePrompts",
             prompts=CONFIG.prompts[wildcards.prompt_set],
-            llama=CONFIG.models.llama,
+            llama=CONFIG.models.llama if asks_llama(CONFIG.prompts[wildcards.prompt_set]) else None,
         ),
         code=code("write_prompts"),
     shell:
-        'python "$DIAGEN"/workflow_scripts/write_prompts.py {input.images} --settings {params.settings:q}'
-        " --instruction {input.instruction:q} --torch-threads {resources.torch_threads}"
-        " --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/write_prompts.py {input.images} {input.files:q} --settings {params.settings:q}'
+        " --torch-threads {resources.torch_threads} --output {output} 2>&1 | tee {log}"

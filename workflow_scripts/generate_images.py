@@ -15,7 +15,12 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", type=Path, help="plan.csv")
-    parser.add_argument("embeddings", type=Path, help="learned words, one tensor per class (safetensors)")
+    parser.add_argument(
+        "embeddings",
+        type=Path,
+        nargs="?",
+        help="learned words, one tensor per class (safetensors); none for plans with plain class names",
+    )
     parser.add_argument("--settings", required=True, type=GenerateImagesSettings.model_validate_json, help="as JSON")
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps the images")
     parser.add_argument("--output", required=True, type=Path, help="manifest.csv to write")
@@ -33,9 +38,9 @@ def main() -> None:
     from diagen.inversion import read_words
     from diagen.plan import read_plan
 
-    rows, words = read_plan(arguments.plan), read_words(arguments.embeddings)
+    rows, words = read_plan(arguments.plan), read_words(arguments.embeddings) if arguments.embeddings else {}
     code = fingerprint(Path(generation.__file__))
-    names = [generation.image_name(row, words[row.class_name], settings, code) for row in rows]
+    names = [generation.image_name(row, generation.word_of(row, words), settings, code) for row in rows]
     missing = generation.missing_rows(rows, names, store)
     mine = of_shard(missing, [row.class_name for row, _ in missing], arguments.shards, shard)
     if mine:

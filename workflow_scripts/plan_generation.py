@@ -5,6 +5,7 @@ from pathlib import Path
 
 from diagen.config.programs import PlanGenerationSettings
 from diagen.errors import run
+from diagen.noise_ceilings import read_ceilings
 from diagen.plan import plan_generation, write_plan
 from diagen.prompts import read_prompts
 from diagen.shots import read_shots
@@ -18,24 +19,30 @@ def main() -> None:
         "--prompts", type=Path, metavar="CSV", help="table of prompts; without one, `a photo of a <class>` for all"
     )
     parser.add_argument(
+        "--ceilings",
+        type=Path,
+        metavar="CSV",
+        help="noise ceilings; without them all classes get the same levels",
+    )
+    parser.add_argument(
         "--settings",
         required=True,
         metavar="JSON",
-        help='{"dataset": name, "images_per_guide": number, "noise_levels": [standard deviations]}',
+        type=PlanGenerationSettings.model_validate_json,
+        help='{"dataset": name, "images_per_guide": number, "noise_levels": [standard deviations]}, and what else '
+        "config/README.md says of generators",
     )
     parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
     parser.add_argument("--shots", required=True, type=int, help="guide images per class")
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="plan.csv to write")
     arguments = parser.parse_args()
-    settings = PlanGenerationSettings.model_validate_json(arguments.settings)
     rows = plan_generation(
         read_shots(arguments.cell),
         read_prompts(arguments.prompts) if arguments.prompts else None,
-        dataset=settings.dataset,
+        arguments.settings,
         seed=arguments.seed,
         shots=arguments.shots,
-        images_per_guide=settings.images_per_guide,
-        noise_levels=settings.noise_levels,
+        ceilings=read_ceilings(arguments.ceilings) if arguments.ceilings else None,
     )
     write_plan(rows, arguments.output)
 

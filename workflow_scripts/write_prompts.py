@@ -1,13 +1,16 @@
-"""Have a local language model write prompts for each class of a dataset."""
+"""Get prompts for each class of a dataset: from a local language model, an endpoint, or a table written by hand."""
 
 import argparse
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from diagen import prompts
 from diagen.checksums import verify
+from diagen.config import ComposedPrompts, EndpointPrompts, PromptTable
 from diagen.config.programs import WritePromptsSettings
 from diagen.datasets import read_images
-from diagen.errors import run
-from diagen.prompts import load_language_model, write_class_prompts, write_prompts
+from diagen.errors import InputError, run
 
 
 def main() -> None:
@@ -15,10 +18,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, metavar="IMAGES", help="images.csv of the dataset")
     parser.add_argument(
-        "--settings", required=True, metavar="JSON", help='{"prompts": a block of `prompts`, "llama": `models.llama`}'
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="the prompt set's files: an instruction with {num_prompts} and {class_name}; those for adjectives and for "
+        "settings (source composed); or the table (source table)",
     )
     parser.add_argument(
-        "--instruction", required=True, type=Path, metavar="FILE", help="text with {num_prompts} and {class_name}"
+        "--settings",
+        required=True,
+        type=WritePromptsSettings.model_validate_json,
+        metavar="JSON",
+        help='{"prompts": a block of `prompts`, "llama": `models.llama` where the source asks it}',
     )
     parser.add_argument(
         "--device",
@@ -29,12 +41,31 @@ def main() -> None:
     parser.add_argument("--torch-threads", type=int, default=2, metavar="N", help="CPU threads (default: %(default)s)")
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="table of prompts to write")
     arguments = parser.parse_args()
-    settings = WritePromptsSettings.model_validate_json(arguments.settings)
-    verify(settings.llama)
-    llama = load_language_model(settings.llama, threads=arguments.torch_threads, gpu=arguments.device != "cpu")
     class_names = sorted({row.class_name for row in read_images(arguments.images)})
-    template = arguments.instruction.read_text(encoding="utf-8")
-    write_prompts(write_class_prompts(llama, class_names, template, settings.prompts), arguments.output)
+    prompts.write_prompts(rows_of(class_names, arguments), arguments.output)
+
+
+def rows_of(class_names: list[str], arguments: argparse.Namespace) -> Iterable[prompts.PromptRow]:
+    """The prompts from the source that the settings name."""
+    block, model = arguments.settings.prompts, arguments.settings.llama
+    if isinstance(block, PromptTable):
+        from diagen.prompt_tables import read_prompt_table
+
+        return read_prompt_table(arguments.files[0], class_names)
+    texts = [file.read_text(encoding="utf-8") for file in arguments.files]
+    if isinstance(block, EndpointPrompts):
+        from diagen.endpoint import connect, write_endpoint_prompts
+
+        return write_endpoint_prompts(connect(block, os.environ), class_names, texts[0], block)
+    if model is None:
+        raise InputError("the settings name no `llama`, which this prompt set's source asks")
+    verify(model)
+    llama = prompts.load_language_model(model, threads=arguments.torch_threads, gpu=arguments.device != "cpu")
+    if isinstance(block, ComposedPrompts):
+        from diagen.composed_prompts import compose_class_prompts
+
+        return compose_class_prompts(llama, class_names, *texts, block)
+    return prompts.write_class_prompts(llama, class_names, texts[0], block)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,11 @@ def test_unknown_keys(key: str, remedy: str | None) -> None:
         ("downstream.learning_rate", 0),
         ("diversity.k", [0]),
         ("execution.device", "gpu"),
+        ("prompts.paper.source", ["llama"]),
+        ("prompts.mine", {"source": "table"}),
+        ("prompts.gpt4", {"source": "endpoint", "base_url": "api.openai.com/v1", "model": "gpt-4", "instruction": "x"}),
+        ("generators.llm.turns", "random"),
+        ("noise_ceilings", {"paper": {"embedding": "paper", "guide": "paper", "levels": []}}),
     ],
 )
 def test_wrong_values_name_their_key(key: str, value: object) -> None:
@@ -200,6 +205,16 @@ def test_missing_keys(key: str) -> None:
         ("models.backbone.path", "nowhere", "no file or folder nowhere"),
         ("prompts.paper.instruction", "nowhere.txt", "nowhere.txt"),
         ("datasets.photos", {"adapter": "image_folder", "root": "nowhere"}, "no folder nowhere"),
+        ("prompts.mine", {"source": "table", "file": "nowhere.csv"}, "`prompts.mine.file`: no file nowhere.csv"),
+        ("prompts.two", {"source": "composed", "adjectives": "a.txt", "settings": "s.txt"}, "`prompts.two.settings`"),
+        ("generators.noise.embedding", None, "noise is added to learned words"),
+        ("generators.llm.noise_draw", "class", "`generators.llm.noise_draw`: means nothing without noise"),
+        ("generators.llm.word_match", "substring", "`generators.llm.word_match`: means nothing without noise"),
+        ("generators.llm.ceiling_use", "cap", "name a `noise_ceiling`"),
+        ("generators.llm.noise_ceiling", "fine", "add a section `noise_ceilings`"),
+        ("noise_ceilings", {"own": {"embedding": "fine", "guide": "paper"}}, "`noise_ceilings.own.embedding`"),
+        ("noise_ceilings", {"own": {"embedding": "paper", "guide": "paper", "levels": [1, 1]}}, "twice"),
+        ("noise_ceilings", {"own": {"embedding": "paper", "guide": "paper", "strength": 0.01}}, "no step"),
     ],
 )
 def test_impossible_combinations(key: str, value: object, part: str) -> None:
@@ -243,6 +258,68 @@ def test_published_code_is_off_by_default() -> None:
     assert (guide.batch_norm, guide.kept_epoch, guide.validation, guide.decay) == ("frozen", "best", "whole", "l2")
     assert (weighting.views, weighting.transform, weighting.normalise) == (0, "confidence", "guide_image")
     assert (down.batch_norm, down.kept_epoch, down.augmentation) == ("frozen", "best", "standard")
+
+
+def with_ceiling(**changes: Any) -> dict[str, Any]:
+    """The demo with a noise ceiling, and a generator that names it."""
+    mapping = changed("noise_ceilings", {"own": {"embedding": "paper", "guide": "paper"}})
+    mapping["embeddings"]["other"] = {}
+    mapping["generators"]["noise_llm"].update({"noise_ceiling": "own", **changes})
+    return mapping
+
+
+def test_ceilings_fit_the_words_and_the_noise_that_they_were_found_for() -> None:
+    assert load_config(with_ceiling(), FILE).generators["noise_llm"].noise_ceiling == "own"
+    assert "found for the words of `paper`" in only_problem(with_ceiling(embedding="other"))
+    assert "no noise to fit" in only_problem(with_ceiling(noise_levels=[0]))
+
+
+def test_a_negative_prompt_needs_guidance() -> None:
+    mapping = changed("generators.llm.negative_prompt", "a drawing")
+    load_config(mapping, FILE)
+    mapping["generators"]["llm"]["guidance_scale"] = 1
+    assert "does nothing" in only_problem(mapping)
+
+
+ENDPOINT = {"source": "endpoint", "base_url": "https://api.openai.com/v1", "model": "gpt-4-0613"}
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        ({"base_url": "https://me:sk-123@host/v1"}, "environment"),
+        ({"base_url": "https://host/v1?api_key=sk-123"}, "environment"),
+        ({"source": "gpt", "api_key": "sk-123"}, "unknown `source`"),
+        ({"api_key": "sk-123"}, "`prompts.gpt4.api_key`: unknown key"),
+        ({"base_url": "https://[/v1"}, "no address"),
+        ({"key_variable": "sk-123"}, "`prompts.gpt4.key_variable`"),
+        ({"top_k": 10}, "`prompts.gpt4.top_k`: unknown key"),
+        ({"model": ""}, "`prompts.gpt4.model`"),
+    ],
+)
+def test_endpoints_and_what_may_be_a_key_is_not_repeated(block: dict[str, object], problem: str) -> None:
+    instruction = {"instruction": DEMO["prompts"]["paper"]["instruction"]}
+    load_config(changed("prompts.gpt4", ENDPOINT | instruction), FILE)
+    told = only_problem(changed("prompts.gpt4", ENDPOINT | instruction | block))
+    assert problem in told and "sk-123" not in told
+
+
+def test_only_sources_that_ask_a_local_model_need_one() -> None:
+    Path("mine.csv").write_text("class,prompt\n")
+    mapping = without("models.llama")
+    mapping["prompts"] = {"paper": {"source": "table", "file": "mine.csv"}}
+    assert load_config(mapping, FILE).models.llama is None
+    mapping["prompts"]["paper"] = ENDPOINT | {"instruction": DEMO["prompts"]["paper"]["instruction"]}
+    assert load_config(mapping, FILE).prompts["paper"].source == "endpoint"
+
+
+def test_unknown_source() -> None:
+    problem = only_problem(changed("prompts.paper.source", "gpt"))
+    assert problem.startswith("`prompts.paper`") and "llama, composed, endpoint and table" in problem
+
+
+def test_prompt_sets_without_a_source_ask_the_local_model() -> None:
+    assert load_config(demo(), FILE).prompts["paper"].source == "llama"
 
 
 def test_instruction_without_placeholder() -> None:

@@ -1,5 +1,6 @@
 """Generation: the images that diffusers gives, whatever their company in a micro-batch, and each made once."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -15,7 +16,7 @@ from diagen.config import DiffusionModel
 from diagen.config.programs import GenerateImagesSettings
 from diagen.diffusion import Diffusion, load_diffusion
 from diagen.errors import InputError
-from diagen.generation import generate, image_name, missing_rows, noisy_word, write_manifest_of
+from diagen.generation import Word, generate, image_name, missing_rows, noisy_word, word_of, write_manifest_of
 from diagen.manifest import read_manifest
 from diagen.plan import PlanRow
 
@@ -117,6 +118,74 @@ def test_an_image_is_that_of_diffusers(
     assert np.asarray(theirs).std() > 1
 
 
+@pytest.mark.parametrize("plain", [False, True], ids=["learned words", "plain class names"])
+def test_words_of_many_vectors_plain_names_and_negative_prompts_are_those_of_diffusers(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    stand_ins: Path,
+    plain: bool,
+) -> None:
+    """Against the pipeline with a token for each of four vectors, each with noise of its own."""
+    row = dataclasses.replace(rows[3], noise_level=0.0, prompt="a photo of a red car") if plain else rows[3]
+    learned = torch.randn(4, diffusion.text_encoder.config.hidden_size, generator=torch.Generator().manual_seed(8))
+    settings = settings.model_copy(update={"negative_prompt": "a blue desert"})
+    words = {} if plain else {"car": learned * 0.05}
+    ours = images(diffusion, [row], words, settings, tmp_path, micro_batch=1).popitem()[1]
+    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
+        stand_ins / "stable_diffusion", dtype=torch.float32, safety_checker=None
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    prompt = row.prompt
+    if not plain:
+        tokens = [f"<car{number}>" for number in range(4)]
+        pipeline.tokenizer.add_tokens(tokens)
+        pipeline.text_encoder.resize_token_embeddings(len(pipeline.tokenizer), mean_resizing=False)
+        with torch.no_grad():
+            table = pipeline.text_encoder.get_input_embeddings().weight
+            table[pipeline.tokenizer.convert_tokens_to_ids(tokens)] = noisy_word(
+                words["car"], row.noise_level, row.noise_seed
+            )
+        prompt = row.prompt.replace("<car>", " ".join(tokens))
+    theirs = pipeline(
+        prompt=prompt,
+        negative_prompt="a blue desert",
+        image=Image.open(row.guide_path).resize((32, 32), Image.Resampling.BILINEAR),
+        strength=settings.strength,
+        guidance_scale=settings.guidance_scale,
+        num_inference_steps=settings.inference_steps,
+        generator=torch.Generator().manual_seed(row.image_seed),
+    ).images[0]
+    assert np.abs(ours.astype(int) - np.asarray(theirs).astype(int)).max() <= 1
+    without = settings.model_copy(update={"negative_prompt": ""})
+    other = images(diffusion, [row], words, without, tmp_path / "without", micro_batch=1).popitem()[1]
+    assert np.abs(ours.astype(int) - other.astype(int)).max() > 1
+
+
+def test_results_are_resized_to_their_guides_on_request(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    name, square = images(diffusion, rows[:1], words, settings, tmp_path / "model", micro_batch=2).popitem()
+    resizing = settings.model_copy(update={"resize_to_guide": True})
+    resized = images(diffusion, rows[:1], words, resizing, tmp_path / "guide", micro_batch=2)[name]
+    assert square.shape == (32, 32, 3) and resized.shape == (40, 50, 3)
+    assert np.array_equal(resized, np.asarray(Image.fromarray(square).resize((50, 40), Image.Resampling.BILINEAR)))
+
+
+def test_the_word_of_a_row_is_the_one_in_its_prompt(rows: list[PlanRow], words: dict[str, torch.Tensor]) -> None:
+    assert word_of(rows[0], words) == Word("<car>", words["car"])
+    other = dataclasses.replace(rows[0], prompt="a photo of a <pine_tree>")
+    assert word_of(other, words) == Word("<pine_tree>", words["pine_tree"])
+    assert word_of(dataclasses.replace(rows[0], prompt="a photo of a car"), words) is None
+    with pytest.raises(InputError, match="<car>, which wasn't learned"):
+        word_of(rows[0], {})
+
+
 def test_micro_batches_agree_within_a_grey_level(
     diffusion: Diffusion,
     rows: list[PlanRow],
@@ -149,19 +218,24 @@ def test_the_company_in_a_micro_batch_doesnt_change_a_byte(
 def test_every_deciding_value_changes_the_name(
     rows: list[PlanRow], words: dict[str, torch.Tensor], settings: GenerateImagesSettings
 ) -> None:
-    import dataclasses
-
-    row, word = rows[0], words["car"]
+    row, word = rows[0], Word("<car>", words["car"])
     names = {image_name(row, word, settings, "code")}
     for change in ({"guide_sha256": "x"}, {"prompt": "x"}, {"noise_level": 0.5}, {"noise_seed": 9}, {"image_seed": 9}):
         names.add(image_name(dataclasses.replace(row, **change), word, settings, "code"))
-    for change in ({"strength": 0.5}, {"guidance_scale": 7.5}, {"inference_steps": 25}):
+    for change in (
+        {"strength": 0.5},
+        {"guidance_scale": 7.5},
+        {"inference_steps": 25},
+        {"negative_prompt": "x"},
+        {"resize_to_guide": True},
+    ):
         names.add(image_name(row, word, settings.model_copy(update=change), "code"))
     for change in ({"sha256": "1"}, {"dtype": "bfloat16"}, {"image_size": 64}):
         model = settings.diffusion.model_copy(update=change)
         names.add(image_name(row, word, settings.model_copy(update={"diffusion": model}), "code"))
-    names |= {image_name(row, word + 1e-7, settings, "code"), image_name(row, word, settings, "other code")}
-    assert len(names) == 1 + 5 + 3 + 3 + 2
+    names |= {image_name(row, Word("<car>", words["car"] + 1e-7), settings, "code")}
+    names |= {image_name(row, None, settings, "code"), image_name(row, word, settings, "other code")}
+    assert len(names) == 1 + 5 + 5 + 3 + 3
     moved = dataclasses.replace(row, guide_path="elsewhere.png")
     assert image_name(moved, word, settings, "code") in names
 
@@ -198,8 +272,6 @@ def test_a_guide_that_changed_since_it_was_planned_is_told(
     settings: GenerateImagesSettings,
     tmp_path: Path,
 ) -> None:
-    import dataclasses
-
     row = dataclasses.replace(rows[0], guide_sha256="0" * 64)
     with pytest.raises(InputError, match="guide 0.png"):
         images(diffusion, [row], words, settings, tmp_path, micro_batch=1)

@@ -72,6 +72,22 @@ def test_words_learned_together_are_those_learned_alone(diffusion: Diffusion, cl
         assert not torch.allclose(alone.vectors, start.expand(2, -1), atol=1e-2)
 
 
+def test_many_vectors_start_from_the_tokens_of_the_class_name_in_turn(
+    diffusion: Diffusion, classes: list[ClassImages]
+) -> None:
+    settings = Embedding(steps=2, batch=2, learning_rate=1e-3, vectors=4, initializer="{class_name}")
+    _, fish, pine_tree = learn_words(diffusion, classes, settings)
+    # Two updates of AdamW move each number by at most about twice the rate, so the start can still be told.
+    reach = 2 * settings.learning_rate * settings.batch * 1.1
+    for word, name in ((fish, "fish"), (pine_tree, "pine tree")):
+        start = word_vectors(diffusion, name)
+        assert word.vectors.shape == (4, diffusion.text_encoder.config.hidden_size)
+        expected = torch.stack([start[index % len(start)] for index in range(4)])
+        moved = (word.vectors - expected).abs()
+        assert moved.amax() < reach and (moved.amax(dim=1) > 0).all()
+    assert len(word_vectors(diffusion, "pine tree")) > 1
+
+
 def test_an_update_is_that_of_adamw(diffusion: Diffusion, classes: list[ClassImages]) -> None:
     """One step of a brute-force AdamW (decoupled weight decay) on the gradient of the first step."""
     settings = SETTINGS.model_copy(update={"steps": 1})

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diagen.config.programs import PlanGenerationSettings
 from diagen.errors import InputError
 from diagen.plan import PlanRow, deal, plan_generation, read_plan, write_plan
 from diagen.prompts import PromptRow
@@ -35,11 +36,16 @@ def prompts_of(count: int, classes: tuple[str, ...] = ("cup", "pine_tree")) -> l
 
 
 def plan(
-    rows: list[Shot], prompts: list[PromptRow] | None, shots: int, images: int = 10, levels: tuple[float, ...] = LEVELS
+    rows: list[Shot],
+    prompts: list[PromptRow] | None,
+    shots: int,
+    images: int = 10,
+    levels: tuple[float, ...] = LEVELS,
+    ceilings: dict[str, float] | None = None,
+    **options: object,
 ) -> list[PlanRow]:
-    return plan_generation(
-        rows, prompts, dataset="coco", seed=0, shots=shots, images_per_guide=images, noise_levels=levels
-    )
+    settings = PlanGenerationSettings(dataset="coco", images_per_guide=images, noise_levels=levels, **options)
+    return plan_generation(rows, prompts, settings, seed=0, shots=shots, ceilings=ceilings)
 
 
 def spread(counts: Counter, choices: int) -> int:
@@ -111,6 +117,61 @@ def test_seeds_are_each_image_s_own_and_the_same_for_all_generators() -> None:
     assert len({row.image_seed for row in rows} | {row.noise_seed for row in rows}) == 2 * len(rows)
     assert rows[13].image_seed == stable_seed("coco", 0, 4, "cup", 1, 3, "image")
     assert rows[13].noise_seed == stable_seed("coco", 0, 4, "cup", 1, 3, "noise")
+
+
+def test_plain_class_names_instead_of_words() -> None:
+    rows = plan(cell(1, ("airplane", "pine_tree")), None, 1, levels=(), learned_words=False)
+    assert {row.prompt for row in rows} == {"a photo of an airplane", "a photo of a pine tree"}
+    rows = plan(cell(2), prompts_of(3), 2, levels=(), learned_words=False)
+    assert {row.prompt for row in rows} == {row.prompt for row in prompts_of(3)}
+    with pytest.raises(InputError, match="exactly once"):
+        plan(cell(1, ("cup",)), [PromptRow("cup", 0, "a photo of a mug")], 1, learned_words=False)
+
+
+def test_turns_by_number_tie_prompts_to_levels() -> None:
+    """Published code: image n of every guide image has prompt n mod 10 and level n mod 4, whatever the guide image."""
+    rows = plan(cell(3), prompts_of(10), 3, images=20, turns="number")
+    assert all(row.prompt.endswith(f"place {row.number % 10}") for row in rows)
+    assert all(row.noise_level == LEVELS[row.number % 4] for row in rows)
+    assert {row.noise_level for row in rows if row.prompt.endswith("place 0")} == {0.0, 0.01}
+
+
+def test_noise_drawn_once_for_each_class_and_level() -> None:
+    rows = plan(cell(4), prompts_of(10), 4, noise_draw="class")
+    seeds = {(row.class_name, row.noise_level): row.noise_seed for row in rows}
+    assert all(row.noise_seed == seeds[row.class_name, row.noise_level] for row in rows)
+    assert len(set(seeds.values())) == len(seeds) == 2 * 4
+    own = plan(cell(4), prompts_of(10), 4)
+    assert [row.image_seed for row in rows] == [row.image_seed for row in own]
+    assert not {row.noise_seed for row in rows} & {row.noise_seed for row in own}
+
+
+def test_names_matched_by_substring_take_other_classes_words() -> None:
+    classes = ("car", "carrot", "dog", "hot_dog")
+    rows = plan(cell(2, classes), None, 2, images=8, levels=(0.01, 0.02), word_match="substring", turns="number")
+    spoken = {name: [(row.prompt, row.noise_level) for row in rows if row.class_name == name][:4] for name in classes}
+    assert spoken["car"] == [(f"a photo of a <{word}>", level) for word in ("car", "carrot") for level in (0.01, 0.02)]
+    assert {prompt for prompt, _ in spoken["dog"]} == {"a photo of a <dog>", "a photo of a <hot_dog>"}
+    assert {prompt for prompt, _ in spoken["carrot"]} == {"a photo of a <carrot>"}
+    exact = plan(cell(2, classes), None, 2, images=8, levels=(0.01, 0.02))
+    assert all(row.prompt == f"a photo of a <{row.class_name}>" for row in exact)
+
+
+def test_ceilings_scale_or_cap_each_class_s_levels() -> None:
+    ceilings = {"cup": 0.05, "pine_tree": 0.0}
+    levels = (0.005, 0.01, 0.025)
+
+    def taken(name: str, use: str) -> list[float]:
+        rows = plan(cell(2), prompts_of(10), 2, levels=levels, ceilings=ceilings, ceiling_use=use)
+        return sorted({row.noise_level for row in rows if row.class_name == name})
+
+    assert taken("cup", "scale") == pytest.approx([0.01, 0.02, 0.05])
+    assert taken("pine_tree", "scale") == [0.0]
+    ceilings["pine_tree"] = 0.012
+    assert taken("cup", "cap") == list(levels)
+    assert taken("pine_tree", "cap") == [0.005, 0.01, 0.012]
+    with pytest.raises(InputError, match="ceilings hold none for class `pine_tree`"):
+        plan(cell(2), None, 2, ceilings={"cup": 0.05})
 
 
 def test_class_without_prompts_and_prompt_without_class() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from diagen.config import LlamaModel, PromptSet
+from diagen.config import LlamaModel, LlamaPrompts
 from diagen.errors import InputError
 from diagen.prompts import (
     PromptRow,
@@ -34,8 +34,8 @@ HOSTILE = ('say "hi"', "back\\slash", "two\nlines", "a]b[c", "C++", "naÃ¯ve cafÃ
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="_"), min_size=1, max_size=20).filter(class_words)
 
 
-def settings(**changes: Any) -> PromptSet:
-    return PromptSet(**{"per_class": 4, "instruction": "text.txt", "max_tokens": 80, **changes})
+def settings(**changes: Any) -> LlamaPrompts:
+    return LlamaPrompts(**{"per_class": 4, "instruction": "text.txt", "max_tokens": 80, **changes})
 
 
 class Parrot:

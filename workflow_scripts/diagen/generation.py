@@ -26,17 +26,43 @@ WRITERS = 2  # threads that encode PNGs beside the next forward pass
 
 @dataclass(frozen=True)
 class Posterior:
-    """The VAE's posterior of one guide image: mean and standard deviation, float32 [channels, h, w]."""
+    """The VAE's posterior of one guide image: mean and standard deviation, float32 [channels, h, w].
+
+    `size` is the guide image's width and height in pixels.
+    """
 
     mean: Tensor
     deviation: Tensor
+    size: tuple[int, int]
 
 
-def image_name(row: PlanRow, word: Tensor, settings: GenerateImagesSettings, code: str) -> str:
+@dataclass(frozen=True)
+class Word:
+    """The learned word in a prompt: the pseudo-word that stands for it, and its clean vectors [vectors, width]."""
+
+    token: str
+    vectors: Tensor
+
+
+def word_of(row: PlanRow, words: Mapping[str, Tensor]) -> Word | None:
+    """The word in the row's prompt, out of `words` by class; none where the prompt holds the plain class name.
+
+    It is the word of the row's own class, unless the plan says otherwise. Raises `InputError` when it wasn't learned.
+    """
+    for name in (row.class_name, *sorted(words)):
+        token = pseudo_word(name)
+        if token in row.prompt:
+            if name not in words:
+                raise InputError(f"the plan has the word {token}, which wasn't learned; run learn_embeddings again")
+            return Word(token, words[name])
+    return None
+
+
+def image_name(row: PlanRow, word: Word | None, settings: GenerateImagesSettings, code: str) -> str:
     """The file name in the store of a planned image: a hash of everything that decides its pixels.
 
-    `word` is the clean word [vectors, width] and `code` the fingerprint of the code that generates. The model's hash
-    or revision stands for its scheduler too. The micro-batch isn't among them: it only rounds.
+    `word` is that in the prompt and `code` the fingerprint of the code that generates. The model's hash or revision
+    stands for its scheduler too. The micro-batch isn't among them: it only rounds.
     """
     model = settings.diffusion
     digest = stable_hash(
@@ -44,7 +70,7 @@ def image_name(row: PlanRow, word: Tensor, settings: GenerateImagesSettings, cod
         model.sha256 or f"{model.repository}@{model.revision}/{model.variant}",
         model.dtype,
         model.image_size,
-        hashlib.sha256(word.numpy().tobytes()).hexdigest(),
+        hashlib.sha256(word.vectors.numpy().tobytes()).hexdigest() if word else None,
         row.guide_sha256,
         row.prompt,
         row.noise_level,
@@ -53,6 +79,8 @@ def image_name(row: PlanRow, word: Tensor, settings: GenerateImagesSettings, cod
         settings.strength,
         settings.guidance_scale,
         settings.inference_steps,
+        settings.negative_prompt,
+        settings.resize_to_guide,
     )
     return f"images/{digest[:2]}/{digest}.png"
 
@@ -73,8 +101,8 @@ def generate(
 ) -> None:
     """Generate the images of `rows` (plan row, file name) into `store`, each written whole or not at all.
 
-    `words` holds the clean word [vectors, width] of each class. Rows of different guides and classes share passes of
-    the fixed size `micro_batch`; what an image draws depends on its own seeds alone.
+    `words` holds the clean word [vectors, width] of each class, where words were learned. Rows of different guides and
+    classes share passes of the fixed size `micro_batch`; what an image draws depends on its own seeds alone.
     """
     posteriors = _guide_posteriors(diffusion, [row for row, _ in rows], micro_batch)
     writes: list[Future[None]] = []
@@ -99,9 +127,9 @@ def _images(
         chunk = list(rows[start : start + micro_batch])
         padded = chunk + [chunk[-1]] * (micro_batch - len(chunk))
         guides = [posteriors[row.guide_sha256] for row in padded]
-        yield from generate_batch(diffusion, padded, guides, [words[row.class_name] for row in padded], settings)[
-            : len(chunk)
-        ]
+        images = generate_batch(diffusion, padded, guides, [word_of(row, words) for row in padded], settings)
+        for image, guide in zip(images[: len(chunk)], guides, strict=False):
+            yield image.resize(guide.size, Image.Resampling.BILINEAR) if settings.resize_to_guide else image
 
 
 @torch.no_grad()
@@ -109,28 +137,36 @@ def generate_batch(
     diffusion: Diffusion,
     rows: Sequence[PlanRow],
     guides: Sequence[Posterior],
-    words: Sequence[Tensor],
+    words: Sequence[Word | None],
     settings: GenerateImagesSettings,
 ) -> list[Image.Image]:
-    """One micro-batch of img2img with classifier-free guidance: an RGB image per row.
+    """One micro-batch of img2img with classifier-free guidance: an RGB image of the model's size per row.
 
-    `guides` and `words` belong to the rows. Each row has a generator of its own on the CPU, which draws the sample of
-    the guide's posterior first and then the noise, as diffusers' img2img does with a generator per image.
+    `guides` and `words` belong to the rows; words have one number of vectors. Each row has a generator of its own on
+    the CPU, which draws the sample of the guide's posterior first and then the noise, as diffusers' img2img does with
+    a generator per image.
     """
     drawn = [_initial_noise(row, guide) for row, guide in zip(rows, guides, strict=True)]
     sample = torch.stack([latent for latent, _ in drawn]) * diffusion.vae.config.scaling_factor
     noise = torch.stack([noise for _, noise in drawn])
-    pairs = zip(words, rows, strict=True)
-    noisy_words = torch.stack([noisy_word(word, row.noise_level, row.noise_seed) for word, row in pairs])
-    tokens = [pseudo_word(row.class_name) for row in rows]
-    vectors = noisy_words.shape[1]
+    spoken = [word or _unspoken(diffusion, row) for word, row in zip(words, rows, strict=True)]
+    pairs = zip(spoken, rows, strict=True)
+    noisy_words = torch.stack([noisy_word(word.vectors, row.noise_level, row.noise_seed) for word, row in pairs])
+    tokens, vectors = [word.token for word in spoken], noisy_words.shape[1]
     prompts = tokenise(diffusion.tokenizer, [row.prompt for row in rows], tokens, vectors)
-    empty = tokenise(diffusion.tokenizer, [""] * len(rows), tokens, vectors)
-    states = torch.cat([encode_prompts(diffusion, empty, noisy_words), encode_prompts(diffusion, prompts, noisy_words)])
+    against = tokenise(diffusion.tokenizer, [settings.negative_prompt] * len(rows), tokens, vectors)
+    states = torch.cat(
+        [encode_prompts(diffusion, against, noisy_words), encode_prompts(diffusion, prompts, noisy_words)]
+    )
     latents = _denoise(diffusion, sample, noise, states.to(diffusion.dtype), settings)
     decoded = diffusion.vae.decode(latents / diffusion.vae.config.scaling_factor).sample
     pixels = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
     return [Image.fromarray(image) for image in pixels.permute(0, 2, 3, 1).cpu().numpy()]
+
+
+def _unspoken(diffusion: Diffusion, row: PlanRow) -> Word:
+    """What stands in for the word of a prompt that has none, and has no influence."""
+    return Word(pseudo_word(row.class_name), torch.zeros(1, diffusion.text_encoder.config.hidden_size))
 
 
 def noisy_word(word: Tensor, level: float, seed: int) -> Tensor:
@@ -149,7 +185,8 @@ def _denoise(
 ) -> Tensor:
     """Noise the latents to the strength's timestep and follow the schedule back, with guidance.
 
-    `states` holds the hidden states of the empty prompts, then those of the prompts: [2 n, length, width].
+    `states` holds the hidden states of the negative prompts (mostly empty), then those of the prompts:
+    [2 n, length, width].
     """
     scheduler = diffusion.scheduler
     scheduler.set_timesteps(settings.inference_steps)
@@ -169,15 +206,17 @@ def _denoise(
 def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch: int) -> dict[str, Posterior]:
     """The posterior of each guide image among `rows`, by its hash. Guides are squashed to the model's size."""
     paths = {row.guide_sha256: Path(row.guide_path) for row in rows}
-    tensors = []
+    tensors, sizes = [], []
     for digest, path in paths.items():
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise InputError(f"{path} isn't the image that was planned with: its hash differs; run index_dataset again")
-        tensors.append(image_to_tensor(load_image(path), diffusion.image_size, Image.Resampling.BILINEAR))
+        guide = load_image(path)
+        tensors.append(image_to_tensor(guide, diffusion.image_size, Image.Resampling.BILINEAR))
+        sizes.append(guide.size)
     if not tensors:
         return {}
     means, deviations = encode_posteriors(diffusion, tensors, micro_batch)
-    return {digest: Posterior(means[index], deviations[index]) for index, digest in enumerate(paths)}
+    return {digest: Posterior(*parts) for digest, *parts in zip(paths, means, deviations, sizes, strict=True)}
 
 
 def _write_png(image: Image.Image, path: Path) -> None:

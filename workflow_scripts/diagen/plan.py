@@ -3,14 +3,15 @@
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from diagen.atomic import atomic_path
+from diagen.config.programs import PlanGenerationSettings
 from diagen.errors import InputError
-from diagen.prompts import PromptRow, to_pseudo_word
-from diagen.pseudo_words import pseudo_word
+from diagen.prompts import PromptRow, to_pseudo_word, with_article
+from diagen.pseudo_words import class_words, pseudo_word
 from diagen.seeds import stable_seed
 from diagen.shots import Shot
 
@@ -31,8 +32,8 @@ COLUMNS = (
 class PlanRow:
     """A synthetic image to make: the `number`-th of guide image `guide` of a class.
 
-    `prompt` holds the class's pseudo-word, `noise_level` is the standard deviation of the noise added to its vectors;
-    seeds lie in [0, 2**31).
+    `prompt` holds the class's pseudo-word, or its plain name where none was learned; `noise_level` is the standard
+    deviation of the noise added to the word's vectors; seeds lie in [0, 2**31).
     """
 
     class_name: str
@@ -49,32 +50,37 @@ class PlanRow:
 def plan_generation(
     cell: Iterable[Shot],
     prompts: Iterable[PromptRow] | None,
+    settings: PlanGenerationSettings,
     *,
-    dataset: str,
     seed: int,
     shots: int,
-    images_per_guide: int,
-    noise_levels: Sequence[float],
+    ceilings: Mapping[str, float] | None = None,
 ) -> list[PlanRow]:
-    """`images_per_guide` rows for each guide image of the cell, sorted by class, guide and number.
+    """`settings.images_per_guide` rows for each guide image of the cell, sorted by class, guide and number.
 
     Prompts and noise levels are dealt out as `deal` says. Without prompts each is `a photo of a <class>`; without
-    noise levels each level is 0. Seeds depend on dataset, seed, shots, class, guide and number alone, so that all
-    generators draw the same numbers. Raises `InputError` when a class has no prompts, or one of its prompts doesn't
-    hold the class name exactly once.
+    noise levels each level is 0. `ceilings` are the classes' largest levels, which `settings.ceiling_use` fits the
+    levels to. Seeds depend on dataset, seed, shots, class, guide and number alone, so that all generators draw the
+    same numbers; with `noise_draw: class` a noise seed belongs to a word and a level.
+    Raises `InputError` when a class has no prompts or no ceiling, or one of its prompts doesn't hold the class name
+    exactly once.
     """
-    texts = None if prompts is None else _texts(prompts)
-    rows = []
     guides = [shot for shot in cell if shot.role == "guide"]
+    names = sorted({guide.class_name for guide in guides})
+    texts = _texts(names, prompts, settings.learned_words)
+    noisy = {name: _noisy_words(name, names, settings, ceilings) for name in names}
+    rows = []
     for guide in sorted(guides, key=lambda guide: (guide.class_name, guide.guide)):
         name = guide.class_name
-        if texts is not None and name not in texts:
-            raise InputError(f"the prompts hold none for class `{name}`; write some for it, or leave the class out")
-        choices = [f"a photo of a {pseudo_word(name)}"] if texts is None else texts[name]
-        levels = noise_levels or (0.0,)
-        for number in range(images_per_guide):
-            prompt, level = deal(guide.guide * images_per_guide + number, len(choices), len(levels))
-            identity = (dataset, seed, shots, name, guide.guide, number)
+        for number in range(settings.images_per_guide):
+            if settings.turns == "balanced":
+                turn = guide.guide * settings.images_per_guide + number
+                prompt, voice = deal(turn, len(texts[name]), len(noisy[name]))
+            else:
+                prompt, voice = number % len(texts[name]), number % len(noisy[name])
+            word, level = noisy[name][voice]
+            identity = (settings.dataset, seed, shots, name, guide.guide, number)
+            drawn_by = identity if settings.noise_draw == "image" else (settings.dataset, seed, shots, word, level)
             rows.append(
                 PlanRow(
                     name,
@@ -82,9 +88,9 @@ def plan_generation(
                     guide.path,
                     guide.sha256,
                     number,
-                    choices[prompt],
-                    float(levels[level]),
-                    stable_seed(*identity, "noise"),
+                    texts[name][prompt].replace(pseudo_word(name), pseudo_word(word)),
+                    level,
+                    stable_seed(*drawn_by, "noise"),
                     stable_seed(*identity, "image"),
                 )
             )
@@ -103,12 +109,36 @@ def deal(turn: int, prompts: int, levels: int) -> tuple[int, int]:
     return turn % prompts, (turn + turn // math.lcm(prompts, levels)) % levels
 
 
-def _texts(prompts: Iterable[PromptRow]) -> dict[str, list[str]]:
+def _texts(names: Iterable[str], prompts: Iterable[PromptRow] | None, learned_words: bool) -> dict[str, list[str]]:
     """Each class's prompts in the order of their numbers, with the pseudo-word in place of the class name."""
+    if prompts is None:
+        plain = {name: with_article(f"a photo of a {class_words(name)}") for name in names}
+        return {name: [f"a photo of a {pseudo_word(name)}" if learned_words else plain[name]] for name in names}
     texts = defaultdict(list)
     for row in sorted(prompts, key=lambda row: (row.class_name, row.number)):
-        texts[row.class_name].append(to_pseudo_word(row.prompt, row.class_name))
+        text = to_pseudo_word(row.prompt, row.class_name)
+        texts[row.class_name].append(text if learned_words else row.prompt)
+    for name in names:
+        if name not in texts:
+            raise InputError(f"the prompts hold none for class `{name}`; write some for it, or leave the class out")
     return dict(texts)
+
+
+def _noisy_words(
+    name: str, names: Iterable[str], settings: PlanGenerationSettings, ceilings: Mapping[str, float] | None
+) -> list[tuple[str, float]]:
+    """What the images of a class take in turn: the class whose word it is, and the level of the noise on it."""
+    levels = settings.noise_levels or (0.0,)
+    words = [name] if settings.word_match == "exact" else [other for other in names if name in other]
+    if ceilings is None:
+        return [(word, float(level)) for word in words for level in levels]
+    lacking = [word for word in words if word not in ceilings]
+    if lacking:
+        raise InputError(f"the ceilings hold none for class `{lacking[0]}`; run find_noise_ceilings again")
+    if settings.ceiling_use == "cap":
+        return [(word, min(level, ceilings[word])) for word in words for level in levels]
+    largest = max(levels) or 1.0
+    return [(word, ceilings[word] * (level / largest)) for word in words for level in levels]
 
 
 def write_plan(rows: Iterable[PlanRow], path: Path) -> None:

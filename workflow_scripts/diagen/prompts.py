@@ -7,13 +7,13 @@ are the model's own.
 import csv
 import re
 import string
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diagen.atomic import atomic_path
-from diagen.config import LlamaModel, PromptSet
+from diagen.config import ComposedPrompts, LlamaModel, LlamaPrompts
 from diagen.errors import InputError
 from diagen.progress import progress
 from diagen.pseudo_words import class_words, pseudo_word
@@ -76,10 +76,14 @@ def is_valid(prompt: str, class_name: str) -> bool:
 
 def with_article(prompt: str) -> str:
     """The prompt with `a` or `an` at its beginning as the sound of the next word asks."""
-    following = STEM.sub("", prompt, count=1).lower()
+    return STEM.sub(f"a photo of {article(STEM.sub('', prompt, count=1))} ", prompt, count=1)
+
+
+def article(following: str) -> str:
+    """`a` or `an`, as the sound of the text that follows asks."""
+    following = following.lower()
     vowel = following[:1] in tuple("aeiou") and not SOUNDS_LIKE_A_CONSONANT.match(following)
-    article = "an" if vowel or SOUNDS_LIKE_A_VOWEL.match(following) else "a"
-    return STEM.sub(f"a photo of {article} ", prompt, count=1)
+    return "an" if vowel or SOUNDS_LIKE_A_VOWEL.match(following) else "a"
 
 
 def _mentions(prompt: str, class_name: str) -> list[tuple[int, int]]:
@@ -147,51 +151,81 @@ def load_language_model(model: LlamaModel, *, threads: int, gpu: bool) -> "Llama
 
 
 def write_class_prompts(
-    llama: "Llama", class_names: Sequence[str], template: str, settings: PromptSet
+    llama: "Llama", class_names: Sequence[str], template: str, settings: LlamaPrompts
 ) -> Iterator[PromptRow]:
     """`settings.per_class` distinct, valid prompts for each class, in the order of `class_names`.
 
     A class's prompts depend on its name, the model, the instruction `template` and the settings alone. Raises
     `InputError` naming the class when `settings.attempts` calls of the model don't yield enough.
     """
-    names = progress(class_names, total=len(class_names), label="write_prompts", unit="classes")
-    for class_name in names:
-        for number, prompt in enumerate(_prompts_of(llama, class_name, template, settings)):
+
+    def prompts_of(class_name: str) -> list[str]:
+        instruction = fill_instruction(template, class_name, settings.per_class, settings.instruction)
+        grammar = prompt_grammar(class_name, settings.per_class)
+        bound = settings.max_tokens * settings.per_class
+
+        def answer(attempt: int) -> list[str]:
+            return ask(llama, instruction, grammar, settings, bound, (class_name, attempt, "prompts"))
+
+        return collect(class_name, answer, settings.per_class, settings.attempts, settings.instruction)
+
+    yield from prompt_rows(class_names, prompts_of)
+
+
+def prompt_rows(class_names: Sequence[str], prompts_of: Callable[[str], list[str]]) -> Iterator[PromptRow]:
+    """The numbered prompts of each class, in the order of `class_names`.
+
+    Raises `InputError` for a class name that holds no words.
+    """
+    for class_name in progress(class_names, total=len(class_names), label="write_prompts", unit="classes"):
+        if not class_words(class_name):
+            raise InputError(f"the class name `{class_name}` holds no words to write about; rename the class")
+        for number, prompt in enumerate(prompts_of(class_name)):
             yield PromptRow(class_name, number, prompt)
 
 
-def _prompts_of(llama: "Llama", class_name: str, template: str, settings: PromptSet) -> list[str]:
-    if not class_words(class_name):
-        raise InputError(f"the class name `{class_name}` holds no words to write about; rename the class")
+def collect(
+    class_name: str, answer: Callable[[int], list[str]], wanted: int, attempts: int, instruction: str
+) -> list[str]:
+    """`wanted` distinct, valid prompts from the lines that `answer` gives at each attempt.
+
+    Raises `InputError`, which names the class and the file of the `instruction`, when they aren't enough.
+    """
     found: dict[str, str] = {}
-    for attempt in range(settings.attempts):
-        for line in _call(llama, class_name, template, settings, attempt):
+    for attempt in range(attempts):
+        for line in answer(attempt):
             prompt = with_article(" ".join(line.split()))
             if is_valid(prompt, class_name):
                 found.setdefault(prompt.casefold(), prompt)
-        if len(found) >= settings.per_class:
-            return list(found.values())[: settings.per_class]
+        if len(found) >= wanted:
+            return list(found.values())[:wanted]
     raise InputError(
-        f"class `{class_name}`: {settings.attempts} calls of the language model gave {len(found)} distinct valid "
-        f"prompts of the {settings.per_class} asked for; raise `attempts`, `max_tokens` or `temperature` of the prompt "
-        f"set, lower its `per_class`, or change the instruction {settings.instruction}"
+        f"class `{class_name}`: {attempts} calls of the language model gave {len(found)} distinct valid "
+        f"prompts of the {wanted} asked for; raise `attempts`, `max_tokens` or `temperature` of the prompt "
+        f"set, lower its `per_class`, or change the instruction {instruction}"
     )
 
 
-def _call(llama: "Llama", class_name: str, template: str, settings: PromptSet, attempt: int) -> list[str]:
-    """The whole lines of one answer; a last line that `max_tokens` cut off is dropped.
+def ask(
+    llama: "Llama",
+    instruction: str,
+    grammar: str,
+    settings: LlamaPrompts | ComposedPrompts,
+    max_tokens: int,
+    seed_parts: tuple[str | int, ...],
+) -> list[str]:
+    """The whole lines of one answer under the grammar; a last line that `max_tokens` cut off is dropped.
 
     Nothing is left to defaults: without a seed, llama.cpp repeats itself, and it would go on from the tokens of the
     call before if it weren't reset, so that a class's prompts would depend on which came first.
     """
     from llama_cpp import LlamaGrammar
 
-    instruction = fill_instruction(template, class_name, settings.per_class, settings.instruction)
     llama.reset()
     try:
         answer = llama.create_chat_completion(
             [{"role": "user", "content": instruction}],
-            grammar=LlamaGrammar.from_string(prompt_grammar(class_name, settings.per_class), verbose=False),
+            grammar=LlamaGrammar.from_string(grammar, verbose=False),
             temperature=settings.temperature,
             top_p=settings.top_p,
             top_k=settings.top_k,
@@ -200,11 +234,11 @@ def _call(llama: "Llama", class_name: str, template: str, settings: PromptSet, a
             repeat_penalty=1.0,
             presence_penalty=0.0,
             frequency_penalty=0.0,
-            max_tokens=settings.max_tokens * settings.per_class,
-            seed=stable_seed(settings.seed, class_name, attempt, "prompts"),
+            max_tokens=max_tokens,
+            seed=stable_seed(settings.seed, *seed_parts),
         )
     except ValueError as error:
-        raise InputError(f"class `{class_name}`: {error}; raise `context` of models.llama") from None
+        raise InputError(f"class `{seed_parts[0]}`: {error}; raise `context` of models.llama") from None
     return (answer["choices"][0]["message"]["content"] or "").split("\n")[:-1]
 
 

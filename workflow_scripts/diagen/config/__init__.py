@@ -15,15 +15,17 @@ from diagen.config.blocks import (
     Guide,
     ImageFolder,
     Method,
-    PromptSet,
+    NoiseCeiling,
     Weighting,
 )
 from diagen.config.errors import ConfigError
 from diagen.config.load import load_config
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
+from diagen.config.prompt_sets import ComposedPrompts, EndpointPrompts, LlamaPrompts, PromptSet, PromptTable
 
 __all__ = [
     "BackboneModel",
+    "ComposedPrompts",
     "Config",
     "ConfigError",
     "Dataset",
@@ -32,15 +34,19 @@ __all__ = [
     "Downstream",
     "DrawnWorld",
     "Embedding",
+    "EndpointPrompts",
     "Execution",
     "FeatureModel",
     "Generator",
     "Guide",
     "ImageFolder",
     "LlamaModel",
+    "LlamaPrompts",
     "Method",
     "Models",
+    "NoiseCeiling",
     "PromptSet",
+    "PromptTable",
     "Weighting",
     "load_config",
 ]

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from diagen.config.base import Block, BlockName, PositiveFloat, PositiveInt, Probability, Seed
 from diagen.config.models import Models
+from diagen.config.prompt_sets import PromptSet
 
 Split = Literal["train_val", "test", "test_uncommon"]
 
@@ -59,32 +60,72 @@ class Embedding(Block):
     )
 
 
-class PromptSet(Block):
-    """Prompts that a language model writes for each class (section 3.3)."""
+class NoiseCeiling(Block):
+    """How much noise each class's word bears (beyond the paper: its open question 1): the largest level at which the
+    guide classifier still takes the images for the class.
 
-    per_class: PositiveInt = Field(10, description="Distinct prompts per class (paper: 10).")
-    instruction: str = Field(description="Template file with `{num_prompts}` and `{class_name}`.")
-    temperature: PositiveFloat = Field(0.8, le=5.0, description="Sampling temperature.")
-    top_p: PositiveFloat = Field(0.95, le=1.0, description="Nucleus sampling mass.")
-    top_k: PositiveInt = Field(40, description="Sample among this many likeliest tokens.")
-    max_tokens: PositiveInt = Field(40, description="Bound on the tokens of one prompt.")
-    attempts: PositiveInt = Field(8, description="Calls of the model per class before giving up.")
-    seed: Seed = Field(0, description="Seed of the sampling.")
+    At each level the class's images, `a photo of a <class>`, are compared with the same images without noise: the level
+    is borne if the mean calibrated confidence stays at least `keep` times theirs, and above chance.
+    """
+
+    embedding: BlockName = Field(description="The embedding block whose words get the noise.")
+    guide: BlockName = Field(description="The guide block whose classifier judges.")
+    levels: tuple[PositiveFloat, ...] = Field(
+        (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4),
+        min_length=1,
+        description="Levels to choose from, searched by halving: more noise is taken to mean less confidence.",
+    )
+    images_per_level: PositiveInt = Field(8, description="Images per class and level that is tried.")
+    keep: PositiveFloat = Field(0.8, le=1.0, description="Share of the confidence without noise that must be left.")
+    strength: PositiveFloat = Field(0.7, le=1.0, description="Strength t0 of img2img, as in a generator.")
+    guidance_scale: float = Field(15.0, ge=1.0, description="Guidance scale, as in a generator.")
+    inference_steps: PositiveInt = Field(50, le=1000, description="Steps of the schedule, as in a generator.")
 
 
 class Generator(Block):
     """How one synthetic set is generated (section 3; DA-Fusion: arXiv 2302.07944)."""
 
-    embedding: BlockName = Field(description="The embedding block whose words are used.")
+    embedding: BlockName | None = Field(
+        None,
+        description="The embedding block whose words are used; without one prompts hold the plain class name "
+        "(the baseline real guidance).",
+    )
     prompts: BlockName | None = Field(None, description="Prompt set; without one the prompt is `a photo of a <class>`.")
+    negative_prompt: str = Field("", description="What the guidance leads away from (paper: nothing).")
     noise_levels: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         (), description="Standard deviations of the noise added to the word, taken in turn (paper: 0.005, 0.01, 0.025)."
+    )
+    noise_draw: Literal["image", "class"] = Field(
+        "image",
+        description="`image`: each image draws its noise. `class`: one draw per class and level, shared by all images "
+        "(published code).",
+    )
+    noise_ceiling: BlockName | None = Field(
+        None,
+        description="Noise ceiling block that fits `noise_levels` to each class; without one all classes get them.",
+    )
+    ceiling_use: Literal["scale", "cap"] = Field(
+        "scale",
+        description="`scale`: levels are multiplied so that the largest is the class's ceiling. `cap`: none is larger.",
+    )
+    turns: Literal["balanced", "number"] = Field(
+        "balanced",
+        description="`balanced`: every prompt meets every level. `number`: image n of a guide image takes prompt n "
+        "modulo their number and level n modulo theirs (published code).",
+    )
+    word_match: Literal["exact", "substring"] = Field(
+        "exact",
+        description="`exact`: images take the noisy words of their class. `substring`: of all classes whose name holds "
+        "theirs, so `dog` also takes `hot dog` (published code).",
     )
     strength: PositiveFloat = Field(le=1.0, description="Strength t0 of img2img (DIAGen: 0.7, DA-Fusion: 0.5).")
     guidance_scale: float = Field(ge=1.0, description="Guidance scale (DIAGen: 15, DA-Fusion: 7.5).")
     images_per_guide: PositiveInt = Field(10, description="Synthetic images per guide image M (paper: 10).")
     inference_steps: PositiveInt = Field(
         50, le=1000, description="Steps of the PNDM schedule before strength cuts it (paper: 50)."
+    )
+    resize_to_guide: bool = Field(
+        False, description="Resize each result to its guide image's size, bilinear (published code)."
     )
 
 
@@ -227,6 +268,7 @@ class Config(Block):
     models: Models
     embeddings: dict[BlockName, Embedding] = Field({}, description="Textual Inversion settings by name.")
     prompts: dict[BlockName, PromptSet] = Field({}, description="Prompt sets by name.")
+    noise_ceilings: dict[BlockName, NoiseCeiling] = Field({}, description="Noise ceilings by name.")
     generators: dict[BlockName, Generator] = Field({}, description="Generators by name.")
     guides: dict[BlockName, Guide] = Field({}, description="Guide classifiers by name.")
     weightings: dict[BlockName, Weighting] = Field({}, description="Weightings by name.")

@@ -12,6 +12,8 @@ from diagen.config.errors import ConfigError
 from diagen.config.relations import missing_files, problems_between
 
 Location = tuple[str | int, ...]
+TAGS = ("adapter", "source")  # keys by which one of several kinds of a block is chosen
+UNSHOWN = ("base_url", "key_variable")  # keys whose values aren't repeated: someone may have put a secret there
 
 
 def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = True) -> Config:
@@ -75,22 +77,25 @@ def _parse(adapter: TypeAdapter, value: object, location: Location, annotation: 
 def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> str:
     """One pydantic error as key, problem and remedy."""
     blocks = list(_blocks_in(annotation))
-    tags = {block.model_fields["adapter"].annotation for block in blocks if "adapter" in block.model_fields}
-    names = {name for tag in tags for name in get_args(tag)}
+    names = {name for block in blocks for name in get_args(_tag(block))}
     location = (*prefix, *(part for part in detail["loc"] if part not in names))
     if detail["type"] == "extra_forbidden":
-        tagged = [block for block in blocks if detail["loc"][0] in get_args(_adapter(block))]
+        tagged = [block for block in blocks if detail["loc"][0] in get_args(_tag(block))]
         return _unknown_key(location, *(tagged or _blocks_at(blocks, detail["loc"][:-1])))
     key = ".".join(str(part) for part in location) or "(top level)"
     if detail["type"] == "missing":
         return f"`{key}`: missing; add it"
     message = detail["msg"].removeprefix("Value error, ")
+    sentence = f"`{key}`: {message[0].lower() + message[1:]}"
+    if key.rpartition(".")[2] in UNSHOWN or isinstance(detail["input"], dict):
+        return sentence
     given = repr(detail["input"])
-    return f"`{key}`: {message[0].lower() + message[1:]} (given: {given if len(given) < 80 else given[:77] + '...'})"
+    return f"{sentence} (given: {given if len(given) < 80 else given[:77] + '...'})"
 
 
-def _adapter(block: type[Block]) -> Any:
-    return block.model_fields["adapter"].annotation if "adapter" in block.model_fields else None
+def _tag(block: type[Block]) -> Any:
+    """The type of the key that tells this kind of a block from its other kinds, if it has one."""
+    return next((block.model_fields[name].annotation for name in TAGS if name in block.model_fields), None)
 
 
 def _blocks_at(blocks: list[type[Block]], location: Location) -> list[type[Block]]:

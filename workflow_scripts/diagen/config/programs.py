@@ -3,8 +3,9 @@
 from typing import Literal
 
 from diagen.config.base import Block
-from diagen.config.blocks import Dataset, Downstream, Embedding, Guide, PromptSet, ViewAugmentation
+from diagen.config.blocks import Dataset, Downstream, Embedding, Guide, ViewAugmentation
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
+from diagen.config.prompt_sets import PromptSet
 
 
 class DownloadModelsSettings(Block):
@@ -34,18 +35,23 @@ class LearnEmbeddingsSettings(Block):
 
 
 class WritePromptsSettings(Block):
-    """Settings of `write_prompts.py`."""
+    """Settings of `write_prompts.py`. `llama` is `None` for the sources that don't ask it."""
 
     prompts: PromptSet
-    llama: LlamaModel
+    llama: LlamaModel | None = None
 
 
 class PlanGenerationSettings(Block):
-    """Settings of `plan_generation.py`."""
+    """Settings of `plan_generation.py`. Without `learned_words` prompts hold plain class names."""
 
     dataset: str
     images_per_guide: int
     noise_levels: tuple[float, ...]
+    learned_words: bool = True
+    noise_draw: Literal["image", "class"] = "image"
+    turns: Literal["balanced", "number"] = "balanced"
+    word_match: Literal["exact", "substring"] = "exact"
+    ceiling_use: Literal["scale", "cap"] = "scale"
 
 
 class GenerateImagesSettings(Block):
@@ -55,6 +61,20 @@ class GenerateImagesSettings(Block):
     guidance_scale: float
     inference_steps: int
     diffusion: DiffusionModel
+    negative_prompt: str = ""
+    resize_to_guide: bool = False
+
+
+class FindNoiseCeilingsSettings(Block):
+    """Settings of `find_noise_ceilings.py`."""
+
+    dataset: str
+    levels: tuple[float, ...]
+    images_per_level: int
+    keep: float
+    generation: GenerateImagesSettings
+    backbone: BackboneModel
+    image_size: int
 
 
 class TrainGuideClassifierSettings(Block):

@@ -4,14 +4,15 @@ Every function takes the sections that parsed (a section that is wrong in itself
 and returns sentences, so that all problems can be told together.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from diagen.config.blocks import DrawnWorld, Generator, Method
+from diagen.config.blocks import DrawnWorld, Method
+from diagen.config.generator_relations import generator_problems
 from diagen.config.models import DiffusionModel, FeatureModel, LlamaModel, ModelSource
+from diagen.config.prompt_sets import PromptSet, PromptTable, asks_llama, prompt_files
 
 Sections = Mapping[str, Any]
 
@@ -20,7 +21,7 @@ def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]
     """Problems between blocks. `mapping` is the raw configuration: a block that is there but wrong still exists."""
     return (
         _unknown_references(sections, mapping)
-        | _generator_problems(sections)
+        | generator_problems(sections)
         | _weighting_problems(sections)
         | _method_problems(sections)
         | _split_problems(sections)
@@ -35,22 +36,31 @@ def missing_files(sections: Sections) -> set[str]:
         if not isinstance(dataset, DrawnWorld) and not Path(dataset.root).is_dir():
             problems.add(f"`datasets.{name}.root`: no folder {dataset.root}; give the path from where snakemake starts")
     for name, prompt_set in (sections["prompts"] or {}).items():
-        key = f"`prompts.{name}.instruction`"
-        if not Path(prompt_set.instruction).is_file():
-            problems.add(f"{key}: no file {prompt_set.instruction}; the shipped ones are in config/instructions/")
-            continue
-        try:
-            text = Path(prompt_set.instruction).read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            problems.add(f"{key}: {prompt_set.instruction} is no UTF-8 text; save it as such")
-            continue
-        lacking = [field for field in ("{num_prompts}", "{class_name}") if field not in text]
-        if lacking:
-            problems.add(f"{key}: {prompt_set.instruction} lacks {' and '.join(lacking)}; write it where it belongs")
+        problems |= _prompt_file_problems(f"prompts.{name}", prompt_set)
     for key, model in _named_models(sections):
         if model.path is not None and not Path(model.path).exists():
             problems.add(f"`models.{key}.path`: no file or folder {model.path}; give the path of the model's files")
     return problems
+
+
+def _prompt_file_problems(key: str, prompt_set: PromptSet) -> set[str]:
+    if isinstance(prompt_set, PromptTable):
+        remedy = "give a CSV file with the columns class and prompt"
+        return set() if Path(prompt_set.file).is_file() else {f"`{key}.file`: no file {prompt_set.file}; {remedy}"}
+    problems = {_template_problem(f"`{key}.{field}`", file) for field, file in prompt_files(prompt_set).items()}
+    return {problem for problem in problems if problem is not None}
+
+
+def _template_problem(key: str, file: str) -> str | None:
+    """What is wrong with a template that a language model is asked with."""
+    if not Path(file).is_file():
+        return f"{key}: no file {file}; the shipped ones are in config/instructions/"
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return f"{key}: {file} is no UTF-8 text; save it as such"
+    lacking = [field for field in ("{num_prompts}", "{class_name}") if field not in text]
+    return f"{key}: {file} lacks {' and '.join(lacking)}; write it where it belongs" if lacking else None
 
 
 def _named_models(sections: Sections) -> list[tuple[str, ModelSource]]:
@@ -60,7 +70,8 @@ def _named_models(sections: Sections) -> list[tuple[str, ModelSource]]:
 
 def _unknown_references(sections: Sections, mapping: Mapping[str, Any]) -> set[str]:
     references = {
-        "generators": {"embedding": "embeddings", "prompts": "prompts"},
+        "noise_ceilings": {"embedding": "embeddings", "guide": "guides"},
+        "generators": {"embedding": "embeddings", "prompts": "prompts", "noise_ceiling": "noise_ceilings"},
         "weightings": {"guide": "guides"},
         "methods": {"generator": "generators", "weighting": "weightings", "recipe": "recipes"},
     }
@@ -75,26 +86,6 @@ def _unknown_references(sections: Sections, mapping: Mapping[str, Any]) -> set[s
                     remedy = f"known: {', '.join(known)}" if known else f"add a section `{target}`"
                     problems.add(f"`{section}.{name}.{field}`: no block `{wanted}` in `{target}`; {remedy}")
     return problems
-
-
-def _generator_problems(sections: Sections) -> set[str]:
-    problems = set()
-    for name, generator in (sections["generators"] or {}).items():
-        if _kept_steps(generator) < 1:
-            problems.add(
-                f"`generators.{name}.strength`: {generator.strength} of {generator.inference_steps} steps leaves no "
-                "step to do; raise `strength` or `inference_steps`"
-            )
-        if len(set(generator.noise_levels)) != len(generator.noise_levels):
-            problems.add(f"`generators.{name}.noise_levels`: a level stands there twice; name each once")
-        if any(not math.isfinite(level) for level in generator.noise_levels):
-            problems.add(f"`generators.{name}.noise_levels`: a level isn't finite; give standard deviations")
-    return problems
-
-
-def _kept_steps(generator: Generator) -> int:
-    """Steps of the schedule that img2img does at this strength."""
-    return min(int(generator.inference_steps * generator.strength), generator.inference_steps)
 
 
 def _weighting_problems(sections: Sections) -> set[str]:
@@ -144,7 +135,8 @@ def _split_problems(sections: Sections) -> set[str]:
 def _model_problems(sections: Sections) -> set[str]:
     problems = set()
     models = dict(_named_models(sections))
-    if sections["models"] is not None and sections["prompts"] and "llama" not in models:
+    asked = any(asks_llama(block) for block in (sections["prompts"] or {}).values())
+    if sections["models"] is not None and asked and "llama" not in models:
         problems.add("`models.llama`: missing, but `prompts` needs a language model; name a GGUF file")
     llama = models.get("llama")
     if isinstance(llama, LlamaModel) and llama.repository is not None and llama.file is None:

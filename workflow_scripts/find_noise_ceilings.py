@@ -1,0 +1,76 @@
+"""Find for each class of a cell how much noise its word bears, by the guide classifier's confidence in trial images."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+
+from diagen.checksums import verify
+from diagen.config.programs import FindNoiseCeilingsSettings
+from diagen.errors import run
+from diagen.execution import add_execution_arguments, prepare_torch
+from diagen.fingerprint import fingerprint
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shots", type=Path, help="shots.csv of the cell")
+    parser.add_argument("embeddings", type=Path, help="learned words, one tensor per class (safetensors)")
+    parser.add_argument("guide", type=Path, help="folder that train_guide_classifier wrote")
+    parser.add_argument("--settings", required=True, type=FindNoiseCeilingsSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
+    parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
+    parser.add_argument("--store", required=True, type=Path, help="folder that keeps the trial images")
+    parser.add_argument("--output", required=True, type=Path, help="table of trials and ceilings to write (CSV)")
+    add_execution_arguments(parser)
+    arguments = parser.parse_args()
+    settings, store = arguments.settings, arguments.store
+    verify(settings.generation.diffusion)
+    verify(settings.backbone)
+
+    from diagen import classifier, generation, noise_ceilings
+    from diagen.backbones import load_backbone
+    from diagen.calibration import class_confidences
+    from diagen.diffusion import load_diffusion
+    from diagen.inversion import read_words
+    from diagen.shots import read_shots
+
+    device = prepare_torch(arguments.device, arguments.torch_threads)
+    cell, words = read_shots(arguments.shots), read_words(arguments.embeddings)
+    head = classifier.read_head(arguments.guide / "head.safetensors")
+    temperature = json.loads((arguments.guide / "calibration.json").read_text(encoding="utf-8"))["temperature"]
+    diffusion = load_diffusion(settings.generation.diffusion, device)
+    backbone = load_backbone(settings.backbone, device)
+    code = fingerprint(Path(generation.__file__))
+    who = {"dataset": settings.dataset, "seed": arguments.seed, "shots": arguments.count}
+
+    def confidences(levels: Mapping[str, float]) -> dict[str, float]:
+        """The mean confidence of each class in its trial images at its level."""
+        rows = noise_ceilings.probe_rows(cell, levels, settings.images_per_level, **who)
+        spoken = [generation.word_of(row, words) for row in rows]
+        names = [
+            generation.image_name(row, word, settings.generation, code) for row, word in zip(rows, spoken, strict=True)
+        ]
+        missing = generation.missing_rows(rows, names, store)
+        generation.generate(diffusion, missing, words, settings.generation, store, arguments.micro_batch)
+        how = {"size": settings.image_size, "micro_batch": arguments.micro_batch, "device": device}
+        features = classifier.plain_features(backbone, [store / name for name in names], **how)
+        labels = classifier.labels_of([row.class_name for row in rows], head.classes, arguments.shots)
+        values = class_confidences(head.logits(features), labels, temperature)
+        pairs = list(zip(rows, values, strict=True))
+        return {name: fmean(value for row, value in pairs if row.class_name == name) for name in levels}
+
+    trials = noise_ceilings.find_ceilings(
+        sorted(words),
+        settings.levels,
+        keep=settings.keep,
+        images=settings.images_per_level,
+        confidences=confidences,
+    )
+    noise_ceilings.write_ceilings(trials, arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)
