@@ -1,8 +1,12 @@
 """What tests of several modules share."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# `datasets` would report each opened dataset to its makers; tests reach no network.
+os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 
 
 @pytest.fixture(scope="session")
