@@ -1,13 +1,14 @@
 # make demo         set up, run the demo, say where its report is
 # make test         set up, run all tests
 # make lint         set up, check form and style
+# make bench        set up, run every stage once with models of the real sizes and random weights: time and memory
 # make demo-models  train the demo's models again, from nothing (hours; an interrupted run goes on where it stopped)
 # make clean        remove all results of the workflow
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-models test lint clean
+.PHONY: setup demo demo-models bench test lint clean
 
 BIN := .venv/bin
 # The environment is made again when the pins change, and only then.
@@ -45,6 +46,9 @@ demo-models: $(READY)
 	for program in $(TRAINING); do PYTHONPATH=. $(BIN)/python demo/$$program.py; done
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
 	PYTHONPATH=.:workflow_scripts $(BIN)/python demo/measure_parts.py
+
+bench: $(READY)
+	PYTHONPATH=.:workflow_scripts $(BIN)/python bench/full_size.py
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile

@@ -28,6 +28,7 @@ include: "rules/weighting.smk"
 include: "rules/downstream.smk"
 include: "rules/diversity.smk"
 include: "rules/report.smk"
+include: "rules/export.smk"
 
 
 rule all:

@@ -61,15 +61,25 @@ def clip_vocabulary(words: Iterable[str]) -> tuple[dict[str, int], list[tuple[st
         letters[-1] += "</w>"
         while len(pieces := merge_pieces(letters, ranks)) > 1:
             ranks[pieces[0], pieces[1]] = len(ranks)
+    return clip_tokens(ranks), list(ranks)
+
+
+def clip_tokens(merges: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """CLIP's vocabulary of letters, of what ``merges`` join, and of the two special tokens, in this order."""
     letters = byte_letters()
-    tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in ranks)]
+    tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges)]
     tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
-    return {token: number for number, token in enumerate(tokens)}, list(ranks)
+    return {token: number for number, token in enumerate(tokens)}
 
 
 def write_clip_tokenizer(folder: Path, words: Iterable[str], max_length: int) -> int:
+    """Writes a tokenizer in which every word is one token; returns the number of tokens."""
+    return write_clip_merges(folder, clip_vocabulary(words)[1], max_length)
+
+
+def write_clip_merges(folder: Path, merges: Sequence[tuple[str, str]], max_length: int) -> int:
     """Writes the tokenizer's files as Stable Diffusion v1-4 lays them out; returns the number of tokens."""
-    vocabulary, merges = clip_vocabulary(words)
+    vocabulary = clip_tokens(merges)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
     lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
@@ -290,9 +300,10 @@ def save_half(weights: dict[str, Tensor], path: Path) -> None:
 def write_checksums(folder: Path) -> None:
     """Writes ``SHA256SUMS``: a line "<sha256>  <relative path>" for every other file, caches left out."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
-        for path in files
-        if path.name != "SHA256SUMS"
-    ]
+    lines = []
+    for path in files:
+        if path.name != "SHA256SUMS":
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            lines.append(f"{digest}  {path.relative_to(folder).as_posix()}\n")
     (folder / "SHA256SUMS").write_text("".join(lines), "utf-8")

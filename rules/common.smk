@@ -137,6 +137,28 @@ def synthetic_images(wildcards):
     return {"manifest": f"{folder}/manifest.csv"} | weights
 
 
+def export_settings(wildcards):
+    """The method and all that made its images: other values would make the exported dataset's card untrue."""
+    method = CONFIG.methods[wildcards.method]
+    generator = CONFIG.generators[method.generator]
+    prompt_set = CONFIG.prompts[generator.prompts] if generator.prompts else None
+    weighting = CONFIG.weightings[method.weighting] if method.weighting else None
+    return settings(
+        "ExportDataset",
+        dataset=wildcards.dataset,
+        method=wildcards.method,
+        synthetic_probability=method.synthetic_probability,
+        generator=generator,
+        embedding=CONFIG.embeddings[generator.embedding] if generator.embedding else None,
+        prompts=prompt_set,
+        weighting=weighting,
+        guide=CONFIG.guides[weighting.guide] if weighting else None,
+        diffusion=CONFIG.models.diffusion,
+        llama=CONFIG.models.llama if prompt_set is not None and asks_llama(prompt_set) else None,
+        backbone=CONFIG.models.backbone if weighting else None,
+    )
+
+
 def report_figures():
     """The figures that this configuration has something to show in."""
     figures = ["accuracy.svg", "ablation.svg"]

@@ -16,6 +16,7 @@ rule learn_embeddings:
         runtime=lambda wildcards, attempt: 600 * attempt,
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
+        micro_batch=micro_batch,
         words_together=EXECUTION.words_together,
         shards=EXECUTION.shards,
     params:
@@ -29,5 +30,5 @@ rule learn_embeddings:
     shell:
         'python "$DIAGEN"/workflow_scripts/learn_embeddings.py {input} --settings {params.settings:q}'
         " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
-        " --device {resources.device} --torch-threads {resources.torch_threads}"
+        " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --words-together {resources.words_together} --shards {resources.shards} --output {output} 2>&1 | tee {log}"

@@ -1,11 +1,15 @@
 """What tests of several modules share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.hub import Hub, hub_of, serve
+
+# `datasets` would report each opened dataset to its makers; tests reach no network.
+os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from diagen.config.base import Block
-from diagen.config.blocks import Dataset, Downstream, Embedding, Guide, ViewAugmentation
+from diagen.config.blocks import Dataset, Downstream, Embedding, Generator, Guide, ViewAugmentation, Weighting
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
 from diagen.config.prompt_sets import PromptSet
 
@@ -135,3 +135,19 @@ class SummariseSettings(Block):
     generators: tuple[str, ...]
     weighted: tuple[tuple[str, str], ...]
     prompt_sets: tuple[str, ...]
+
+
+class ExportDatasetSettings(Block):
+    """Settings of `export_dataset.py`: the method, and the blocks and models that made its images, for the card."""
+
+    dataset: str
+    method: str
+    synthetic_probability: float
+    generator: Generator
+    embedding: Embedding | None
+    prompts: PromptSet | None
+    weighting: Weighting | None
+    guide: Guide | None
+    diffusion: DiffusionModel
+    llama: LlamaModel | None
+    backbone: BackboneModel | None
