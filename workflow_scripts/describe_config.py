@@ -20,6 +20,9 @@ BLOCKS = {
     "FeatureModel": "models.features",
     "BackboneModel": "models.backbone",
     "ImageFolder": "datasets.<name>, adapter image_folder",
+    "CustomCoco": "datasets.<name>, adapter custom_coco",
+    "Focus": "datasets.<name>, adapter focus",
+    "Coco": "datasets.<name>, adapter coco",
     "DrawnWorld": "datasets.<name>, adapter drawn_world",
     "Embedding": "embeddings.<name>",
     "PromptSet": "prompts.<name>",
@@ -29,6 +32,7 @@ BLOCKS = {
     "Method": "methods.<name>",
     "Downstream": "downstream",
     "Diversity": "diversity",
+    "Leakage": "leakage",
     "Execution": "execution",
 }
 

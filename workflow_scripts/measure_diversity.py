@@ -29,7 +29,12 @@ def main() -> None:
     images, manifest = read_images(arguments.images), read_manifest(arguments.manifest)
     real = LabelledFeatures(np.load(arguments.real, allow_pickle=False), [row.class_name for row in images])
     synthetic = LabelledFeatures(np.load(arguments.synthetic, allow_pickle=False), [row.class_name for row in manifest])
-    chosen = [row for row, image in enumerate(images) if image.split in settings.real_splits]
+    # Validation images of their own split are a part of train-val.
+    chosen = [
+        row
+        for row, image in enumerate(images)
+        if ("train_val" if image.split == "val" else image.split) in settings.real_splits
+    ]
     results = diversity_by_scope(
         real.take(chosen).subsample(settings.subsample, settings.seed, "real"),
         synthetic.subsample(settings.subsample, settings.seed, "synthetic"),

@@ -5,27 +5,27 @@ Free of torch, since every cluster job parses the Snakefile again.
 
 from diagen.config.blocks import (
     Config,
-    Dataset,
     Diversity,
     Downstream,
-    DrawnWorld,
     Embedding,
     Execution,
     Generator,
     Guide,
-    ImageFolder,
     Method,
     PromptSet,
     Weighting,
 )
+from diagen.config.datasets import Coco, CustomCoco, Dataset, DrawnWorld, Focus, ImageFolder, Leakage, Photos
 from diagen.config.errors import ConfigError
 from diagen.config.load import load_config
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
 
 __all__ = [
     "BackboneModel",
+    "Coco",
     "Config",
     "ConfigError",
+    "CustomCoco",
     "Dataset",
     "DiffusionModel",
     "Diversity",
@@ -34,12 +34,15 @@ __all__ = [
     "Embedding",
     "Execution",
     "FeatureModel",
+    "Focus",
     "Generator",
     "Guide",
     "ImageFolder",
+    "Leakage",
     "LlamaModel",
     "Method",
     "Models",
+    "Photos",
     "PromptSet",
     "Weighting",
     "load_config",

@@ -5,37 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from diagen.config.base import Block, BlockName, PositiveFloat, PositiveInt, Probability, Seed
+from diagen.config.datasets import Dataset, Leakage
 from diagen.config.models import Models
-
-Split = Literal["train_val", "test", "test_uncommon"]
-
-
-class ImageFolder(Block):
-    """One folder per class inside one folder per split (the layout of Custom COCO)."""
-
-    adapter: Literal["image_folder"]
-    root: str = Field(description="Folder that holds the split folders, relative to the working directory.")
-    classes: tuple[str, ...] | None = Field(None, description="Use these classes only; all when left out.")
-    train_val: str = Field("train-val", description="Name of the folder from which shots and validation images come.")
-    test: str = Field("test", description="Name of the folder with test images.")
-    test_uncommon: str | None = Field(
-        "test_uncommon", description="Name of the folder with test images in uncommon settings; may be absent."
-    )
-
-
-class DrawnWorld(Block):
-    """The demo's drawn world: an image folder that the workflow draws itself, from a seed."""
-
-    adapter: Literal["drawn_world"]
-    root: str = Field(description="Folder to draw into, relative to the working directory.")
-    seed: Seed = Field(description="Seed of the scenes.")
-    classes: tuple[str, ...] = Field(min_length=2, description="Classes of the world to draw.")
-    train_val_per_class: PositiveInt = Field(24, description="Images per class for shots and validation.")
-    test_per_class: PositiveInt = Field(40, description="Test images per class, in the class's common places.")
-    test_uncommon_per_class: PositiveInt = Field(40, description="Test images per class, in uncommon places.")
-
-
-Dataset = Annotated[ImageFolder | DrawnWorld, Field(discriminator="adapter")]
 
 
 class Embedding(Block):
@@ -174,4 +145,5 @@ class Config(Block):
     methods: dict[BlockName, Method] = Field(min_length=1, description="Methods to compare, by name.")
     downstream: Downstream = Downstream()
     diversity: Diversity = Diversity()
+    leakage: Leakage = Leakage()
     execution: Execution = Execution()

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from diagen.config.base import Block
-from diagen.config.blocks import Dataset, Downstream, Embedding, Guide, PromptSet
+from diagen.config.blocks import Downstream, Embedding, Guide, PromptSet
+from diagen.config.datasets import Dataset
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel
 
 
@@ -18,6 +19,12 @@ class DrawShotsSettings(Block):
 
     dataset: str
     guide_pool: int
+
+
+class AuditLeakageSettings(Block):
+    """Settings of `audit_leakage.py`."""
+
+    near_distance: float
 
 
 class LearnEmbeddingsSettings(Block):

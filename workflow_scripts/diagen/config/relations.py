@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from diagen.config.blocks import DrawnWorld, Generator, Method
+from diagen.config.blocks import Generator, Method
+from diagen.config.datasets import DrawnWorld, ImageFolder
 from diagen.config.models import DiffusionModel, LlamaModel, ModelSource
 
 Sections = Mapping[str, Any]
@@ -32,6 +33,9 @@ def missing_files(sections: Sections) -> set[str]:
     for name, dataset in (sections["datasets"] or {}).items():
         if not isinstance(dataset, DrawnWorld) and not Path(dataset.root).is_dir():
             problems.add(f"`datasets.{name}.root`: no folder {dataset.root}; give the path from where snakemake starts")
+        table = dataset.split_table if isinstance(dataset, ImageFolder) else None
+        if table is not None and not Path(table).is_file():
+            problems.add(f"`datasets.{name}.split_table`: no file {table}; give the path from where snakemake starts")
     for name, prompt_set in (sections["prompts"] or {}).items():
         key = f"`prompts.{name}.instruction`"
         if not Path(prompt_set.instruction).is_file():
