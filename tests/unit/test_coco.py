@@ -1,6 +1,8 @@
 """MS COCO 2017, drawn in its exact format: instances with crowds, several categories, images without annotations."""
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 from PIL import Image
 
 from diagen.config import Coco
-from diagen.datasets import index_dataset
+from diagen.datasets import ImageRow, index_dataset, write_images
 from diagen.errors import InputError
+from diagen.manifest import ManifestRow, write_manifest
 from diagen.shots import draw_shots
 
 CATEGORIES = [
@@ -167,3 +170,20 @@ def test_category_names_that_can_t_be_used_are_told(coco: Path) -> None:
     for file in (coco / "annotations").iterdir():
         file.write_text(file.read_text().replace('"hot dog"', '"salt/pepper"'))
     assert "the category `salt/pepper` in" in complaint(block(coco))
+
+
+def test_validation_images_belong_to_the_real_set_of_train_val(coco: Path, tmp_path: Path) -> None:
+    images = index_dataset(block(coco, classes=("cup",))).images
+    write_images([*images, ImageRow("odd.jpg", "cup", "test_uncommon", 1, 1, "")], tmp_path / "images.csv")
+    synthetic = [ManifestRow(f"{number}.png", "cup", 0, number, "", 0.0, 0, 0, "") for number in range(4)]
+    write_manifest(synthetic, tmp_path / "manifest.csv")
+    random = np.random.RandomState(0)
+    np.save(tmp_path / "real.npy", random.randn(len(images) + 1, 3).astype(np.float32))
+    np.save(tmp_path / "synthetic.npy", random.randn(4, 3).astype(np.float32))
+    tables = [str(tmp_path / name) for name in ("images.csv", "real.npy", "manifest.csv", "synthetic.npy")]
+    for splits, count in ((["train_val"], 7), (["test"], 3), (["train_val", "test"], 10)):
+        settings = json.dumps({"k": [1], "real_splits": splits, "subsample": None, "seed": 0})
+        command = [sys.executable, "workflow_scripts/measure_diversity.py", *tables, "--settings", settings]
+        subprocess.run([*command, "--output", str(tmp_path / "diversity.json")], check=True)
+        results = json.loads((tmp_path / "diversity.json").read_text())
+        assert {result["n_real"] for result in results} == {count}
