@@ -1,6 +1,7 @@
 import json
 import os
 import sys
+from itertools import product
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -8,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from diagen.checksums import checksum
-from diagen.config import ConfigError, DrawnWorld, load_config, programs
+from diagen.config import Coco, ConfigError, DrawnWorld, ImageFolder, load_config, programs
 from diagen.config.prompt_sets import asks_llama, prompt_files
 from diagen.fingerprint import fingerprint
 
@@ -103,10 +104,12 @@ def cells(pattern, **names):
     return expand(pattern, **grid, **names)
 
 
-def drawn_scenes(dataset):
-    """The list of scenes whose drawing comes before indexing; other datasets are there already."""
+def before_indexing(dataset):
+    """What comes before indexing: a world's scenes are drawn, and a table of splits decides the index."""
     block = CONFIG.datasets[dataset]
-    return [f"{block.root}/scenes.csv"] if isinstance(block, DrawnWorld) else []
+    if isinstance(block, DrawnWorld):
+        return [f"{block.root}/scenes.csv"]
+    return [block.split_table] if isinstance(block, ImageFolder) and block.split_table else []
 
 
 def planned_prompts(wildcards):
@@ -165,6 +168,7 @@ def report_figures():
     figures += ["calibration.svg"] if CALIBRATED else []
     figures += ["diversity.html"] if GENERATORS else []
     figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
+    figures += expand("dataset/{dataset}.html", dataset=CONFIG.datasets)
     return [f"<results>/figures/{figure}" for figure in figures]
 
 

@@ -34,24 +34,29 @@ for name, world in CONFIG.datasets.items():
 
 rule index_dataset:
     input:
-        lambda wildcards: drawn_scenes(wildcards.dataset),
+        lambda wildcards: before_indexing(wildcards.dataset),
     output:
-        "<results>/{dataset}/images.csv",
+        images="<results>/{dataset}/images.csv",
+        skipped="<results>/{dataset}/skipped.csv",
     log:
         "<logs>/index_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/index_dataset/{dataset}.jsonl"
+    # Bad input is told before anything else is computed, of all datasets.
+    priority: 1
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=1_000,
+        # The annotations of COCO's train2017 as Python objects take 3 GB.
+        mem_mb=lambda wildcards: 5_000 if isinstance(CONFIG.datasets[wildcards.dataset], Coco) else 1_000,
         runtime=lambda wildcards, attempt: 30 * attempt,
+        shots=max(CONFIG.shots),  # only checked: more shots don't change the index
     params:
         settings=lambda wildcards: settings("IndexDataset", dataset=CONFIG.datasets[wildcards.dataset]),
         code=code("index_dataset"),
     shell:
-        'python "$DIAGEN"/workflow_scripts/index_dataset.py --settings {params.settings:q}'
-        " --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/index_dataset.py --settings {params.settings:q} --shots {resources.shots}'
+        " --output {output.images} --skipped {output.skipped} 2>&1 | tee {log}"
 
 
 rule draw_shots:
@@ -74,3 +79,31 @@ rule draw_shots:
     shell:
         'python "$DIAGEN"/workflow_scripts/draw_shots.py {input} --settings {params.settings:q}'
         " --seed {wildcards.seed} --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"
+
+
+rule audit_leakage:
+    input:
+        images="<results>/{dataset}/images.csv",
+        features="<results>/{dataset}/features.npy",
+        shots=expand(f"{CELL}/shots.csv", seed=CONFIG.seeds, shots=CONFIG.shots, allow_missing=True),
+    output:
+        "<results>/{dataset}/leakage.json",
+    log:
+        "<logs>/audit_leakage/{dataset}.log",
+    benchmark:
+        "<benchmarks>/audit_leakage/{dataset}.jsonl"
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=4_000,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        settings=settings("AuditLeakage", near_distance=CONFIG.leakage.near_distance),
+        cells=lambda wildcards, input: " ".join(
+            f"--cell {seed} {shots} {table}"
+            for (seed, shots), table in zip(product(CONFIG.seeds, CONFIG.shots), input.shots, strict=True)
+        ),
+        code=code("audit_leakage"),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/audit_leakage.py {input.images} {input.features} {params.cells}'
+        " --settings {params.settings:q} --output {output} 2>&1 | tee {log}"

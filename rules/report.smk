@@ -170,3 +170,31 @@ rule plot_calibration:
         code=code("plot_calibration"),
     shell:
         'python "$DIAGEN"/workflow_scripts/plot_calibration.py {input} --output {output} 2>&1 | tee {log}'
+
+
+rule tabulate_dataset:
+    input:
+        images="<results>/{dataset}/images.csv",
+        skipped="<results>/{dataset}/skipped.csv",
+        leakage="<results>/{dataset}/leakage.json",
+    output:
+        report(
+            "<results>/figures/dataset/{dataset}.html",
+            category="5 Data",
+            labels={"figure": "Images of {dataset}"},
+            caption="../report/dataset.rst",
+        ),
+    log:
+        "<logs>/tabulate_dataset/{dataset}.log",
+    benchmark:
+        "<benchmarks>/tabulate_dataset/{dataset}.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=1_000,
+        runtime=5,
+    params:
+        code=code("tabulate_dataset"),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/tabulate_dataset.py {input.images} {input.skipped} {input.leakage}'
+        " --name {wildcards.dataset} --output {output} 2>&1 | tee {log}"

@@ -20,6 +20,9 @@ BLOCKS = {
     "FeatureModel": "models.features",
     "BackboneModel": "models.backbone",
     "ImageFolder": "datasets.<name>, adapter image_folder",
+    "CustomCoco": "datasets.<name>, adapter custom_coco",
+    "Focus": "datasets.<name>, adapter focus",
+    "Coco": "datasets.<name>, adapter coco",
     "DrawnWorld": "datasets.<name>, adapter drawn_world",
     "Embedding": "embeddings.<name>",
     "LlamaPrompts": "prompts.<name>, source llama",
@@ -33,6 +36,7 @@ BLOCKS = {
     "Method": "methods.<name>",
     "Downstream": "downstream, recipes.<name>",
     "Diversity": "diversity",
+    "Leakage": "leakage",
     "Execution": "execution",
 }
 

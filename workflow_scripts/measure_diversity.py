@@ -36,7 +36,12 @@ def main() -> None:
         shares = read_shares(arguments.weights, [row.file_name for row in manifest])
         weights = drawn_shares(classes, [row.guide for row in manifest], shares)
     synthetic = LabelledFeatures(np.load(arguments.synthetic, allow_pickle=False), classes, weights)
-    chosen = [row for row, image in enumerate(images) if image.split in settings.real_splits]
+    # Validation images of their own split are a part of train-val.
+    chosen = [
+        row
+        for row, image in enumerate(images)
+        if ("train_val" if image.split == "val" else image.split) in settings.real_splits
+    ]
     results = diversity_by_scope(
         real.take(chosen).subsample(settings.subsample, settings.seed, "real"),
         synthetic.subsample(settings.subsample, settings.seed, "synthetic"),

@@ -82,6 +82,16 @@ def test_shipped_configurations_are_right(name: str) -> None:
     assert Config.model_validate(config.model_dump(mode="json")) == config
 
 
+def test_own_photos_are_an_example_of_few_lines() -> None:
+    text = (ROOT / "config/own_photos.yaml").read_text(encoding="utf-8")
+    mapping = yaml.safe_load(text)
+    (dataset,) = mapping["datasets"].values()
+    assert text.count("\n", text.index("datasets:"), text.index("seeds:")) <= 5
+    assert f"no folder {dataset['root']}; give the path from where snakemake starts" in only_problem(mapping)
+    Path(dataset["root"]).mkdir(parents=True)
+    assert load_config(mapping, "own_photos").datasets["my_photos"].adapter == "image_folder"
+
+
 def test_paper_s_numbers_are_the_defaults() -> None:
     mapping = without("seeds")
     for key in ("shots", "guide_pool", "downstream", "diversity"):
@@ -215,6 +225,17 @@ def test_missing_keys(key: str) -> None:
         ("noise_ceilings", {"own": {"embedding": "fine", "guide": "paper"}}, "`noise_ceilings.own.embedding`"),
         ("noise_ceilings", {"own": {"embedding": "paper", "guide": "paper", "levels": [1, 1]}}, "twice"),
         ("noise_ceilings", {"own": {"embedding": "paper", "guide": "paper", "strength": 0.01}}, "no step"),
+        ("datasets.photos", {"adapter": "coco", "root": "nowhere"}, "no folder nowhere"),
+        (
+            "datasets.photos",
+            {"adapter": "image_folder", "root": "demo", "split_table": "nowhere.csv"},
+            "`datasets.photos.split_table`: no file nowhere.csv",
+        ),
+        (
+            "datasets.photos",
+            {"adapter": "image_folder", "root": "demo", "test_per_class": 4, "test": "tests"},
+            "`datasets.photos`: with `test_per_class` there are no split folders",
+        ),
     ],
 )
 def test_impossible_combinations(key: str, value: object, part: str) -> None:

@@ -43,7 +43,7 @@ def complaint(dataset: ImageFolder | DrawnWorld) -> str:
 def test_rows_are_sorted_and_true(tmp_path: Path) -> None:
     dataset = folder_of(tmp_path)
     save(tmp_path / "test_uncommon" / "cup" / "ü [x] é.png", 7)
-    rows = index_dataset(dataset)
+    rows = index_dataset(dataset).images
     assert rows == sorted(rows, key=lambda row: (row.split, row.class_name, row.path))
     assert Counter((row.split, row.class_name) for row in rows) == {
         ("train_val", "cup"): 2,
@@ -61,14 +61,14 @@ def test_rows_are_sorted_and_true(tmp_path: Path) -> None:
 def test_relative_roots_stay_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder_of(tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
-    rows = index_dataset(ImageFolder(adapter="image_folder", root="photos/"))
+    rows = index_dataset(ImageFolder(adapter="image_folder", root="photos/")).images
     assert rows[0].path == "photos/test/cup/cup (0).png"
 
 
 def test_spaces_in_folders_are_underscores_in_labels(tmp_path: Path) -> None:
     folder_of(tmp_path, ("cup", "cell phone"))
     dataset = ImageFolder(adapter="image_folder", root=str(tmp_path), classes=("cell_phone",))
-    assert {row.class_name for row in index_dataset(dataset)} == {"cell_phone"}
+    assert {row.class_name for row in index_dataset(dataset).images} == {"cell_phone"}
     assert class_label("cafe\u0301 noir") == "caf\u00e9_noir"
 
 
@@ -83,7 +83,7 @@ def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "train-val" / "cup" / ".DS_Store").write_bytes(b"x")
     (tmp_path / "train-val" / ".cache").mkdir()
     (tmp_path / "test" / "README.txt").write_text("about")
-    assert len(index_dataset(dataset)) == 8
+    assert len(index_dataset(dataset).images) == 8
 
 
 def test_missing_root(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_table_survives_a_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos of Custom COCO are not here")
 def test_real_photos() -> None:
-    rows = index_dataset(ImageFolder(adapter="image_folder", root=str(PHOTOS)))
+    rows = index_dataset(ImageFolder(adapter="image_folder", root=str(PHOTOS))).images
     assert len(rows) == 132 and len({row.class_name for row in rows}) == 6
     turned = 0
     for row in rows:

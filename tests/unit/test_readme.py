@@ -21,9 +21,9 @@ def code_blocks(text: str, language: str = "") -> list[str]:
 
 @pytest.fixture
 def readers_folder(tmp_path, monkeypatch):
-    """A working directory in which the photos and models of the README's example lie."""
-    for path in re.findall(r"(?:path|root): ([\w./-]+)", README):
-        (tmp_path / path).mkdir(parents=True)
+    """A working directory in which the photos and models of the pages' examples lie."""
+    for path in re.findall(r"(?:path|root): ([\w./-]+)", "".join(PAGES.values())):
+        (tmp_path / path).mkdir(parents=True, exist_ok=True)
     shutil.copytree("config/instructions", tmp_path / "config" / "instructions")
     monkeypatch.chdir(tmp_path)
 

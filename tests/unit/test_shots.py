@@ -97,6 +97,17 @@ def test_small_classes_validate_with_their_last_image() -> None:
     assert not {*hashes(cells[2], "val", "cup")} & {*hashes(cells[2], "guide", "cup")}
 
 
+def test_validation_images_of_their_own_split_are_the_only_ones_that_validate() -> None:
+    images = images_of({"cup": 4, "mug": 12})
+    own = [ImageRow(f"photos/val/{name}.jpg", name, "val", 8, 8, f"{name}val") for name in ("cup", "mug")]
+    rows = draw([*images, *own], 4)
+    assert [row.sha256 for row in rows if row.role == "val"] == ["cupval", "mugval"]
+    assert hashes(rows, "guide", "mug") == hashes(draw(images_of({"mug": 12}), 4), "guide", "mug")
+    assert len(hashes(rows, "guide", "cup")) == 4
+    with pytest.raises(InputError, match="5 shots need 5 .*`cup` has 4"):
+        draw([*images, *own], 5)
+
+
 def test_too_few_images_name_every_class() -> None:
     with pytest.raises(InputError) as caught:
         draw(images_of({"cup": 4, "mug": 5, "bench": 2}), 4)

@@ -9,6 +9,7 @@ from tests.workflow.project import copy_project
 
 TABLES = {"summarise", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
 GALLERY = {"plot_gallery"}
+AUDIT = {"audit_leakage", "tabulate_dataset"}
 DIAGEN_SET = {
     "generate_images diagen",
     "score_images diagen paper",
@@ -49,6 +50,7 @@ CONFIGURATION = {
         lambda config: config["diversity"].update(k=[1, 2]),
         {*MEASURED, *TABLES},
     ),
+    "leakage.near_distance": (lambda config: config.update(leakage={"near_distance": 0.1}), AUDIT),
     "number of prompts": (
         lambda config: config["prompts"]["paper"].update(per_class=3),
         {"write_prompts paper", "plan_generation diagen", *DIAGEN_SET},
@@ -112,7 +114,7 @@ def test_new_cells(changeable, edit, cell):
     in_cell = {str(job) for job in jobs if job.cell}
     assert {"draw_shots", "learn_embeddings paper", "train_guide_classifier paper"} < in_cell
     assert len(in_cell) == 16
-    assert {str(job) for job in jobs if not job.cell} - GALLERY == {*TABLES, "plot_calibration"}
+    assert {str(job) for job in jobs if not job.cell} - GALLERY == {*TABLES, *AUDIT, "plot_calibration"}
 
 
 def test_instruction(changeable):

@@ -13,6 +13,8 @@ def expected_files() -> set[str]:
     """The results layout, spelled out."""
     return {
         "tiny/world/images.csv",
+        "tiny/world/skipped.csv",
+        "tiny/world/leakage.json",
         "tiny/world/features.npy",
         "tiny/world/prompts/paper.csv",
         f"{CELL}/shots.csv",
@@ -30,6 +32,7 @@ def expected_files() -> set[str]:
         *(f"tiny/summary/{name}.csv" for name in ("accuracy", "per_class", "diversity", "prompts")),
         *(f"tiny/figures/{name}" for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html")),
         "tiny/figures/gallery/world.html",
+        "tiny/figures/dataset/world.html",
     }
 
 
@@ -48,7 +51,7 @@ def test_every_job_has_a_log_and_a_benchmark_that_tells_how_it_ran(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.jsonl")
     }
     assert logs == benchmarks
-    assert len(logs) == 26
+    assert len(logs) == 28
     record = json.loads((results / "benchmarks/generate_images/world/seed7/shots2/diagen.jsonl").read_text())
     assert record["resources"]["micro_batch"] == 4
     assert record["max_rss"] > 0

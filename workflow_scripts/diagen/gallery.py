@@ -106,7 +106,7 @@ def gallery_page(shots: Sequence[Shot], sets: Sequence[SyntheticSet], store: Pat
     exhibits = [
         Exhibit(
             guide.class_name.replace("_", " "),
-            Picture(*_embed(Path(guide.path))),
+            Picture(*embed_image(Path(guide.path))),
             [(each.name, _pictures(each, guide.class_name, store, images)) for each in sets],
         )
         for guide in guides
@@ -121,7 +121,7 @@ def _pictures(synthetic: SyntheticSet, class_name: str, store: Path, images: int
     rows = [row for row in synthetic.manifest if row.class_name == class_name and row.guide == 0]
     return [
         Picture(
-            *_embed(store / row.file_name),
+            *embed_image(store / row.file_name),
             prompt=row.prompt,
             noise_level=f"{row.noise_level:g}",
             weight=synthetic.weights.get(row.file_name) if synthetic.weights else None,
@@ -130,7 +130,8 @@ def _pictures(synthetic: SyntheticSet, class_name: str, store: Path, images: int
     ]
 
 
-def _embed(path: Path) -> tuple[str, str]:
+def embed_image(path: Path) -> tuple[str, str]:
+    """The image file as a data URI, and how to show it: `small` (enlarged and crisp) or `large` (scaled down)."""
     image = load_image(path)
     small = max(image.size) <= SMALL
     buffer = io.BytesIO()

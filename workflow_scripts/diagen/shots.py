@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from diagen.atomic import atomic_path
-from diagen.datasets import ImageRow
+from diagen.datasets import ImageRow, images_needed
 from diagen.errors import InputError
 from diagen.seeds import stable_seed
 
@@ -34,9 +34,10 @@ def draw_shots(images: Iterable[ImageRow], *, dataset: str, seed: int, shots: in
     """The cell of `dataset`, `seed` and `shots`: guide, validation and test images, sorted by role, class and path.
 
     The seed permutes each class's train-val images; the first `shots` guide, so that the guide images of fewer shots
-    are the first of those of more. The images after the first `guide_pool` validate, whatever the number of shots; of
-    a class with no more images than that, the last one does. The permutation depends on `dataset`, `seed`, the class
-    and the file names alone. Raises `InputError` naming every class with fewer than `shots` + 1 images.
+    are the first of those of more. The images of the split `val` validate; of a dataset without it, the images after
+    the first `guide_pool` do, whatever the number of shots, or the last one of a class with no more images than that.
+    The permutation depends on `dataset`, `seed`, the class and the file names alone. Raises `InputError` naming every
+    class with too few images for `shots`, and one that validates where there is no split for that.
     """
     if shots > guide_pool:
         raise InputError(f"{shots} shots are more than `guide_pool` ({guide_pool}); raise it to {shots} or more")
@@ -47,17 +48,19 @@ def draw_shots(images: Iterable[ImageRow], *, dataset: str, seed: int, shots: in
             train_val[image.class_name].append(image)
         else:
             rows.append(Shot(image.split, image.class_name, None, image.path, image.sha256))
-    few = {name: len(found) for name, found in sorted(train_val.items()) if len(found) <= shots}
+    splits = {row.role for row in rows}
+    needed = images_needed(splits, shots)
+    few = {name: len(found) for name, found in sorted(train_val.items()) if len(found) < needed}
     if few:
         counts = ", ".join(f"`{name}` has {count}" for name, count in few.items())
         raise InputError(
-            f"{dataset}: {shots} shots need {shots + 1} train-val images per class (one validates), but {counts}; "
+            f"{dataset}: {shots} shots need {needed} train-val images per class, but {counts}; "
             "add images, leave the class out (`classes`) or ask for fewer `shots`"
         )
     for name, found in train_val.items():
         order = permute(found, stable_seed(dataset, seed, name, "shots"))
         rows += [Shot("guide", name, guide, row.path, row.sha256) for guide, row in enumerate(order[:shots])]
-        validating = order[min(guide_pool, len(order) - 1) :]
+        validating = [] if "val" in splits else order[min(guide_pool, len(order) - 1) :]
         rows += [Shot("val", name, None, row.path, row.sha256) for row in validating]
     return sorted(rows, key=_place)
 

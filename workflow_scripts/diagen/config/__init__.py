@@ -5,19 +5,17 @@ Free of torch, since every cluster job parses the Snakefile again.
 
 from diagen.config.blocks import (
     Config,
-    Dataset,
     Diversity,
     Downstream,
-    DrawnWorld,
     Embedding,
     Execution,
     Generator,
     Guide,
-    ImageFolder,
     Method,
     NoiseCeiling,
     Weighting,
 )
+from diagen.config.datasets import Coco, CustomCoco, Dataset, DrawnWorld, Focus, ImageFolder, Leakage, Photos
 from diagen.config.errors import ConfigError
 from diagen.config.load import load_config
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
@@ -25,9 +23,11 @@ from diagen.config.prompt_sets import ComposedPrompts, EndpointPrompts, LlamaPro
 
 __all__ = [
     "BackboneModel",
+    "Coco",
     "ComposedPrompts",
     "Config",
     "ConfigError",
+    "CustomCoco",
     "Dataset",
     "DiffusionModel",
     "Diversity",
@@ -37,14 +37,17 @@ __all__ = [
     "EndpointPrompts",
     "Execution",
     "FeatureModel",
+    "Focus",
     "Generator",
     "Guide",
     "ImageFolder",
+    "Leakage",
     "LlamaModel",
     "LlamaPrompts",
     "Method",
     "Models",
     "NoiseCeiling",
+    "Photos",
     "PromptSet",
     "PromptTable",
     "Weighting",

@@ -6,38 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from diagen.config.base import Block, BlockName, PositiveFloat, PositiveInt, Probability, Seed
+from diagen.config.datasets import Dataset, Leakage
 from diagen.config.models import Models
 from diagen.config.prompt_sets import PromptSet
-
-Split = Literal["train_val", "test", "test_uncommon"]
-
-
-class ImageFolder(Block):
-    """One folder per class inside one folder per split (the layout of Custom COCO)."""
-
-    adapter: Literal["image_folder"]
-    root: str = Field(description="Folder that holds the split folders, relative to the working directory.")
-    classes: tuple[str, ...] | None = Field(None, description="Use these classes only; all when left out.")
-    train_val: str = Field("train-val", description="Name of the folder from which shots and validation images come.")
-    test: str = Field("test", description="Name of the folder with test images.")
-    test_uncommon: str | None = Field(
-        "test_uncommon", description="Name of the folder with test images in uncommon settings; may be absent."
-    )
-
-
-class DrawnWorld(Block):
-    """The demo's drawn world: an image folder that the workflow draws itself, from a seed."""
-
-    adapter: Literal["drawn_world"]
-    root: str = Field(description="Folder to draw into, relative to the working directory.")
-    seed: Seed = Field(description="Seed of the scenes.")
-    classes: tuple[str, ...] = Field(min_length=2, description="Classes of the world to draw.")
-    train_val_per_class: PositiveInt = Field(24, description="Images per class for shots and validation.")
-    test_per_class: PositiveInt = Field(40, description="Test images per class, in the class's common places.")
-    test_uncommon_per_class: PositiveInt = Field(40, description="Test images per class, in uncommon places.")
-
-
-Dataset = Annotated[ImageFolder | DrawnWorld, Field(discriminator="adapter")]
 
 
 class Embedding(Block):
@@ -278,6 +249,7 @@ class Config(Block):
         {}, description="Other recipes than `downstream` by name; what one leaves out is as there."
     )
     diversity: Diversity = Diversity()
+    leakage: Leakage = Leakage()
     execution: Execution = Execution()
 
     @model_validator(mode="before")

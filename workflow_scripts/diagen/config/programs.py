@@ -3,7 +3,8 @@
 from typing import Literal
 
 from diagen.config.base import Block
-from diagen.config.blocks import Dataset, Downstream, Embedding, Generator, Guide, ViewAugmentation, Weighting
+from diagen.config.blocks import Downstream, Embedding, Generator, Guide, ViewAugmentation, Weighting
+from diagen.config.datasets import Dataset
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
 from diagen.config.prompt_sets import PromptSet
 
@@ -25,6 +26,12 @@ class DrawShotsSettings(Block):
 
     dataset: str
     guide_pool: int
+
+
+class AuditLeakageSettings(Block):
+    """Settings of `audit_leakage.py`."""
+
+    near_distance: float
 
 
 class LearnEmbeddingsSettings(Block):

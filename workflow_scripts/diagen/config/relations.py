@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from diagen.config.blocks import DrawnWorld, Method
+from diagen.config.blocks import Method
+from diagen.config.datasets import DrawnWorld, ImageFolder
 from diagen.config.generator_relations import generator_problems
 from diagen.config.models import DiffusionModel, FeatureModel, LlamaModel, ModelSource
 from diagen.config.prompt_sets import PromptSet, PromptTable, asks_llama, prompt_files
@@ -35,6 +36,9 @@ def missing_files(sections: Sections) -> set[str]:
     for name, dataset in (sections["datasets"] or {}).items():
         if not isinstance(dataset, DrawnWorld) and not Path(dataset.root).is_dir():
             problems.add(f"`datasets.{name}.root`: no folder {dataset.root}; give the path from where snakemake starts")
+        table = dataset.split_table if isinstance(dataset, ImageFolder) else None
+        if table is not None and not Path(table).is_file():
+            problems.add(f"`datasets.{name}.split_table`: no file {table}; give the path from where snakemake starts")
     for name, prompt_set in (sections["prompts"] or {}).items():
         problems |= _prompt_file_problems(f"prompts.{name}", prompt_set)
     for key, model in _named_models(sections):

@@ -1,0 +1,44 @@
+"""Look for duplicates between the guide, validation and test images of each cell, by file hash and by features."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from diagen.config.programs import AuditLeakageSettings
+from diagen.datasets import read_images
+from diagen.errors import run
+from diagen.leakage import audit_cell, unit_features, write_leaks
+from diagen.shots import read_shots
+
+
+def main() -> None:
+    """Read the tables and features of a dataset and write `leakage.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path, help="images.csv of the dataset")
+    parser.add_argument("features", type=Path, help="features of its images (npy)")
+    parser.add_argument(
+        "--cell",
+        dest="cells",
+        nargs=3,
+        action="append",
+        required=True,
+        metavar=("SEED", "SHOTS", "TABLE"),
+        help="a cell's seed, shots and shots.csv; may be repeated",
+    )
+    parser.add_argument("--settings", required=True, type=AuditLeakageSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="leakage.json to write")
+    arguments = parser.parse_args()
+    near = arguments.settings.near_distance
+
+    features = unit_features(read_images(arguments.images), np.load(arguments.features, allow_pickle=False))
+    leaks = [
+        leak
+        for seed, shots, table in arguments.cells
+        for leak in audit_cell(read_shots(Path(table)), int(seed), int(shots), features, near)
+    ]
+    write_leaks(leaks, near, arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)

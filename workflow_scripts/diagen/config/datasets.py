@@ -1,0 +1,110 @@
+"""The datasets: where photos lie, in which layout, and how they are split. One block for each adapter."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from diagen.config.base import Block, PositiveInt, Seed
+
+Split = Literal["train_val", "val", "test", "test_uncommon"]
+
+
+class Photos(Block):
+    """What all datasets of photos have in common."""
+
+    adapter: str
+    root: str = Field(description="Folder of the dataset, relative to the working directory.")
+    classes: tuple[str, ...] | None = Field(None, description="Use these classes only; all when left out.")
+    on_bad_image: Literal["fail", "skip"] = Field(
+        "fail", description="A file that can't be read as an image: stop and tell, or leave it out and count it."
+    )
+
+
+class ImageFolder(Photos):
+    """One folder per class, inside one folder per split or without; or any folders, with a table of splits."""
+
+    adapter: Literal["image_folder"]
+    train_val: str = Field("train-val", description="Name of the folder from which shots and validation images come.")
+    val: str | None = Field(
+        None, description="Name of a folder with validation images; without one, the rest of `train_val` validates."
+    )
+    test: str = Field("test", description="Name of the folder with test images.")
+    test_uncommon: str | None = Field(
+        "test_uncommon", description="Name of the folder with test images in uncommon settings; may be absent."
+    )
+    test_per_class: PositiveInt | None = Field(
+        None, description="Without split folders (`<root>/<class>/`): this many images of each class are drawn to test."
+    )
+    split_seed: Seed = Field(0, description="Seed of that draw.")
+    split_table: str | None = Field(
+        None,
+        description="Instead of split folders: CSV file with the columns `path` (from `root`), `split` (`train_val`, "
+        "`val`, `test` or `test_uncommon`) and perhaps `class` (otherwise the name of the file's folder).",
+    )
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> Self:
+        if self.split_table is not None and self.test_per_class is not None:
+            raise ValueError("`split_table` and `test_per_class` both say what is tested; remove one of them")
+        split_folders = ("train_val", "val", "test", "test_uncommon")
+        named = [name for name in split_folders if getattr(self, name) != type(self).model_fields[name].default]
+        if named and (self.split_table is not None or self.test_per_class is not None):
+            layout = "split_table" if self.split_table is not None else "test_per_class"
+            raise ValueError(
+                f"with `{layout}` there are no split folders; remove {' and '.join(f'`{n}`' for n in named)}"
+            )
+        return self
+
+
+class CustomCoco(Photos):
+    """Custom COCO as it is downloaded: `train-val`, `test` and, if there, `test_uncommon_context` (section 4)."""
+
+    adapter: Literal["custom_coco"]
+
+
+class Focus(Photos):
+    """FOCUS as it is downloaded: folders `<class>-<setting>` and `annotations.db`, which corrects their classes."""
+
+    adapter: Literal["focus"]
+    train_val_per_class: PositiveInt = Field(
+        108,
+        description="Images per class for shots and validation, drawn by `split_seed`; the rest tests (paper: 108).",
+    )
+    split_seed: Seed = Field(0, description="Seed of the split.")
+
+
+class Coco(Photos):
+    """MS COCO 2017 as it is downloaded: `train2017`, `val2017`, `annotations`. Its largest object names an image."""
+
+    adapter: Literal["coco"]
+    crowds: bool = Field(False, description="Whether a crowd annotation may name an image too.")
+    test_fraction: float = Field(
+        0.5, gt=0, lt=1, description="Share of each class's images in val2017 that tests; the others validate."
+    )
+    split_seed: Seed = Field(0, description="Seed of that draw.")
+
+
+class DrawnWorld(Block):
+    """The demo's drawn world: an image folder that the workflow draws itself, from a seed."""
+
+    adapter: Literal["drawn_world"]
+    root: str = Field(description="Folder to draw into, relative to the working directory.")
+    seed: Seed = Field(description="Seed of the scenes.")
+    classes: tuple[str, ...] = Field(min_length=2, description="Classes of the world to draw.")
+    train_val_per_class: PositiveInt = Field(24, description="Images per class for shots and validation.")
+    test_per_class: PositiveInt = Field(40, description="Test images per class, in the class's common places.")
+    test_uncommon_per_class: PositiveInt = Field(40, description="Test images per class, in uncommon places.")
+
+
+Dataset = Annotated[ImageFolder | CustomCoco | Focus | Coco | DrawnWorld, Field(discriminator="adapter")]
+
+
+class Leakage(Block):
+    """The audit for images that stand both in the shots or the validation images and in what is tested."""
+
+    near_distance: float = Field(
+        0.05,
+        ge=0,
+        le=2,
+        description="Images whose features are at most this far apart (1 - cosine) are near-duplicates.",
+    )

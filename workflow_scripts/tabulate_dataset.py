@@ -1,0 +1,32 @@
+"""Tabulate a dataset as a self-contained page: its images, the files that were left out, and leakage between splits."""
+
+import argparse
+from pathlib import Path
+
+from diagen.atomic import atomic_path
+from diagen.errors import run
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path, metavar="images.csv", help="the dataset's images")
+    parser.add_argument("skipped", type=Path, metavar="skipped.csv", help="the files that were left out")
+    parser.add_argument("leakage", type=Path, metavar="leakage.json", help="duplicates between roles, of all cells")
+    parser.add_argument("--name", required=True, help="name of the dataset")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
+    arguments = parser.parse_args()
+
+    from diagen.dataset_page import dataset_page
+    from diagen.datasets import read_images, read_skipped
+    from diagen.leakage import read_leaks
+
+    leaks, near_distance = read_leaks(arguments.leakage)
+    images, skipped = read_images(arguments.images), read_skipped(arguments.skipped)
+    page = dataset_page(arguments.name, images, skipped, leaks, near_distance)
+    with atomic_path(arguments.output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)
