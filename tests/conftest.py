@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.hub import Hub, hub_of, serve
 
 # `datasets` would report each opened dataset to its makers; tests reach no network.
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
+
+# A busy machine is no failure, and every run tries the same examples.
+settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
