@@ -25,6 +25,8 @@ def readers_folder(tmp_path, monkeypatch):
     for path in re.findall(r"(?:path|root): ([\w./-]+)", "".join(PAGES.values())):
         (tmp_path / path).mkdir(parents=True, exist_ok=True)
     shutil.copytree("config/instructions", tmp_path / "config" / "instructions")
+    for table in re.findall(r"file: (config/[\w./-]+\.csv)", PAGES["config/README.md"]):
+        (tmp_path / table).write_text("class,prompt\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
 
