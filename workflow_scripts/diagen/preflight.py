@@ -14,7 +14,7 @@ from diagen.backbones import load_backbone, load_feature_extractor
 from diagen.config import Config, DrawnWorld
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, ModelSource
 from diagen.config.relations import missing_files
-from diagen.datasets import ADAPTERS, read_images
+from diagen.datasets import ADAPTERS, images_needed, read_images
 from diagen.diffusion import load_diffusion
 from diagen.errors import InputError
 from diagen.execution import prepare_torch
@@ -86,8 +86,9 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
         elif not Path(dataset.root).is_dir():
             continue  # told with the other files that are missing
         else:
-            listed, problems = ADAPTERS[dataset.adapter](dataset)
-            images = [(image.split, image.class_name) for image in listed]
+            listing = ADAPTERS[dataset.adapter](dataset)
+            problems = listing.problems
+            images = [(image.split, image.class_name) for image in listing.images]
         problems += _too_few(images, max(config.shots))
         shown = problems[:PROBLEMS_SHOWN]
         more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
@@ -102,11 +103,13 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
 
 def _too_few(images: list[tuple[str, str]], shots: int) -> list[str]:
     found = Counter(label for split, label in images if split == "train_val")
+    needed = images_needed({split for split, _ in images}, shots)
+    validates = " (one validates)" if needed > shots else ""
     return [
-        f"the class `{label}` has {found[label]} train-val images, and {shots} shots need {shots + 1} (one validates); "
+        f"the class `{label}` has {found[label]} train-val images, and {shots} shots need {needed}{validates}; "
         "add images, leave the class out (`classes`) or ask for fewer `shots`"
         for label in sorted({label for _, label in images})
-        if found[label] <= shots
+        if found[label] < needed
     ]
 
 
