@@ -36,7 +36,7 @@ def config() -> Config:
     }
     mapping["models"]["diffusion"] |= {"dtype": "float16", "image_size": 512}
     for generator in mapping["generators"].values():
-        generator["inference_steps"] = 50
+        generator |= {"inference_steps": 50, "images_per_guide": 10}
     return load_config(mapping, "some.yaml", check_files=False)
 
 
@@ -97,3 +97,23 @@ def test_hours_without_and_with_measured_jobs(config: Config, tmp_path: Path) ->
     remaining = images - 2 * 23 * 2 * 10
     # da_fusion's strength is lower, the others' the same as that of the jobs that ran
     assert 0.9 * remaining * 2 / 3600 < stage.hours < remaining * 2 / 3600
+
+
+def test_every_stage_of_the_papers_other_experiments_is_reckoned() -> None:
+    mapping: dict[str, Any] = yaml.safe_load(Path("config/published_code.yaml").read_text(encoding="utf-8"))
+    mapping["generators"]["real_guidance"] = {"strength": 0.5, "guidance_scale": 7.5}
+    mapping["generators"]["diagen"]["noise_ceiling"] = "own"
+    mapping["noise_ceilings"] = {"own": {"embedding": "paper", "guide": "resampled", "images_per_level": 8}}
+    mapping["methods"]["real_guidance"] = {"generator": "real_guidance", "synthetic_probability": 0.5}
+    config = load_config(mapping, "some.yaml", check_files=False)
+    cell = {"seed": "0", "shots": "4"}
+    # Seven levels are halved three times, after the images without noise.
+    assert job(config, "find_noise_ceilings", **cell) == pytest.approx(23 * 8 * 4 * 60.4, rel=0.01)
+    assert job(config, "learn_embeddings", **cell, embedding="paper") > 0
+    plain, views = (
+        job(config, "score_images", **cell, generator="diagen", weighting=name) for name in ("paper", "views")
+    )
+    assert views == 5 * plain
+    assert job(config, "train_downstream", **cell, method="batch_16") < 0.6 * job(
+        config, "train_downstream", **cell, method="diagen"
+    )

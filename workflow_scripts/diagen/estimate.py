@@ -1,12 +1,13 @@
 """How much work an experiment is, and how long it takes: operations per job, and rates measured or assumed."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from diagen.config import Config
+from diagen.config import Config, Generator, NoiseCeiling
 from diagen.operations import DiffusionOperations
 
 BACKWARD = 1.27  # of a pass forward: gradients by inputs only, attention twice (7.3 TFLOP a step of batch 4)
@@ -17,6 +18,7 @@ ASSUMED_TFLOPS = {"half": 100.0, "single": 25.0, "cpu": 0.03}
 
 RULES = (
     "learn_embeddings",
+    "find_noise_ceilings",
     "generate_images",
     "train_guide_classifier",
     "score_images",
@@ -85,34 +87,51 @@ def _cell_work(
 ) -> Iterable[Work]:
     passes, head = operations.diffusion, operations.backbone
     guides = found.classes * shots
-    validation = max(found.classes, found.splits.get("train_val", 0) - found.classes * config.guide_pool)
+    rest = max(found.classes, found.splits.get("train_val", 0) - found.classes * config.guide_pool)
+    validation = found.splits.get("val") or rest
     evaluated = validation + found.splits.get("test", 0) + found.splits.get("test_uncommon", 0)
     generators = dict.fromkeys(method.generator for method in config.methods.values() if method.generator)
-    for name in dict.fromkeys(config.generators[generator].embedding for generator in generators):
+    ceilings = dict.fromkeys(config.generators[name].noise_ceiling for name in generators)
+    ceilings.pop(None, None)
+    learned = dict.fromkeys(config.generators[name].embedding for name in generators)
+    learned |= dict.fromkeys(config.noise_ceilings[name].embedding for name in ceilings)
+    learned.pop(None, None)
+    for name in learned:
         block = config.embeddings[name]
         steps = found.classes * block.steps * block.batch * (1 + BACKWARD) * (passes.unet + passes.text)
         tflop = steps + 2 * guides * passes.encode
         yield Work("learn_embeddings", {**cell, "embedding": name}, tflop, half=block.dtype != "float32")
+    half = config.models.diffusion.dtype != "float32"
+    for name in ceilings:
+        block = config.noise_ceilings[name]
+        tried = 1 + math.ceil(math.log2(len(block.levels) + 1))
+        images = found.classes * block.images_per_level * tried
+        yield Work("find_noise_ceilings", {**cell, "noise_ceiling": name}, images * _an_image(block, passes), half=half)
     for name in generators:
         block = config.generators[name]
         images = guides * block.images_per_guide
-        evaluations = min(int(block.inference_steps * block.strength), block.inference_steps) + 1  # PNDM repeats one
-        tflop = images * (2 * evaluations * passes.unet + passes.decode + 2 * passes.text) + guides * passes.encode
-        half = config.models.diffusion.dtype != "float32"
+        tflop = images * _an_image(block, passes) + guides * passes.encode
         yield Work("generate_images", {**cell, "generator": name}, tflop, half=half)
         yield Work("extract_features", {**cell, "generator": name}, images * operations.features)
     weighted = [method for method in config.methods.values() if method.weighting]
-    for name in dict.fromkeys(config.weightings[method.weighting].guide for method in weighted):
+    judges = dict.fromkeys(config.weightings[method.weighting].guide for method in weighted)
+    for name in judges | dict.fromkeys(config.noise_ceilings[ceiling].guide for ceiling in ceilings):
         block = config.guides[name]
         drawn = block.epochs * block.iterations * block.batch
         yield Work("train_guide_classifier", {**cell, "guide": name}, (drawn + validation) * head)
     for generator, weighting in dict.fromkeys((method.generator, method.weighting) for method in weighted):
-        images = guides * config.generators[generator].images_per_guide
-        yield Work("score_images", {**cell, "generator": generator, "weighting": weighting}, images * head)
-    block = config.downstream
+        views = guides * config.generators[generator].images_per_guide * max(1, config.weightings[weighting].views)
+        yield Work("score_images", {**cell, "generator": generator, "weighting": weighting}, views * head)
     for name in config.methods:
+        block = config.recipe_of(name)
         drawn = block.epochs * block.iterations * block.batch
         yield Work("train_downstream", {**cell, "method": name}, (drawn + evaluated) * head)
+
+
+def _an_image(block: Generator | NoiseCeiling, passes: DiffusionOperations) -> float:
+    """TFLOP of one image of a generator, guidance and decoding included."""
+    evaluations = min(int(block.inference_steps * block.strength), block.inference_steps) + 1  # PNDM repeats one
+    return 2 * evaluations * passes.unet + passes.decode + 2 * passes.text
 
 
 def synthetic_images(config: Config, counts: Mapping[str, ImageCounts]) -> int:
