@@ -4,6 +4,7 @@ _NAMES = {
     "standard": "Standard augmentation",
     "randaugment": "RandAugment",
     "cutmix": "CutMix",
+    "real_guidance": "Real guidance",
     "da_fusion": "DA-Fusion",
     "da_fusion_tuned": "DA-Fusion (tuned)",
     "noise": "Noise",
