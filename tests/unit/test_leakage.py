@@ -45,7 +45,7 @@ def random_cell(seed: int) -> tuple[list[Shot], dict[str, np.ndarray], dict[str,
 def test_distances_and_counts_are_those_of_scipy(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(leakage, "PRODUCTS", block)
     cell, units, raw = random_cell(3)
-    near = 0.4
+    near = 0.55
     leaks = audit_cell(cell, 5, 2, units, near)
     assert [(leak.earlier, leak.later) for leak in leaks] == list(PAIRS)
     for leak in leaks:
