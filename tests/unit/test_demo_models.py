@@ -150,12 +150,20 @@ def test_resnet_loads_and_knows_other_objects_only() -> None:
     folder = shipped("resnet/model.safetensors").parent
     model = ResNetForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
     assert not set(model.config.id2label.values()) & {*CLASSES, *RARE_CLASSES}
-    labels, images = train_resnet.objects_and_images([1, 1], 200)
+    labels, images = train_resnet.objects_and_images([1, 1], 400)
     with torch.no_grad():
         right = model(train_resnet.normalise(images)).logits.argmax(1) == labels
-    assert right.float().mean() > 0.8
+    assert right.float().mean() > 0.6, "of 160 kinds of things"
     processor = json.loads((folder / "preprocessor_config.json").read_text())
     assert processor["image_mean"] == processor["image_std"] == [0.5, 0.5, 0.5]
+
+
+def test_resnets_features_tell_classes_apart_that_it_never_saw() -> None:
+    folder = shipped("resnet/model.safetensors").parent
+    model = ResNetForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    torch.manual_seed(0)
+    figures = train_resnet.measure(model, model.resnet)
+    assert figures["few_shot_common"] > 0.8 and figures["few_shot_uncommon"] > 0.75
 
 
 @pytest.mark.parametrize("name", ["dinov2/dinov2_demo.safetensors", "resnet/model.safetensors"])
