@@ -26,7 +26,12 @@ def extend(config: dict) -> None:
     config["embeddings"]["long"] = {"steps": 2, "batch": 2, "vectors": 4, "initializer": "{class_name}"}
     config["prompts"]["mine"] = {"source": "table", "file": "config/mine.csv"}
     folder = "config/instructions/composed"
-    asked = {"adjectives": f"{folder}/adjectives.txt", "settings": f"{folder}/settings.txt", "max_tokens": 8, "attempts": 200}
+    asked = {
+        "adjectives": f"{folder}/adjectives.txt",
+        "settings": f"{folder}/settings.txt",
+        "max_tokens": 8,
+        "attempts": 200,
+    }
     config["prompts"]["composed"] = {"source": "composed", "per_class": 2, **asked}
     steps = {"images_per_level": 2, "guidance_scale": 4, "inference_steps": 4}
     config["noise_ceilings"] = {"own": {"embedding": "long", "guide": "paper", "levels": [0.01, 0.1, 1], **steps}}
