@@ -106,7 +106,7 @@ def _remedy(error: Exception, settings: EndpointPrompts) -> str:
     if status == 404:
         return f"check `base_url`, and whether the endpoint has the model {settings.model}"
     if status == 429:
-        return "the key has no quota left for now; try again later, what is written stays"
+        return "the key has no quota left for now; try again later"
     if status in (400, 422):
         return "leave out what the endpoint doesn't take: `temperature`, `top_p`, `max_tokens`, or `seed: null`"
     return "check `base_url` and the network, and try again"
