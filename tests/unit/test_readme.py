@@ -80,3 +80,10 @@ def test_commands_use_options_that_snakemake_has(page):
     lines = [line for block in code_blocks(PAGES[page]) for line in block.splitlines() if "snakemake" in line]
     used = {word for line in lines for word in line.split() if word.startswith("--")}
     assert used and used <= known
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_targets_stand_before_configuration_files(page):
+    """`--configfile` takes all that follows it up to the next option."""
+    lines = [line for block in code_blocks(PAGES[page]) for line in block.splitlines() if "--configfile" in line]
+    assert all(re.search(r"--configfile [^ ]+( --|$)", line) for line in lines)
