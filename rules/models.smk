@@ -4,7 +4,7 @@ localrules:
 
 
 # For preflight, by this way since a failing command is shown with all that stands in it.
-os.environ["DIAGEN_CONFIG"] = CONFIG.model_dump_json()
+os.environ.update(DIAGEN_CONFIG=CONFIG.model_dump_json())
 
 WITHOUT_MODELS = {"download_models", "preflight"}
 

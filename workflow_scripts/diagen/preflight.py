@@ -195,7 +195,10 @@ def _with_key(name: str, sentence: str) -> str:
 
 
 def check_device(config: Config, gpus: int, report: Report) -> str:
-    """The kind of device that would be taken; warns when Snakemake's cap on GPUs isn't their number."""
+    """The kind of device that time is reckoned for; warns when Snakemake's cap on GPUs isn't their number.
+
+    Where a GPU may be taken and there is none here, as on the login node of a cluster, that is still a GPU.
+    """
     seen = torch.cuda.device_count()
     try:
         kind = prepare_torch(config.execution.device, config.execution.torch_threads).type
@@ -211,7 +214,11 @@ def check_device(config: Config, gpus: int, report: Report) -> str:
             "one job each"
         )
     if kind == "cpu" and config.execution.device == "auto":
-        report.warnings.append("there is no GPU here: on this machine everything would run on the CPU")
+        report.warnings.append(
+            "there is no GPU here, so that on this machine everything would run on the CPU; the hours are those of one "
+            "that has a GPU"
+        )
+        return "cuda"
     return kind
 
 
