@@ -1,5 +1,6 @@
 """The paper's models at their real sizes, untrained, and their files in the real formats."""
 
+import argparse
 import itertools
 import shutil
 from collections.abc import Callable
@@ -148,3 +149,11 @@ def write_models(folder: Path, seed: int = 0) -> None:
         write_dinov2(folder / "dinov2", make("DINOv2 ViT-L/14"))
         make("ResNet-50").half().save_pretrained(folder / "resnet")
     write_checksums(folder)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="folder to write the models into")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default: 0)")
+    arguments = parser.parse_args()
+    write_models(arguments.output, arguments.seed)

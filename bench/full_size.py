@@ -60,9 +60,8 @@ def main() -> None:
     models = FOLDER / "models"
     if not (models / "SHA256SUMS").is_file():
         print(f"writing models of full size, with random weights, into {models}")
-        from bench.architectures import write_models
-
-        write_models(models)
+        # In a process of its own, whose gigabytes are free again when the stages run.
+        subprocess.run([sys.executable, "-m", "bench.architectures", "--output", models], check=True)
     # Every run measures all stages, so none may find its result made.
     shutil.rmtree(FOLDER / "results", ignore_errors=True)
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", FOLDER]
