@@ -11,6 +11,8 @@ SHELL := /bin/bash
 .PHONY: setup demo demo-models bench test lint clean
 
 BIN := .venv/bin
+# What `make bench` runs; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
+CONFIG := config/full_size.yaml
 # The environment is made again when the pins change, and only then.
 READY := .venv/installed-$(firstword $(shell cksum requirements.txt))
 TRAINING := train_judge train_autoencoder train_diffusion train_llama train_dinov2 train_resnet measure_models
@@ -48,7 +50,7 @@ demo-models: $(READY)
 	PYTHONPATH=.:workflow_scripts $(BIN)/python demo/measure_parts.py
 
 bench: $(READY)
-	PYTHONPATH=.:workflow_scripts $(BIN)/python bench/full_size.py
+	PYTHONPATH=.:workflow_scripts $(BIN)/python bench/full_size.py --configfile $(CONFIG)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile

@@ -1,8 +1,9 @@
 """Run the workflow with models of the real sizes, and tell how long each stage takes and how much memory.
 
 The weights are random, so the pictures show nothing; shapes, formats, memory and time are those of the real models:
-Stable Diffusion v1-4 at 512 pixels, DINOv2 ViT-L/14, ResNet-50. What is run says config/full_size.yaml. The models
-(2.8 GB) are written into bench/build/full_size/models, once.
+Stable Diffusion v1-4 at 512 pixels, DINOv2 ViT-L/14, ResNet-50. What is run says the configuration: full_size.yaml is
+as little as shows that every stage works, full_size_gpu.yaml enough to tell rates on a GPU. The models (2.8 GB) are
+written into bench/build/full_size/models, once.
 """
 
 import argparse
@@ -12,9 +13,11 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+
+from bench.gpu_memory import GpuMemory, Sample
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "bench" / "build" / "full_size"
@@ -23,30 +26,41 @@ CONFIG = ROOT / "config" / "full_size.yaml"
 
 @dataclass(frozen=True)
 class Stage:
-    """What one job took: wall time in seconds, CPU time in seconds, and the largest resident memory seen, in GB."""
+    """What one job took: wall time and CPU time in seconds, and the most memory seen, resident and of all GPUs, in GB.
 
-    name: str
+    `gpu_memory_gb` is 0 where no GPU was looked at.
+    """
+
+    stage: str
     seconds: float
     cpu_seconds: float
-    memory: float
+    memory_gb: float
+    gpu_memory_gb: float
 
 
-def read_stages(benchmarks: Iterable[Path]) -> list[Stage]:
-    """What Snakemake's extended benchmarks tell of each job, in the order in which the jobs ended."""
+def read_stages(benchmarks: Iterable[Path], gpu_memory: Sequence[Sample]) -> list[Stage]:
+    """What Snakemake's extended benchmarks tell of each job, in the order in which the jobs ended.
+
+    A job's GPU memory is the largest sample between its start and its end, one job running at a time.
+    """
     stages = []
     for path in sorted(benchmarks, key=lambda path: path.stat().st_mtime_ns):
         record = json.loads(path.read_text("utf-8").splitlines()[-1])
         # Jobs of less than the first sample have no figures of memory.
         seconds, cpu, memory = (float(record[key] or 0) for key in ("s", "cpu_time", "max_rss"))
-        stages.append(Stage(record["rule_name"], seconds, cpu, memory * 2**20 / 1e9))
+        ended = path.stat().st_mtime
+        on_gpu = max((sample.gb for sample in gpu_memory if ended - seconds <= sample.time <= ended), default=0.0)
+        stages.append(Stage(record["rule_name"], seconds, cpu, memory * 2**20 / 1e9, on_gpu))
     return stages
 
 
 def table(stages: Iterable[Stage]) -> str:
     """The stages as a table in Markdown."""
-    lines = ["| stage | time (s) | CPU time (s) | peak memory (GB) |", "|---|---|---|---|"]
+    lines = ["| stage | time (s) | CPU time (s) | peak memory (GB) | peak GPU memory (GB) |", "|---|---|---|---|---|"]
     lines += [
-        f"| {stage.name} | {stage.seconds:.0f} | {stage.cpu_seconds:.0f} | {stage.memory:.1f} |" for stage in stages
+        f"| {stage.stage} | {stage.seconds:.0f} | {stage.cpu_seconds:.0f} | {stage.memory_gb:.1f} "
+        f"| {stage.gpu_memory_gb:.1f} |"
+        for stage in stages
     ]
     return "\n".join(lines)
 
@@ -55,6 +69,7 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cores", type=int, default=2, metavar="N", help="cores for Snakemake (default: 2)")
+    parser.add_argument("--configfile", type=Path, default=CONFIG, help="default: config/full_size.yaml")
     arguments = parser.parse_args()
 
     models = FOLDER / "models"
@@ -65,13 +80,14 @@ def main() -> None:
     # Every run measures all stages, so none may find its result made.
     shutil.rmtree(FOLDER / "results", ignore_errors=True)
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", FOLDER]
-    command += ["--configfile", CONFIG, "--workflow-profile", ROOT / "profiles" / "default"]
-    subprocess.run([*command, "--cores", str(arguments.cores)], check=True)
-    stages = read_stages((FOLDER / "results" / "full_size" / "benchmarks").rglob("*.jsonl"))
+    command += ["--configfile", arguments.configfile.resolve(), "--workflow-profile", ROOT / "profiles" / "default"]
+    with GpuMemory() as gpu_memory:
+        subprocess.run([*command, "--cores", str(arguments.cores)], check=True)
+    stages = read_stages((FOLDER / "results" / "full_size" / "benchmarks").rglob("*.jsonl"), gpu_memory.samples)
     with open(FOLDER / "stages.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("stage", "seconds", "cpu_seconds", "memory_gb"))
-        writer.writerows((stage.name, stage.seconds, stage.cpu_seconds, stage.memory) for stage in stages)
+        writer.writerow([field.name for field in fields(Stage)])
+        writer.writerows(astuple(stage) for stage in stages)
     print(table(stages))
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
     print(

@@ -20,6 +20,7 @@ from bench.architectures import (
     write_dinov2,
 )
 from bench.full_size import read_stages, table
+from bench.gpu_memory import Sample
 from demo.architectures import write_clip_merges
 from diagen.config import load_config
 from diagen.inversion import TEMPLATES
@@ -141,12 +142,13 @@ def test_the_feature_extractor_is_a_torch_hub_repository(tmp_path: Path) -> None
     assert expected.shape == (2, 32) and not loaded.training
 
 
-def test_the_configuration_is_valid_where_its_models_are(tmp_path: Path, monkeypatch) -> None:
-    mapping = yaml.safe_load(Path("config/full_size.yaml").read_text("utf-8"))
+@pytest.mark.parametrize("file", ["config/full_size.yaml", "config/full_size_gpu.yaml"])
+def test_the_configuration_is_valid_where_its_models_are(file: str, tmp_path: Path, monkeypatch) -> None:
+    mapping = yaml.safe_load(Path(file).read_text("utf-8"))
     for model in mapping["models"].values():
         (tmp_path / model["path"]).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    config = load_config(mapping, "config/full_size.yaml")
+    config = load_config(mapping, file)
     assert config.models.diffusion.image_size == 512 and config.models.features.entry_point == "dinov2_vitl14"
 
 
@@ -154,7 +156,9 @@ def test_stages_are_read_from_benchmarks(tmp_path: Path) -> None:
     for name, seconds, memory in (("draw_shots", 0.4, None), ("generate_images", 61.0, 4000.0)):
         record = {"s": seconds, "cpu_time": 2 * seconds, "max_rss": memory, "rule_name": name}
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(record) + "\n")
-    stages = read_stages(tmp_path.glob("*.jsonl"))
-    assert [stage.name for stage in stages] == ["draw_shots", "generate_images"]
-    assert stages[1].memory == pytest.approx(4.19, abs=0.01)
-    assert "| generate_images | 61 | 122 | 4.2 |" in table(stages)
+    ended = (tmp_path / "generate_images.jsonl").stat().st_mtime
+    samples = [Sample(ended - ago, gb) for ago, gb in ((100, 9.0), (50, 3.0), (1, 7.0), (-1, 8.0))]
+    stages = read_stages(tmp_path.glob("*.jsonl"), samples)
+    assert [stage.stage for stage in stages] == ["draw_shots", "generate_images"]
+    assert stages[1].memory_gb == pytest.approx(4.19, abs=0.01)
+    assert "| generate_images | 61 | 122 | 4.2 | 7.0 |" in table(stages)
