@@ -1,4 +1,4 @@
-"""The paper's experiments, planned to the last job without any of their data or models being here."""
+"""The experiments that come with the project, planned to the last job without any of their data being here."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,10 @@ def planned(project, file: str) -> dict[str, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", ["config/paper.yaml", "config/published_code.yaml"])
+@pytest.mark.parametrize(
+    "file",
+    ["config/paper.yaml", "config/published_code.yaml", "config/demo_experiments.yaml", "config/demo_rare.yaml"],
+)
 def test_every_cell_of_every_method_is_planned(fresh, file):
     config = yaml.safe_load((fresh.folder / file).read_text("utf-8"))
     jobs = planned(fresh, file)

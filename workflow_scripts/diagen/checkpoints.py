@@ -1,17 +1,22 @@
 """Weights in single files: read as tensors and nothing else, and torchvision's ResNets as those of transformers."""
 
+from __future__ import annotations
+
 import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import ResNetConfig, ResNetForImageClassification
 
 from diagen.errors import InputError
+
+if TYPE_CHECKING:  # transformers' models take seconds to import, and most programs read no such file
+    from transformers import ResNetConfig, ResNetForImageClassification
 
 LAYER = re.compile(r"layer(\d)\.(\d+)\.(conv|bn)(\d)\.")
 SHORTCUT = re.compile(r"layer(\d)\.(\d+)\.downsample\.(\d)\.")
@@ -43,6 +48,8 @@ def read_torchvision_resnet(path: Path) -> ResNetForImageClassification:
     The network is torchvision's version 1.5, where the 3x3 convolution of a bottleneck has the stride. timm's ResNets
     have the same names. Raises `InputError` when the tensors are not those of such a network.
     """
+    from transformers import ResNetForImageClassification
+
     tensors = {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in read_checkpoint(path).items()
     }
@@ -81,6 +88,8 @@ def transformers_name(name: str) -> str:
 
 def _resnet_config(tensors: Mapping[str, Tensor]) -> ResNetConfig:
     """The shape of the network, read off its tensors."""
+    from transformers import ResNetConfig
+
     blocks = [
         len({name.split(".")[1] for name in tensors if name.startswith(f"layer{stage}.")}) for stage in range(1, 5)
     ]
