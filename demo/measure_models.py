@@ -129,6 +129,15 @@ def parts_section() -> str:
     return PARTS.format(**figures, noise="\n".join(noise))
 
 
+def write_parts(folder: Path) -> None:
+    """Puts what `demo/measure_parts.py` measured into the card that is there, then writes `SHA256SUMS`."""
+    card = folder / "MODEL_CARD.md"
+    before, _, rest = card.read_text("utf-8").partition(PARTS.strip().splitlines()[0])
+    _, heading, after = rest.partition("## Training")
+    card.write_text(f"{before.rstrip()}\n{parts_section()}\n{heading}{after}", "utf-8")
+    write_checksums(folder)
+
+
 def training_list() -> str:
     """One line for each training program: its figures, as it left them."""
     lines = []

@@ -4,7 +4,6 @@ The judge's verdicts are compared with what was asked for; the figures go into t
 """
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from torch.nn import functional
 
 from demo.architectures import MODELS
 from demo.judge import load_judge
-from demo.loop import metrics_path, write_metrics
-from demo.measure_models import write_card
+from demo.loop import write_metrics
+from demo.measure_models import write_parts
 from demo.text_to_image import caption_words
 from diagen.backbones import load_feature_extractor
 from diagen.config import DiffusionModel, FeatureModel
@@ -144,7 +143,7 @@ def main() -> None:
         **measure_confidence(cells, arguments.store, arguments.generator, arguments.weighting),
     }
     write_metrics("parts", {name: round(value, 4) for name, value in metrics.items()})
-    write_card(MODELS, json.loads(metrics_path("text_to_image").read_text("utf-8")))
+    write_parts(MODELS)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ def test_pictures_from_noise_depend_on_word_and_seed() -> None:
 def test_the_card_tells_what_was_measured_of_the_parts(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(measure_models, "metrics_path", lambda name: tmp_path / f"{name}.json")
     assert measure_models.parts_section() == ""
+    card = tmp_path / "MODEL_CARD.md"
+    shipped = (MODELS / "MODEL_CARD.md").read_text("utf-8")
+    card.write_text(shipped, "utf-8")
     figures = {
         "learned_word_shows_its_class": 0.91,
         "initial_word_shows_that_class": 0.08,
@@ -51,3 +54,8 @@ def test_the_card_tells_what_was_measured_of_the_parts(tmp_path, monkeypatch) ->
     section = measure_models.parts_section()
     for text in ("91.0%", "8.0%", "0.36 RMS of a word's coordinates (0.022)", "0.830", "70.0%"):
         assert text in section
+    # In the shipped card, which is that of a fresh clone, this section is another and all else stays.
+    measure_models.write_parts(tmp_path)
+    assert section in card.read_text("utf-8") and "MODEL_CARD.md" in (tmp_path / "SHA256SUMS").read_text("utf-8")
+    start, end = (shipped.index(f"## {heading}") for heading in ("What each part", "Training"))
+    assert card.read_text("utf-8") == shipped[:start].rstrip() + "\n" + section + "\n" + shipped[end:]
