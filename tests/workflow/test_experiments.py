@@ -1,18 +1,20 @@
-"""The experiments that come with the project, planned to the last job without any of their data being here."""
+"""The experiments that come with the project, planned to the last job without any of their photos being here."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+from tests.workflow.project import ROOT
+
+README = ROOT.joinpath("README.md").read_text("utf-8")
 
 
 def planned(project, file: str) -> dict[str, int]:
     """The number of jobs of each rule that Snakemake would run."""
     for dataset in yaml.safe_load((project.folder / file).read_text("utf-8"))["datasets"].values():
         (project.folder / dataset["root"]).mkdir(parents=True)
+    (project.folder / "demo/models").symlink_to(ROOT / "demo/models")
     result = project.snakemake("--dry-run", "--configfile", file)
     assert result.returncode == 0, result.stdout
     table = result.stdout.split("Job stats:")[1].split("\n\n")[0]

