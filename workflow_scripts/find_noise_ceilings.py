@@ -29,6 +29,7 @@ def main() -> None:
     settings, store = arguments.settings, arguments.store
     verify(settings.generation.diffusion)
     verify(settings.backbone)
+    device = prepare_torch(arguments.device, arguments.torch_threads)
 
     from diagen import classifier, generation, noise_ceilings
     from diagen.backbones import load_backbone
@@ -37,7 +38,6 @@ def main() -> None:
     from diagen.inversion import read_words
     from diagen.shots import read_shots
 
-    device = prepare_torch(arguments.device, arguments.torch_threads)
     cell, words = read_shots(arguments.shots), read_words(arguments.embeddings)
     head = classifier.read_head(arguments.guide / "head.safetensors")
     temperature = json.loads((arguments.guide / "calibration.json").read_text(encoding="utf-8"))["temperature"]

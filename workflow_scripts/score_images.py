@@ -22,6 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = arguments.settings
     verify(settings.backbone)
+    device = prepare_torch(arguments.device, arguments.torch_threads)
 
     import numpy as np
 
@@ -33,7 +34,6 @@ def main() -> None:
     from diagen.seeds import stable_seed
     from diagen.views import augmented_features
 
-    device = prepare_torch(arguments.device, arguments.torch_threads)
     backbone = load_backbone(settings.backbone, device)
     rows = read_manifest(arguments.manifest)
     head = classifier.read_head(arguments.guide / "head.safetensors")

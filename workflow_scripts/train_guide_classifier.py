@@ -29,6 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = arguments.settings
     verify(settings.backbone)
+    device = prepare_torch(arguments.device, arguments.torch_threads)
 
     from diagen import classifier
     from diagen.backbones import load_backbone
@@ -39,7 +40,6 @@ def main() -> None:
     from diagen.shots import read_shots
     from diagen.views import repeatable_features
 
-    device = prepare_torch(arguments.device, arguments.torch_threads)
     backbone = load_backbone(settings.backbone, device)
     cell = classifier.read_cell(read_shots(arguments.shots), arguments.shots)
     how = {"micro_batch": arguments.micro_batch, "device": device}

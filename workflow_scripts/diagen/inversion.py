@@ -25,6 +25,7 @@ from diagen.diffusion import (
     tokenise,
     word_vectors,
 )
+from diagen.micro_batches import halve_when_full
 from diagen.progress import progress
 from diagen.pseudo_words import pseudo_word
 from diagen.seeds import stable_seed
@@ -108,7 +109,7 @@ def encode_class(
     size = diffusion.image_size
     tensors = [image_to_tensor(square(image, crop), size, Image.Resampling.BICUBIC) for image in images]
     both = [view for tensor in tensors for view in (tensor, tensor.flip(-1))]
-    mean, deviation = encode_posteriors(diffusion, both, micro_batch)
+    mean, deviation = halve_when_full(micro_batch, lambda size: encode_posteriors(diffusion, both, size))
     return ClassImages(class_name, seed_parts, mean.unflatten(0, (-1, 2)), deviation.unflatten(0, (-1, 2)))
 
 
