@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from diagen.checkpoints import read_checkpoint, read_torchvision_resnet
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
-from diagen.micro_batches import halve_when_full
+from diagen.gpu_memory import halve_when_full, tell_when_full
 from diagen.progress import progress
 
 Item = TypeVar("Item")
@@ -50,7 +50,8 @@ def freeze(model: nn.Module, device: torch.device) -> nn.Module:
     In evaluation mode BatchNorm uses its running statistics and leaves them as they are; the code published with the
     paper runs it in training mode, so that each batch's statistics decide and the running ones are overwritten.
     """
-    return model.requires_grad_(False).eval().to(device)
+    with tell_when_full("the image model"):
+        return model.requires_grad_(False).eval().to(device)
 
 
 def load_backbone(source: BackboneModel, device: torch.device) -> Backbone:

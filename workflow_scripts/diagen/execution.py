@@ -37,8 +37,9 @@ def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: boo
 def prepare_torch(device: str, threads: int) -> torch.device:
     """Lease a GPU if one may be used, fix torch's threads, forbid nondeterministic kernels and TF32; tell the device.
 
-    To be called before torch is imported: CUDA sees the leased GPU alone, if it hasn't started yet. Threads are set from
-    the configuration and not from the cores that were granted, because another number of threads rounds differently.
+    To be called before torch is imported: CUDA sees the leased GPU alone, if it hasn't started yet. Threads are set
+    from the configuration and not from the cores that were granted, because another number of threads rounds
+    differently.
     Raises `InputError` when the device is not there.
     """
     lease = lease_gpu() if device in ("auto", "cuda") else None

@@ -17,8 +17,8 @@ from diagen.config.programs import GenerateImagesSettings
 from diagen.datasets import load_image
 from diagen.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenise
 from diagen.errors import InputError
+from diagen.gpu_memory import halve_when_full
 from diagen.manifest import ManifestRow, write_manifest
-from diagen.micro_batches import halve_when_full
 from diagen.plan import PlanRow
 from diagen.progress import progress
 from diagen.pseudo_words import pseudo_word

@@ -25,7 +25,7 @@ from diagen.diffusion import (
     tokenise,
     word_vectors,
 )
-from diagen.micro_batches import halve_when_full
+from diagen.gpu_memory import halve_when_full
 from diagen.progress import progress
 from diagen.pseudo_words import pseudo_word
 from diagen.seeds import stable_seed

@@ -10,7 +10,7 @@ from diagen.config import DiffusionModel
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.datasets import load_image
 from diagen.diffusion import load_diffusion
-from diagen.errors import InputError
+from diagen.gpu_memory import REMEDY, tell_when_full
 from diagen.inversion import encode_class, learn_words, read_learned_words, write_words
 from diagen.seeds import stable_hash
 from diagen.shots import Shot
@@ -86,14 +86,9 @@ def learn_group(
         for item in group
     ]
     checkpoint = path.parents[1] / "checkpoints" / path.name
-    try:
+    # The words of a cell share one shape, which decides their rounding; it isn't changed in the middle.
+    with tell_when_full(f"{len(group)} words at once", f"lower `execution.words_together`, or {REMEDY}"):
         words = learn_words(diffusion, classes, settings.embedding, checkpoint)
-    except torch.OutOfMemoryError:
-        # The words of a cell share one shape, which decides their rounding; it isn't changed in the middle.
-        raise InputError(
-            f"the GPU has no room for {len(group)} words at once: lower `execution.words_together`, free the GPU's "
-            "memory (nvidia-smi tells who has it), or take a larger one"
-        ) from None
     write_words(list({word.class_name: word for word in words}.values()), path)
     checkpoint.unlink(missing_ok=True)
 
