@@ -26,7 +26,7 @@ def main() -> None:
 
     import numpy as np
 
-    from diagen import classifier, sampling
+    from diagen import classifier, heads, sampling
     from diagen.backbones import load_backbone
     from diagen.batch_norm import load_statistics
     from diagen.calibration import class_confidences
@@ -36,7 +36,7 @@ def main() -> None:
 
     backbone = load_backbone(settings.backbone, device)
     rows = read_manifest(arguments.manifest)
-    head = classifier.read_head(arguments.guide / "head.safetensors")
+    head = heads.read_head(arguments.guide / "head.safetensors")
     temperature = json.loads((arguments.guide / "calibration.json").read_text(encoding="utf-8"))["temperature"]
     if head.statistics:
         load_statistics(backbone, head.statistics)
