@@ -215,9 +215,10 @@ def check_device(config: Config, cap: int, report: Report) -> str:
             f"`--resources gpu={len(gpus)}` to use each for one job at a time"
         )
     if kind == "cpu" and config.execution.device == "auto":
+        found = f"torch finds none of the {len(gpus)} GPUs that are here" if gpus else "there is no GPU here"
         report.warnings.append(
-            "there is no GPU here, so that on this machine everything would run on the CPU; the hours are those of one "
-            "that has a GPU"
+            f"{found}, so that on this machine everything would run on the CPU; the hours are those of one that has a "
+            "GPU"
         )
         return "cuda"
     return kind
