@@ -37,7 +37,6 @@ try:
 finally:
     print(len(made))
 """
-PUBLISHED = {"batch_norm": "training", "kept_epoch": "last", "validation": "resampled"}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,10 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(
     program: str, cell: Path, store: Path, output: Path, settings: dict, epochs: int = -1
 ) -> tuple[int, list[str]]:
-    """Train in a process of its own, perhaps killed after so many epochs. Its exit status and lines; last its epochs."""
+    """Train in a process of its own, perhaps killed after so many epochs: its exit status, and what it printed.
+
+    The last line is the number of epochs that it trained.
+    """
     arguments = [cell, "--settings", json.dumps(settings), "--seed", "0", "--shots", "2", "--store", store]
     arguments += ["--dataset", "world"] if program == "train_guide_classifier" else []
     arguments += ["--output", output, "--device", "cpu", "--torch-threads", "1", "--micro-batch", "4"]
@@ -72,11 +74,10 @@ def train(
 @pytest.mark.parametrize(
     ("program", "options"),
     [
-        ("train_guide_classifier", {}),
-        ("train_guide_classifier", PUBLISHED),
+        ("train_guide_classifier", {"batch_norm": "training", "kept_epoch": "last", "validation": "resampled"}),
         ("train_downstream", {"augmentation": "cutmix"}),
     ],
-    ids=["guide", "guide as published", "downstream"],
+    ids=["guide as published", "downstream"],
 )
 def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     program: str, options: dict, cell: Path, stand_ins: Path, tmp_path: Path
@@ -94,6 +95,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     status, _ = train(program, cell, tmp_path / "store", tmp_path / "again", settings, epochs=12)
     assert status == -signal.SIGKILL and not (tmp_path / "again").exists()
     (checkpoint,) = (tmp_path / "store/checkpoints").iterdir()
+    content = checkpoint.read_bytes()
     status, told = train(program, cell, tmp_path / "store", tmp_path / "again", settings)
     assert (status, told[-1]) == (0, "3"), told
     names = {path.name for path in (tmp_path / "whole").iterdir()}
@@ -103,8 +105,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     assert not checkpoint.exists()
 
     # A damaged one is worth a warning.
-    train(program, cell, tmp_path / "store", tmp_path / "third", settings, epochs=6)
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    checkpoint.write_bytes(content[:-100])
     status, told = train(program, cell, tmp_path / "store", tmp_path / "third", settings)
     assert (status, told[-1]) == (0, "13"), told
     assert any(line.startswith(f"warning: the checkpoint {checkpoint} is damaged") for line in told)
