@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import train_downstream
+import train_guide_classifier
 from diagen import classifier
 from diagen.backbones import load_backbone
 from diagen.config.models import BackboneModel
@@ -20,22 +23,16 @@ from diagen.recipe import Recipe
 from diagen.saved_state import load_state, save_state
 from diagen.shots import Shot, write_shots
 
-SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
-# The program as it is, but it stops itself without warning after so many epochs, or tells which ones it trains.
-STOPPED = """
-import os, runpy, sys
+# The program as it is, but it is killed when it begins the 13th epoch.
+KILLED = """
+import os, runpy
 from diagen import classifier
-made, views = [], classifier.epoch_views
+begun, views = [], classifier.epoch_views
 def counted(*arguments):
-    if len(made) == {epochs}:
-        os.kill(os.getpid(), 9)
-    made.append(1)
-    return views(*arguments)
+    begun.append(1)
+    return os.kill(os.getpid(), 9) if len(begun) == 13 else views(*arguments)
 classifier.epoch_views = counted
-try:
-    runpy.run_path({program!r}, run_name="__main__")
-finally:
-    print(len(made))
+runpy.run_path({program!r}, run_name="__main__")
 """
 
 
@@ -52,64 +49,66 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "shots.csv"
 
 
-def train(
-    program: str, cell: Path, store: Path, output: Path, settings: dict, epochs: int = -1
-) -> tuple[int, list[str]]:
-    """Train in a process of its own, perhaps killed after so many epochs: its exit status, and what it printed.
-
-    The last line is the number of epochs that it trained.
-    """
-    arguments = [cell, "--settings", json.dumps(settings), "--seed", "0", "--shots", "2", "--store", store]
-    arguments += ["--dataset", "world"] if program == "train_guide_classifier" else []
-    arguments += ["--output", output, "--device", "cpu", "--torch-threads", "1", "--micro-batch", "4"]
-    code = STOPPED.format(epochs=epochs, program=str(SCRIPTS / f"{program}.py"))
-    result = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(SCRIPTS)}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    return result.returncode, result.stdout.splitlines()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options"),
     [
-        ("train_guide_classifier", {"batch_norm": "training", "kept_epoch": "last", "validation": "resampled"}),
-        ("train_downstream", {"augmentation": "cutmix"}),
+        (train_guide_classifier, {"batch_norm": "training", "kept_epoch": "last", "validation": "resampled"}),
+        (train_downstream, {"augmentation": "cutmix"}),
     ],
     ids=["guide as published", "downstream"],
 )
 def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
-    program: str, options: dict, cell: Path, stand_ins: Path, tmp_path: Path
+    program: ModuleType,
+    options: dict,
+    cell: Path,
+    stand_ins: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    recipe = {"epochs": 13, "iterations": 2, "batch": 4, "learning_rate": 0.01, **options}
-    common = {"backbone": {"path": str(stand_ins / "resnet")}}
-    if program == "train_guide_classifier":
-        settings = common | {"guide": {"patience": 20, **recipe}, "image_size": 32}
+    recipe = {"epochs": 14, "iterations": 2, "batch": 4, "learning_rate": 0.01, **options}
+    settings = {"backbone": {"path": str(stand_ins / "resnet")}}
+    if program is train_guide_classifier:
+        settings |= {"guide": {"patience": 20, **recipe}, "image_size": 32}
     else:
-        settings = common | {"method": "any", "dataset": "world", "synthetic_probability": 0.0}
+        settings |= {"method": "any", "dataset": "world", "synthetic_probability": 0.0}
         settings["downstream"] = recipe | {"image_size": 32}
-    status, told = train(program, cell, tmp_path / "store", tmp_path / "whole", settings)
-    assert (status, told[-1]) == (0, "13"), told
+    arguments = [cell, "--settings", json.dumps(settings), "--seed", 0, "--shots", 2, "--store", tmp_path / "store"]
+    arguments += ["--dataset", "world"] if program is train_guide_classifier else []
+    arguments += ["--device", "cpu", "--torch-threads", 1, "--micro-batch", 4, "--output"]
+    begun, views = [], classifier.epoch_views
+    monkeypatch.setattr(classifier, "epoch_views", lambda *those: (begun.append(1), views(*those))[1])
+
+    def epochs(output: str) -> int:
+        """Train here and now; how many epochs that took."""
+        begun.clear()
+        monkeypatch.setattr("sys.argv", [program.__file__, *map(str, [*arguments, tmp_path / output])])
+        program.main()
+        return len(begun)
+
+    def same(output: str) -> bool:
+        names = {path.name for path in (tmp_path / "whole").iterdir()}
+        return "history.csv" in names and all(
+            (tmp_path / output / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names
+        )
+
+    assert epochs("whole") == 14
     assert list((tmp_path / "store/checkpoints").iterdir()) == []
-    status, _ = train(program, cell, tmp_path / "store", tmp_path / "again", settings, epochs=12)
-    assert status == -signal.SIGKILL and not (tmp_path / "again").exists()
+    code = KILLED.format(program=program.__file__)
+    killed = subprocess.run(
+        [sys.executable, "-c", code, *map(str, [*arguments, tmp_path / "again"])],
+        env=os.environ | {"PYTHONPATH": str(Path(program.__file__).parent)},
+    )
+    assert killed.returncode == -signal.SIGKILL and not (tmp_path / "again").exists()
     (checkpoint,) = (tmp_path / "store/checkpoints").iterdir()
     content = checkpoint.read_bytes()
-    status, told = train(program, cell, tmp_path / "store", tmp_path / "again", settings)
-    assert (status, told[-1]) == (0, "3"), told
-    names = {path.name for path in (tmp_path / "whole").iterdir()}
-    assert "head.safetensors" in names and "history.csv" in names
-    for name in names:
-        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert epochs("again") == 4 and same("again"), "ten epochs were kept"
     assert not checkpoint.exists()
 
-    # A damaged one is worth a warning.
     checkpoint.write_bytes(content[:-100])
-    status, told = train(program, cell, tmp_path / "store", tmp_path / "third", settings)
-    assert (status, told[-1]) == (0, "13"), told
-    assert any(line.startswith(f"warning: the checkpoint {checkpoint} is damaged") for line in told)
-    assert (tmp_path / "third/head.safetensors").read_bytes() == (tmp_path / "whole/head.safetensors").read_bytes()
+    assert epochs("anew") == 14 and same("anew")
+    assert f"warning: the checkpoint {checkpoint} is damaged" in capsys.readouterr().err
 
 
 def test_states_are_read_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
