@@ -27,10 +27,11 @@ rule train_guide_classifier:
             image_size=CONFIG.downstream.image_size,
         ),
         code=code("train_guide_classifier"),
+        store=STORE,
         folder=subpath(output.head, parent=True),
     shell:
         'python "$DIAGEN"/workflow_scripts/train_guide_classifier.py {input} --settings {params.settings:q}'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots}"
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {params.folder} 2>&1 | tee {log}"
 

@@ -21,13 +21,13 @@ def main() -> None:
     arguments = parser.parse_args()
     source = arguments.settings.features
     verify(source)
+    device = prepare_torch(arguments.device, arguments.torch_threads)
 
     import numpy as np
 
     from diagen.backbones import load_feature_extractor
     from diagen.features import image_features, listed_images
 
-    device = prepare_torch(arguments.device, arguments.torch_threads)
     features = image_features(
         load_feature_extractor(source, device),
         [arguments.root / name for name in listed_images(arguments.table)],

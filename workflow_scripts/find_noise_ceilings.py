@@ -29,17 +29,17 @@ def main() -> None:
     settings, store = arguments.settings, arguments.store
     verify(settings.generation.diffusion)
     verify(settings.backbone)
+    device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen import classifier, generation, noise_ceilings
+    from diagen import classifier, generation, heads, noise_ceilings
     from diagen.backbones import load_backbone
     from diagen.calibration import class_confidences
     from diagen.diffusion import load_diffusion
     from diagen.inversion import read_words
     from diagen.shots import read_shots
 
-    device = prepare_torch(arguments.device, arguments.torch_threads)
     cell, words = read_shots(arguments.shots), read_words(arguments.embeddings)
-    head = classifier.read_head(arguments.guide / "head.safetensors")
+    head = heads.read_head(arguments.guide / "head.safetensors")
     temperature = json.loads((arguments.guide / "calibration.json").read_text(encoding="utf-8"))["temperature"]
     diffusion = load_diffusion(settings.generation.diffusion, device)
     backbone = load_backbone(settings.backbone, device)

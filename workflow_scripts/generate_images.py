@@ -30,22 +30,22 @@ def main() -> None:
     settings, store, shard = arguments.settings, arguments.store, arguments.shard
 
     verify(settings.diffusion)
-    if arguments.shards > 1 and shard is None:
-        run_shards(arguments.shards)
+    made = run_shards(arguments.shards, shard)
+    device = prepare_torch("cpu" if made else arguments.device, arguments.torch_threads)
 
     from diagen import generation
     from diagen.diffusion import load_diffusion
     from diagen.inversion import read_words
     from diagen.plan import read_plan
 
-    rows, words = read_plan(arguments.plan), read_words(arguments.embeddings) if arguments.embeddings else {}
+    plan, words = read_plan(arguments.plan), read_words(arguments.embeddings) if arguments.embeddings else {}
+    rows = of_shard(plan, [row.class_name for row in plan], arguments.shards, shard)
     code = fingerprint(Path(generation.__file__))
     names = [generation.image_name(row, generation.word_of(row, words), settings, code) for row in rows]
     missing = generation.missing_rows(rows, names, store)
-    mine = of_shard(missing, [row.class_name for row, _ in missing], arguments.shards, shard)
-    if mine:
-        diffusion = load_diffusion(settings.diffusion, prepare_torch(arguments.device, arguments.torch_threads, shard))
-        generation.generate(diffusion, mine, words, settings, store, arguments.micro_batch)
+    if missing:
+        diffusion = load_diffusion(settings.diffusion, device)
+        generation.generate(diffusion, missing, words, settings, store, arguments.micro_batch)
     if shard is None:
         generation.write_manifest_of(rows, names, store, arguments.output)
 

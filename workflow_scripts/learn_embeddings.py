@@ -27,13 +27,12 @@ def main() -> None:
     arguments = parser.parse_args()
 
     verify(arguments.settings.diffusion)
-    if arguments.shards > 1 and arguments.shard is None:
-        run_shards(arguments.shards)
+    made = run_shards(arguments.shards, arguments.shard)
+    device = prepare_torch("cpu" if made else arguments.device, arguments.torch_threads)
 
     from diagen import inversion, words
     from diagen.shots import read_shots
 
-    device = prepare_torch(arguments.device, arguments.torch_threads, arguments.shard)
     cell = (arguments.dataset, arguments.seed, arguments.count)
     groups = words.group_classes(read_shots(arguments.shots), arguments.words_together)
     code = fingerprint(Path(inversion.__file__))

@@ -22,10 +22,11 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = arguments.settings
     verify(settings.backbone)
+    device = prepare_torch(arguments.device, arguments.torch_threads)
 
     import numpy as np
 
-    from diagen import classifier, sampling
+    from diagen import classifier, heads, sampling
     from diagen.backbones import load_backbone
     from diagen.batch_norm import load_statistics
     from diagen.calibration import class_confidences
@@ -33,10 +34,9 @@ def main() -> None:
     from diagen.seeds import stable_seed
     from diagen.views import augmented_features
 
-    device = prepare_torch(arguments.device, arguments.torch_threads)
     backbone = load_backbone(settings.backbone, device)
     rows = read_manifest(arguments.manifest)
-    head = classifier.read_head(arguments.guide / "head.safetensors")
+    head = heads.read_head(arguments.guide / "head.safetensors")
     temperature = json.loads((arguments.guide / "calibration.json").read_text(encoding="utf-8"))["temperature"]
     if head.statistics:
         load_statistics(backbone, head.statistics)

@@ -12,6 +12,7 @@ from diagen.checksums import verify
 from diagen.config.programs import TrainDownstreamSettings
 from diagen.errors import run
 from diagen.execution import add_execution_arguments, prepare_torch
+from diagen.fingerprint import fingerprint
 
 
 def main() -> None:
@@ -23,21 +24,24 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=TrainDownstreamSettings.model_validate_json, help="as JSON")
     parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
     parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
-    parser.add_argument("--store", required=True, type=Path, help="folder that keeps the synthetic images")
+    parser.add_argument(
+        "--store", required=True, type=Path, help="folder that keeps checkpoints and the synthetic images"
+    )
     parser.add_argument("--output", required=True, type=Path, help="folder to write into")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
     settings, recipe = arguments.settings, arguments.settings.downstream
     verify(settings.backbone)
+    device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen import classifier, evaluation, sampling
+    from diagen import classifier, evaluation, heads, sampling
     from diagen.backbones import load_backbone
     from diagen.manifest import read_manifest
     from diagen.recipe import Recipe
     from diagen.shots import read_shots
+    from diagen.training_state import checkpoint_path
     from diagen.views import repeatable_features
 
-    device = prepare_torch(arguments.device, arguments.torch_threads)
     backbone = load_backbone(settings.backbone, device)
     cell = classifier.read_cell(read_shots(arguments.shots), arguments.shots)
     synthetic = read_manifest(arguments.manifest) if arguments.manifest else []
@@ -53,6 +57,14 @@ def main() -> None:
         settings.synthetic_probability,
     )
     how = {"micro_batch": arguments.micro_batch, "device": device}
+    checkpoint = checkpoint_path(
+        arguments.store,
+        fingerprint(Path(__file__)),
+        settings.model_dump_json(),
+        [arguments.shots, arguments.manifest, arguments.weights],
+        arguments.seed,
+        arguments.count,
+    )
     trained = classifier.train_head(
         backbone,
         classifier.decode_all([*cell.paths["guide"], *(arguments.store / name for name in file_names)]),
@@ -63,6 +75,7 @@ def main() -> None:
         Recipe(**recipe.model_dump(), weight_decay=0.0, best="accuracy"),
         seed_parts=(settings.dataset, arguments.seed, arguments.count, "downstream"),
         label=f"train_downstream {settings.method}",
+        checkpoint=checkpoint,
         **how,
     )
     logits = {
@@ -88,11 +101,12 @@ def main() -> None:
         for split in cell.splits
         for row in evaluation.predictions(logits[split], cell.labels[split], cell.classes, cell.paths[split], split)
     ]
-    classifier.write_head(trained.head, arguments.output / "head.safetensors")
+    heads.write_head(trained.head, arguments.output / "head.safetensors")
     classifier.write_history(trained.history, arguments.output / "history.csv")
     evaluation.write_predictions(rows, arguments.output / "predictions.csv")
     with atomic_path(arguments.output / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from diagen.checksums import verify
 from diagen.config.programs import TrainGuideClassifierSettings
 from diagen.errors import run
 from diagen.execution import add_execution_arguments, prepare_torch
+from diagen.fingerprint import fingerprint
 
 
 def main() -> None:
@@ -24,28 +25,39 @@ def main() -> None:
     parser.add_argument("--dataset", required=True, help="name of the dataset, for the seeds")
     parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
     parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
+    parser.add_argument("--store", required=True, type=Path, help="folder that keeps checkpoints")
     parser.add_argument("--output", required=True, type=Path, help="folder to write into")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
     settings = arguments.settings
     verify(settings.backbone)
+    device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen import classifier
+    from diagen import classifier, heads
     from diagen.backbones import load_backbone
     from diagen.calibration import calibrate
     from diagen.recipe import Recipe
     from diagen.sampling import drawing_probabilities
     from diagen.seeds import stable_seed
     from diagen.shots import read_shots
+    from diagen.training_state import checkpoint_path
     from diagen.views import repeatable_features
 
-    device = prepare_torch(arguments.device, arguments.torch_threads)
     backbone = load_backbone(settings.backbone, device)
     cell = classifier.read_cell(read_shots(arguments.shots), arguments.shots)
     how = {"micro_batch": arguments.micro_batch, "device": device}
     features = repeatable_features(backbone, cell.paths["val"], size=settings.image_size, **how)
     recipe = Recipe(**settings.guide.model_dump(), image_size=settings.image_size, best="loss")
     seed_parts = (arguments.dataset, arguments.seed, arguments.count, "guide")
+    checkpoint = checkpoint_path(
+        arguments.store,
+        fingerprint(Path(__file__)),
+        settings.model_dump_json(),
+        [arguments.shots],
+        arguments.dataset,
+        arguments.seed,
+        arguments.count,
+    )
     trained = classifier.train_head(
         backbone,
         classifier.decode_all(cell.paths["guide"]),
@@ -56,14 +68,16 @@ def main() -> None:
         recipe,
         seed_parts=seed_parts,
         label="train_guide_classifier",
+        checkpoint=checkpoint,
         **how,
     )
     rows = classifier.validation_rows(cell.labels["val"], recipe, stable_seed(*seed_parts, "calibration"))
     calibration = calibrate(trained.head.logits(features())[rows], cell.labels["val"][rows])
-    classifier.write_head(trained.head, arguments.output / "head.safetensors")
+    heads.write_head(trained.head, arguments.output / "head.safetensors")
     classifier.write_history(trained.history, arguments.output / "history.csv")
     with atomic_path(arguments.output / "calibration.json") as temporary:
         temporary.write_text(json.dumps(calibration.to_json(cell.classes), indent=1) + "\n", encoding="utf-8")
+    checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

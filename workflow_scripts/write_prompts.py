@@ -10,6 +10,7 @@ from diagen.checksums import verify
 from diagen.config import ComposedPrompts, EndpointPrompts, PromptTable
 from diagen.config.programs import WritePromptsSettings
 from diagen.datasets import read_images
+from diagen.devices import lease_gpu
 from diagen.errors import InputError, run
 
 
@@ -60,6 +61,8 @@ def rows_of(class_names: list[str], arguments: argparse.Namespace) -> Iterable[p
     if model is None:
         raise InputError("the settings name no `llama`, which this prompt set's source asks")
     verify(model)
+    if arguments.device in ("auto", "cuda"):
+        lease_gpu()
     llama = prompts.load_language_model(model, threads=arguments.torch_threads, gpu=arguments.device != "cpu")
     if isinstance(block, ComposedPrompts):
         from diagen.composed_prompts import compose_class_prompts

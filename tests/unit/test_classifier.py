@@ -10,13 +10,15 @@ from torch.nn import functional
 from diagen import classifier
 from diagen.augmentation import AUGMENTATIONS
 from diagen.backbones import Backbone, load_backbone
-from diagen.classifier import Epoch, Trained, new_head, read_cell, read_head, train_head, write_head
+from diagen.classifier import Trained, read_cell, train_head
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
+from diagen.heads import Head, new_head, read_head, write_head
 from diagen.recipe import Recipe
 from diagen.sampling import draw_rows
 from diagen.seeds import stable_seed
 from diagen.shots import Shot
+from diagen.training_state import Epoch
 
 CPU = torch.device("cpu")
 CLASSES = ("boat", "red_car")
@@ -146,7 +148,7 @@ def test_head_survives_the_file(tmp_path: Path) -> None:
     assert torch.equal(again.logits(torch.ones(2, 7)), torch.nn.functional.linear(torch.ones(2, 7), *head_parts(head)))
 
 
-def head_parts(head: classifier.Head) -> tuple[torch.Tensor, torch.Tensor]:
+def head_parts(head: Head) -> tuple[torch.Tensor, torch.Tensor]:
     return head.weight, head.bias
 
 

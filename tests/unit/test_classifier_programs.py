@@ -16,8 +16,8 @@ import train_guide_classifier
 from diagen import batch_norm
 from diagen.augmentation import AUGMENTATIONS, decode, evaluation
 from diagen.backbones import load_backbone
-from diagen.classifier import read_head
 from diagen.config.models import BackboneModel
+from diagen.heads import read_head
 from diagen.manifest import ManifestRow, read_manifest, write_manifest
 from diagen.sampling import WeightRow, read_weights
 from diagen.seeds import stable_seed
@@ -68,13 +68,14 @@ def test_programs_from_shots_to_metrics(
                 file_name = f"images/{name}_{guide}_{number}.png"
                 shown = CLASSES[1 - CLASSES.index(name)] if number == 2 else name  # the last one went wrong
                 save(tmp_path / "store" / file_name, shown, rs)
-                rows.append(ManifestRow(file_name, name, guide, number, "a photo", 0.0, 1, 2, "0" * 64))
+                rows.append(ManifestRow(file_name, name, guide, number, "a photo", 0.0, 1, 2, "0" * 64, 8))
     write_manifest(rows, tmp_path / "manifest.csv")
     backbone = {"path": str(stand_ins / "resnet")}
     guide = {"epochs": 6, "iterations": 10, "patience": 6, "batch": 8, "learning_rate": 0.05}
     cell = ("--seed", 0, "--shots", 2)
     call(
         monkeypatch, train_guide_classifier, cell_file, *cell, "--dataset", "world", "--output", tmp_path / "guide",
+        "--store", tmp_path / "store",
         "--settings", json.dumps({"guide": guide, "backbone": backbone, "image_size": 32}),
     )  # fmt: skip
     calibration = json.loads((tmp_path / "guide" / "calibration.json").read_text())
@@ -137,7 +138,7 @@ def guide_folder(tmp_path_factory: pytest.TempPathFactory, stand_ins: Path, cell
                 shown = CLASSES[1 - CLASSES.index(name)] if number == 2 or guide == 1 else name  # mostly went wrong
                 save(folder / "store" / file_name, shown, rs)
                 rows.append(
-                    ManifestRow(file_name, name, guide, number, "a photo", 0.0, 1, 10 * guide + number, "0" * 64)
+                    ManifestRow(file_name, name, guide, number, "a photo", 0.0, 1, 10 * guide + number, "0" * 64, 8)
                 )
     write_manifest(rows, folder / "manifest.csv")
     published = {"batch_norm": "training", "kept_epoch": "last", "validation": "resampled"}
@@ -146,7 +147,7 @@ def guide_folder(tmp_path_factory: pytest.TempPathFactory, stand_ins: Path, cell
             guide = {"epochs": 3, "iterations": 10, "batch": 8, "learning_rate": 0.05, **options}
             call(
                 patch, train_guide_classifier, cell_file, "--seed", 0, "--shots", 2, "--dataset", "world",
-                "--output", folder / kind, "--settings",
+                "--store", folder / "store", "--output", folder / kind, "--settings",
                 json.dumps({"guide": guide, "backbone": {"path": str(stand_ins / "resnet")}, "image_size": 32}),
             )  # fmt: skip
     return folder

@@ -175,7 +175,7 @@ def test_category_names_that_can_t_be_used_are_told(coco: Path) -> None:
 def test_validation_images_belong_to_the_real_set_of_train_val(coco: Path, tmp_path: Path) -> None:
     images = index_dataset(block(coco, classes=("cup",))).images
     write_images([*images, ImageRow("odd.jpg", "cup", "test_uncommon", 1, 1, "")], tmp_path / "images.csv")
-    synthetic = [ManifestRow(f"{number}.png", "cup", 0, number, "", 0.0, 0, 0, "") for number in range(4)]
+    synthetic = [ManifestRow(f"{number}.png", "cup", 0, number, "", 0.0, 0, 0, "", 1) for number in range(4)]
     write_manifest(synthetic, tmp_path / "manifest.csv")
     random = np.random.RandomState(0)
     np.save(tmp_path / "real.npy", random.randn(len(images) + 1, 3).astype(np.float32))

@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from diagen.augmentation import AUGMENTATIONS
 from diagen.backbones import load_backbone
-from diagen.classifier import new_head, train_head
+from diagen.classifier import train_head
 from diagen.config.models import BackboneModel
 from diagen.cutmix import cut_boxes, draws_per_batch, mix, mixed_labels, paste
+from diagen.heads import new_head
 from diagen.recipe import Recipe
 from diagen.sampling import draw_rows
 from diagen.seeds import stable_seed

@@ -60,7 +60,7 @@ def cell(tmp_path: Path) -> tuple[list[Shot], list[ManifestRow], Path]:
                 made = Path("images") / f"{number}-{guide}-{image}.png"
                 digest = picture(store / made)
                 prompt = PROMPTS[image % len(PROMPTS)]
-                manifest.append(ManifestRow(str(made), name, guide, image, prompt, 0.005 * image, 1, 2, digest))
+                manifest.append(ManifestRow(str(made), name, guide, image, prompt, 0.005 * image, 1, 2, digest, 1))
         path = tmp_path / "photos" / str(number) / "test.png"
         shots.append(Shot("test", name, None, str(path), picture(path)))
     return shots, manifest, store

@@ -171,7 +171,7 @@ def cell(tmp_path):
         method: [
             ManifestRow(
                 picture(f"images/{method}-{shot.class_name}{shot.guide}-{number}.png", 300 if number else 64),
-                shot.class_name, shot.guide, number, f"{HOSTILE} <{shot.class_name}>", 0.025, 1, 2, "0",
+                shot.class_name, shot.guide, number, f"{HOSTILE} <{shot.class_name}>", 0.025, 1, 2, "0", 1,
             )
             for shot in shots
             for number in range(3)

@@ -247,13 +247,83 @@ def test_only_what_the_store_lacks_is_made(rows: list[PlanRow], tmp_path: Path) 
     assert [name for _, name in missing_rows(rows[:3], names, tmp_path)] == ["b.png"]
 
 
-def test_the_manifest_names_hashes_of_the_files(rows: list[PlanRow], tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "x.png").write_bytes(b"some bytes")
-    write_manifest_of(rows[1:2], ["images/x.png"], tmp_path, tmp_path / "manifest.csv")
+def test_the_manifest_names_hashes_of_the_files(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    (name,) = images(diffusion, rows[1:2], words, settings, tmp_path, micro_batch=2)
+    write_manifest_of(rows[1:2], [name], tmp_path, tmp_path / "manifest.csv")
     (row,) = read_manifest(tmp_path / "manifest.csv")
-    assert row.sha256 == hashlib.sha256(b"some bytes").hexdigest()
-    assert (row.class_name, row.guide, row.number, row.noise_level) == ("car", 0, 1, 0.01)
+    assert row.sha256 == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    assert (row.class_name, row.guide, row.number, row.noise_level, row.micro_batch) == ("car", 0, 1, 0.01, 2)
+
+
+def test_a_file_that_generation_didnt_write_is_told(rows: list[PlanRow], tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "other.png")
+    (tmp_path / "bytes.png").write_bytes(b"some bytes")
+    for name in ("other.png", "bytes.png"):
+        with pytest.raises(InputError, match=f"{name} isn't as generate_images wrote it; remove it and run again"):
+            write_manifest_of(rows[1:2], [name], tmp_path, tmp_path / "manifest.csv")
+    assert not (tmp_path / "manifest.csv").exists()
+
+
+class SmallGpu(torch.nn.Module):
+    """A network on a GPU without memory for more than `room` rows, once it has been called `calls` times."""
+
+    def __init__(self, network: torch.nn.Module, room: int, calls: int = 0) -> None:
+        super().__init__()
+        self.network, self.room, self.calls = network, room, calls
+
+    def forward(self, latents: torch.Tensor, *arguments: torch.Tensor, **others: torch.Tensor) -> object:
+        self.calls -= 1
+        if self.calls < 0 and len(latents) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return self.network(latents, *arguments, **others)
+
+
+def test_micro_batches_without_room_are_halved_in_place(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The memory runs out in the second of two micro-batches: what was made stays, the rest is made in halves.
+
+    Each image is, to the byte, that of a run with the micro-batch that the manifest tells.
+    """
+    undisturbed = {
+        size: images(diffusion, rows, words, settings, tmp_path / str(size), micro_batch=size) for size in (4, 2)
+    }
+    passes = 35  # of 50 steps at strength 0.7
+    small = dataclasses.replace(diffusion, unet=SmallGpu(diffusion.unet, room=2 * 2, calls=passes + 3))
+    names = list(images(small, rows, words, settings, tmp_path / "small", micro_batch=4))
+    assert "out of GPU memory: going on with a micro-batch of 2" in capsys.readouterr().err
+    write_manifest_of(rows, names, tmp_path / "small", tmp_path / "manifest.csv")
+    manifest = read_manifest(tmp_path / "manifest.csv")
+    assert [row.micro_batch for row in manifest] == [4] * 4 + [2] * 4
+    for row in manifest:
+        content = (tmp_path / "small" / row.file_name).read_bytes()
+        assert content == (tmp_path / str(row.micro_batch) / row.file_name).read_bytes()
+        pixels = np.asarray(Image.open(tmp_path / "small" / row.file_name)).astype(int)
+        assert np.abs(pixels - undisturbed[4][row.file_name].astype(int)).max() <= 1
+
+
+def test_no_room_for_a_single_image_is_told(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    small = dataclasses.replace(diffusion, unet=SmallGpu(diffusion.unet, room=1))
+    with pytest.raises(InputError, match=r"no room for a single image: free its memory \(`nvidia-smi`"):
+        images(small, rows, words, settings, tmp_path, micro_batch=6)
+    assert not list(tmp_path.glob("*.png"))
 
 
 def test_noise_has_the_asked_standard_deviation() -> None:

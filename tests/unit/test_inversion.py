@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 
 from diagen.config import DiffusionModel, Embedding
+from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.diffusion import Diffusion, load_diffusion, word_vectors
+from diagen.errors import InputError
 from diagen.inversion import (
     ClassImages,
     LearnedWord,
@@ -20,7 +22,7 @@ from diagen.inversion import (
     write_words,
 )
 from diagen.shots import Shot
-from diagen.words import group_classes
+from diagen.words import ClassGuides, group_classes, learn_group
 
 SETTINGS = Embedding(steps=50, batch=2, learning_rate=1e-3, vectors=2)
 
@@ -127,10 +129,47 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     assert resumed[0].loss == undisturbed[0].loss
 
 
+def test_a_damaged_checkpoint_is_told_and_not_taken(
+    diffusion: Diffusion,
+    classes: list[ClassImages],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("diagen.inversion.CHECKPOINT_EVERY", 2)
+    settings = SETTINGS.model_copy(update={"steps": 3})
+    checkpoint = tmp_path / "words.safetensors"
+    undisturbed = learn_words(diffusion, classes[:1], settings, checkpoint)
+    content = bytearray(checkpoint.read_bytes())
+    content[-3] ^= 1
+    checkpoint.write_bytes(content)
+    (again,) = learn_words(diffusion, classes[:1], settings, checkpoint)
+    assert f"warning: the checkpoint {checkpoint} is damaged" in capsys.readouterr().err
+    assert torch.equal(again.vectors, undisturbed[0].vectors)
+
+
 def test_a_loss_that_isnt_finite_names_class_and_step(diffusion: Diffusion, classes: list[ClassImages]) -> None:
     broken = ClassImages("fish", ("world", 0, 2), classes[1].mean * float("nan"), classes[1].deviation)
     with pytest.raises(FloatingPointError, match=r"fish isn't finite at step 0"):
         learn_words(diffusion, [classes[0], broken], SETTINGS)
+
+
+def test_memory_that_runs_out_names_what_to_lower(
+    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "car.png")
+    settings = LearnEmbeddingsSettings(
+        embedding=SETTINGS, diffusion=DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32)
+    )
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("diagen.inversion.class_losses", full)
+    group = [ClassGuides("car", (str(tmp_path / "car.png"),), ("",))] * 3
+    with pytest.raises(InputError, match="no room for 3 words at once: lower `execution.words_together`"):
+        learn_group(group, tmp_path / "words" / "x.safetensors", ("world", 0, 1), settings, torch.device("cpu"), 2)
 
 
 def test_a_velocity_model_is_asked_for_the_velocity(diffusion: Diffusion, classes: list[ClassImages]) -> None:

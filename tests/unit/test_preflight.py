@@ -104,14 +104,23 @@ def test_cap_on_gpus(
     mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seen: int, cap: int, warned: bool
 ) -> None:
     """The machine's GPUs are stood in for; the check of their number against the cap is the real one."""
-    monkeypatch.setattr(preflight.torch.cuda, "device_count", lambda: seen)
-    monkeypatch.setattr(preflight.torch.cuda, "get_device_name", lambda number: "a GPU")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(seen))))
     monkeypatch.setattr(preflight.torch.cuda, "is_available", lambda: seen > 0)
     mapping["execution"]["device"] = "auto"
     report = Report()
     preflight.check_device(load_config(mapping, "mine.yaml", check_files=False), cap, report)
     assert any(f"--resources gpu={seen}" in warning for warning in report.warnings) == warned
     assert any("no GPU here" in warning for warning in report.warnings) == (seen == 0)
+    assert not preflight.torch.cuda.is_initialized()
+
+
+def test_gpus_that_torch_cant_use(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    mapping["execution"]["device"] = "auto"
+    report = Report()
+    preflight.check_device(load_config(mapping, "mine.yaml", check_files=False), 2, report)
+    (warning,) = report.warnings
+    assert warning.startswith("torch finds none of the 2 GPUs that are here")
 
 
 def test_jobs_from_the_last_table() -> None:

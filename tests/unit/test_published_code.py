@@ -13,9 +13,10 @@ from torch.nn import functional
 from diagen import batch_norm
 from diagen.augmentation import AUGMENTATIONS
 from diagen.backbones import Backbone, load_backbone
-from diagen.classifier import Trained, new_head, read_head, train_head, validation_rows, write_head
+from diagen.classifier import Trained, train_head, validation_rows
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
+from diagen.heads import new_head, read_head, write_head
 from diagen.recipe import Recipe
 from diagen.sampling import draw_rows
 from diagen.seeds import stable_seed

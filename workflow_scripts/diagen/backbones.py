@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diagen.checkpoints import read_checkpoint, read_torchvision_resnet
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
+from diagen.gpu_memory import halve_when_full, tell_when_full
 from diagen.progress import progress
 
 Item = TypeVar("Item")
@@ -49,7 +50,8 @@ def freeze(model: nn.Module, device: torch.device) -> nn.Module:
     In evaluation mode BatchNorm uses its running statistics and leaves them as they are; the code published with the
     paper runs it in training mode, so that each batch's statistics decide and the running ones are overwritten.
     """
-    return model.requires_grad_(False).eval().to(device)
+    with tell_when_full("the image model"):
+        return model.requires_grad_(False).eval().to(device)
 
 
 def load_backbone(source: BackboneModel, device: torch.device) -> Backbone:
@@ -128,22 +130,39 @@ def embed(
     micro_batch: int,
     device: torch.device,
     label: str | None = None,
+    halve: bool = True,
 ) -> Tensor:
     """Features `[n, D]`, float32 on the CPU, of `items`, which `prepare` turns into batches `[B, 3, H, W]`.
 
     Every batch has `micro_batch` images, the last one is filled up with its last image: torch rounds differently for
     another batch size, so that one fixed shape gives an image the same features wherever in a set it stands. With a
-    `label` the progress is told. Raises `ValueError` without items.
+    `label` the progress is told. A micro-batch that the GPU has no room for is halved, for all items, unless `halve` is
+    false: then each batch decides its own features. Raises `ValueError` without items.
     """
     if not items:
         raise ValueError("no images to embed")
+
+    def work(size: int) -> Tensor:
+        return _embed(model, items, prepare, size, device, label)
+
+    return halve_when_full(micro_batch, work) if halve else work(micro_batch)
+
+
+@torch.no_grad()
+def _embed(
+    model: nn.Module,
+    items: Sequence[Item],
+    prepare: Callable[[Sequence[Item]], Tensor],
+    micro_batch: int,
+    device: torch.device,
+    label: str | None,
+) -> Tensor:
     starts = range(0, len(items), micro_batch)
     batches = progress(starts, total=len(starts), label=label, unit="batches") if label else starts
     features = []
-    with torch.no_grad():
-        for start in batches:
-            batch = items[start : start + micro_batch]
-            images = prepare(batch)
-            images = torch.cat([images, images[-1:].expand(micro_batch - len(batch), -1, -1, -1)])
-            features.append(model(images.to(device, memory_format=torch.channels_last))[: len(batch)].float().cpu())
+    for start in batches:
+        batch = items[start : start + micro_batch]
+        images = prepare(batch)
+        images = torch.cat([images, images[-1:].expand(micro_batch - len(batch), -1, -1, -1)])
+        features.append(model(images.to(device, memory_format=torch.channels_last))[: len(batch)].float().cpu())
     return torch.cat(features)

@@ -5,18 +5,14 @@ features of all its augmented draws, in micro-batches, and then takes its optimi
 """
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,39 +22,17 @@ from diagen.augmentation import decode, evaluation
 from diagen.backbones import Backbone, embed
 from diagen.errors import InputError
 from diagen.evaluation import balanced_loss_and_accuracy
+from diagen.gpu_memory import REMEDY, tell_when_full
+from diagen.heads import Head, new_head
 from diagen.progress import progress
 from diagen.recipe import Recipe
 from diagen.sampling import draw_rows, drawing_probabilities
 from diagen.seeds import stable_seed
 from diagen.shots import ROLES, Shot
+from diagen.training_state import Epoch, TrainingState
 from diagen.views import epoch_views
 
-
-@dataclass(frozen=True)
-class Head:
-    """A linear layer: `weight` `[C, D]` and `bias` `[C]`, float32; rows are in the order of `classes`.
-
-    `statistics` are the running statistics of the backbone's BatchNorm that it was trained with; empty for its own.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    classes: tuple[str, ...]
-    statistics: dict[str, Tensor] = field(default_factory=dict)
-
-    def logits(self, features: Tensor) -> Tensor:
-        """Logits `[n, C]` of features `[n, D]`."""
-        return functional.linear(features, self.weight, self.bias)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A row of the history. Loss (nats) and accuracy in [0, 1] on validation are means of the classes' means."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
+CHECKPOINT_EVERY = 5  # epochs
 
 
 @dataclass(frozen=True)
@@ -138,15 +112,6 @@ def labels_of(class_names: Iterable[str], classes: Sequence[str], file: Path) ->
         raise InputError(f"{file}: class {error} has no guide image to learn from; draw the shots again") from None
 
 
-def new_head(classes: Sequence[str], width: int, seed: int) -> Head:
-    """An untrained layer: uniform within 1/sqrt(D), as `torch.nn.Linear` starts."""
-    generator = torch.Generator().manual_seed(seed)
-    bound = width**-0.5
-    weight = torch.empty(len(classes), width).uniform_(-bound, bound, generator=generator)
-    bias = torch.empty(len(classes)).uniform_(-bound, bound, generator=generator)
-    return Head(weight, bias, tuple(classes))
-
-
 def validation_rows(labels: Tensor, recipe: Recipe, seed: int) -> Tensor:
     """Which validation images count, rows of `labels` `[n]`: each once, or class-balanced draws with replacement."""
     if recipe.validation == "whole":
@@ -169,6 +134,7 @@ def train_head(
     micro_batch: int,
     device: torch.device,
     label: str = "training",
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`), with `labels` `[n]`.
 
@@ -176,89 +142,102 @@ def train_head(
     computes features `[m, D]` with the backbone as it then is, and labels `[m]`. `seed_parts` seed the layer, the draws
     and the augmentation. The layer of the best epoch is copied when it is reached, so that it is what the caller gets,
     whatever the later epochs do. With `batch_norm: training` the backbone is left with the statistics of that epoch.
-    Raises `InputError` when the loss isn't a number, or when BatchNorm can't be in training mode.
+    With a `checkpoint` path the state is kept there every few epochs, and an interrupted training goes on from it to
+    the same result. Raises `InputError` when a loss isn't finite, naming classes, epoch and step; when BatchNorm can't
+    be in training mode; or when the GPU has no room for a batch that can't be halved.
     """
-    generators = {
-        name: torch.Generator().manual_seed(stable_seed(*seed_parts, name))
-        for name in ("draws", "augmentation", "cutmix")
-    }
     moving = recipe.batch_norm == "training"
     if moving and recipe.batch < 2:
         raise InputError("`batch_norm: training` needs the statistics of a batch: raise `batch` to 2 or more")
     val_features, val_labels = validation[0](), validation[1]
-    head = new_head(classes, val_features.shape[1], stable_seed(*seed_parts, "layer"))
-    parameters = [head.weight.requires_grad_(), head.bias.requires_grad_()]
-    kind = torch.optim.Adam if recipe.decay == "l2" else torch.optim.AdamW
-    optimiser = kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    state = _start(classes, val_features.shape[1], recipe, seed_parts, backbone if moving else None)
+    if checkpoint:
+        state.restore(checkpoint)
     names = [classes[number] for number in labels.tolist()]
-    history: list[Epoch] = []
-    best_key, best_epoch = (float("inf"), float("inf")), 0
-    for epoch in progress(range(1, recipe.epochs + 1), total=recipe.epochs, label=label, unit="epochs"):
-        rows = draw_rows(probabilities, names, _uniforms(generators["draws"], recipe.draws))
-        views, targets = epoch_views(images, labels, rows, len(classes), recipe, generators)
-        with batch_norm.training_mode(backbone) if moving else nullcontext():
-            features = embed(
-                backbone,
-                range(recipe.draws),
-                views,
-                micro_batch=recipe.batch if moving else micro_batch,
-                device=device,
-            )
+    done, last = len(state.history), recipe.epochs
+    for epoch in progress(range(done + 1, last + 1), total=last, label=label, unit="epochs", done=done):
+        rows = draw_rows(probabilities, names, _uniforms(state.generators["draws"], recipe.draws))
+        views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators)
+        features = _train_features(backbone, views, recipe, micro_batch, device)
         train_loss = 0.0
         for step in range(recipe.iterations):
             batch = slice(step * recipe.batch, (step + 1) * recipe.batch)
-            optimiser.zero_grad()
-            loss = functional.cross_entropy(head.logits(features[batch]), targets[batch])
+            state.optimiser.zero_grad()
+            logits = state.head.logits(features[batch])
+            where = f"step {step + 1} of epoch {epoch} of {label}"
+            _require_finite(logits, targets[batch], [names[row] for row in rows[batch]], where)
+            loss = functional.cross_entropy(logits, targets[batch])
             loss.backward()
-            optimiser.step()
+            state.optimiser.step()
             train_loss += loss.item() / recipe.iterations
         if moving:
             val_features = validation[0]()
         chosen = validation_rows(val_labels, recipe, stable_seed(*seed_parts, "validation", epoch))
         with torch.no_grad():
-            logits = head.logits(val_features)[chosen]
-            val_loss, val_accuracy = balanced_loss_and_accuracy(logits, val_labels[chosen])
-        history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
+            logits = state.head.logits(val_features)[chosen]
+            truth = val_labels[chosen]
+            named = [classes[number] for number in truth.tolist()]
+            _require_finite(logits, truth, named, f"the validation of epoch {epoch} of {label}")
+            val_loss, val_accuracy = balanced_loss_and_accuracy(logits, truth)
+        state.history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
         key = (-val_accuracy, val_loss) if recipe.best == "accuracy" else (val_loss, 0.0)
-        if key < best_key:
-            best_key, best_epoch, best = key, epoch, _copy(head, backbone, recipe)
-        if recipe.patience is not None and epoch - best_epoch >= recipe.patience:
+        if key < state.best_key:
+            state.best_key, state.best_epoch, state.best = key, epoch, state.head_now()
+        if recipe.patience is not None and epoch - state.best_epoch >= recipe.patience:
             break
-    if best_epoch == 0:
-        raise InputError("the validation loss is not a number from the start: lower the learning rate")
+        if checkpoint and epoch % CHECKPOINT_EVERY == 0 and epoch < last:
+            state.save(checkpoint)
     if recipe.kept_epoch == "last":
-        best_epoch, best = len(history), _copy(head, backbone, recipe)
+        state.best_epoch, state.best = len(state.history), state.head_now()
     if moving:
-        batch_norm.load_statistics(backbone, best.statistics)
-    return Trained(best, best_epoch, tuple(history))
+        batch_norm.load_statistics(backbone, state.best.statistics)
+    return Trained(state.best, state.best_epoch, tuple(state.history))
+
+
+def _train_features(
+    backbone: Backbone, views: Callable[[Sequence[int]], Tensor], recipe: Recipe, micro_batch: int, device: torch.device
+) -> Tensor:
+    """Features `[n, D]` of the `views` of an epoch's draws; where BatchNorm is trained, in the recipe's batches."""
+    draws = range(recipe.draws)
+    if recipe.batch_norm == "frozen":
+        return embed(backbone, draws, views, micro_batch=micro_batch, device=device)
+    what = f"a batch of {recipe.batch} images, which together decide their BatchNorm"
+    with batch_norm.training_mode(backbone), tell_when_full(what, f"lower `batch`, or {REMEDY}"):
+        return embed(backbone, draws, views, micro_batch=recipe.batch, device=device, halve=False)
+
+
+def _start(
+    classes: Sequence[str],
+    width: int,
+    recipe: Recipe,
+    seed_parts: tuple[str | int, ...],
+    moving: Backbone | None,
+) -> TrainingState:
+    """A training before its first epoch."""
+    generators = {
+        name: torch.Generator().manual_seed(stable_seed(*seed_parts, name))
+        for name in ("draws", "augmentation", "cutmix")
+    }
+    head = new_head(classes, width, stable_seed(*seed_parts, "layer"))
+    kind = torch.optim.Adam if recipe.decay == "l2" else torch.optim.AdamW
+    parameters = [head.weight.requires_grad_(), head.bias.requires_grad_()]
+    optimiser = kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return TrainingState(head, optimiser, generators, moving)
+
+
+@torch.no_grad()
+def _require_finite(logits: Tensor, targets: Tensor, names: Sequence[str], where: str) -> None:
+    """Raise `InputError` when the loss of an image, each of which is of the class in `names`, isn't finite."""
+    finite = functional.cross_entropy(logits, targets, reduction="none").isfinite().tolist()
+    if not all(finite):
+        bad = sorted({name for name, good in zip(names, finite, strict=True) if not good})
+        raise InputError(
+            f"the loss of {', '.join(bad)} isn't finite in {where}; lower the `learning_rate` that it is trained with"
+        )
 
 
 def _uniforms(generator: torch.Generator, *shape: int) -> NDArray[np.float64]:
     return torch.rand(*shape, generator=generator, dtype=torch.float64).numpy()
-
-
-def _copy(head: Head, backbone: Backbone, recipe: Recipe) -> Head:
-    """The layer as it is now, with the backbone's statistics if these move."""
-    statistics = batch_norm.running_statistics(backbone) if recipe.batch_norm == "training" else {}
-    return Head(head.weight.detach().clone(), head.bias.detach().clone(), head.classes, statistics)
-
-
-def write_head(head: Head, path: Path) -> None:
-    """Write the layer as safetensors: `weight`, `bias`, any statistics, and the classes as JSON in the metadata."""
-    with atomic_path(path) as temporary:
-        save_file(
-            {"weight": head.weight.contiguous(), "bias": head.bias.contiguous(), **head.statistics},
-            temporary,
-            metadata={"classes": json.dumps(head.classes)},
-        )
-
-
-def read_head(path: Path) -> Head:
-    """Read a layer that `write_head` wrote."""
-    tensors = load_file(path)
-    with safe_open(path, framework="pt") as file:
-        classes = tuple(json.loads(file.metadata()["classes"]))
-    return Head(tensors.pop("weight"), tensors.pop("bias"), classes, tensors)
 
 
 def write_history(history: Sequence[Epoch], path: Path) -> None:

@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from diagen.config import DiffusionModel
 from diagen.errors import InputError
+from diagen.gpu_memory import tell_when_full
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,10 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
             f"models.diffusion: can't load {model.location} in diffusers' layout ({error}); "
             "the folder needs vae/, unet/, text_encoder/, tokenizer/ and scheduler/ with safetensors weights"
         ) from None
-    frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
-    for name in ("vae", "unet"):
-        frozen[name].to(memory_format=torch.channels_last)  # convolutions are faster so: decoding by a quarter
+    with tell_when_full("models.diffusion"):
+        frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
+        for name in ("vae", "unet"):
+            frozen[name].to(memory_format=torch.channels_last)  # convolutions are faster so: decoding by a quarter
     return Diffusion(
         **frozen,
         tokenizer=tokenizer,

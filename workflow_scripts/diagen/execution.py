@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import TYPE_CHECKING
 
+from diagen.devices import lease_gpu
 from diagen.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 # The libraries read these when they are imported. Models are here before a stage starts: no stage asks a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Torch then asks the driver how many GPUs there are, without starting CUDA for that.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 # A log should hold our progress lines, not their bars and advice.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
@@ -30,12 +34,15 @@ def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: boo
         )
 
 
-def prepare_torch(device: str, threads: int, shard: int | None = None) -> torch.device:
-    """Fix torch's threads, forbid nondeterministic kernels and TF32, and return the device that `device` means.
+def prepare_torch(device: str, threads: int) -> torch.device:
+    """Lease a GPU if one may be used, fix torch's threads, forbid nondeterministic kernels and TF32; tell the device.
 
-    Threads are set from the configuration and not from the cores that were granted, because another number of
-    threads rounds differently. Shards take the GPUs in turn. Raises `InputError` when the device is not there.
+    To be called before torch is imported: CUDA sees the leased GPU alone, if it hasn't started yet. Threads are set
+    from the configuration and not from the cores that were granted, because another number of threads rounds
+    differently.
+    Raises `InputError` when the device is not there.
     """
+    lease = lease_gpu() if device in ("auto", "cuda") else None
     import torch  # here, so that `--help` doesn't wait for it
 
     torch.set_num_threads(threads)
@@ -43,11 +50,21 @@ def prepare_torch(device: str, threads: int, shard: int | None = None) -> torch.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = find_device(device)
+    if lease and kind != "cuda":  # this torch can't use it, others may
+        lease.release()
+    if device == "auto" and kind == "cpu":
+        print("on the CPU: torch finds no GPU here", file=sys.stderr, flush=True)
+    return torch.device(kind)
+
+
+def find_device(device: str) -> str:
+    """The kind of device (`cuda`, `mps` or `cpu`) that `device` means here. Raises `InputError` when it isn't there."""
+    import torch
+
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
-        device = next(name for name in ("cuda", "mps", "cpu") if available[name])
+        return next(name for name in available if available[name])
     if not available[device]:
         raise InputError(f"execution.device is `{device}`, but torch finds no such device here; use `auto` or `cpu`")
-    if device == "cuda" and shard is not None:
-        return torch.device("cuda", shard % torch.cuda.device_count())
-    return torch.device(device)
+    return device

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from diagen.atomic import atomic_path
@@ -15,12 +17,14 @@ from diagen.config.programs import GenerateImagesSettings
 from diagen.datasets import load_image
 from diagen.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenise
 from diagen.errors import InputError
+from diagen.gpu_memory import halve_when_full
 from diagen.manifest import ManifestRow, write_manifest
 from diagen.plan import PlanRow
 from diagen.progress import progress
 from diagen.pseudo_words import pseudo_word
 from diagen.seeds import stable_hash
 
+MICRO_BATCH = "micro_batch"  # the key of that text in the images' files
 WRITERS = 2  # threads that encode PNGs beside the next forward pass
 
 
@@ -102,15 +106,32 @@ def generate(
     """Generate the images of `rows` (plan row, file name) into `store`, each written whole or not at all.
 
     `words` holds the clean word [vectors, width] of each class, where words were learned. Rows of different guides and
-    classes share passes of the fixed size `micro_batch`; what an image draws depends on its own seeds alone.
+    classes share passes of the fixed size `micro_batch`; what an image draws depends on its own seeds alone. When the
+    GPU's memory runs out, the images that are left are made with half of it; each tells its own.
     """
+    halve_when_full(
+        micro_batch,
+        lambda size: _generate(
+            diffusion, [(row, name) for row, name in rows if not (store / name).is_file()], words, settings, store, size
+        ),
+    )
+
+
+def _generate(
+    diffusion: Diffusion,
+    rows: Sequence[tuple[PlanRow, str]],
+    words: Mapping[str, Tensor],
+    settings: GenerateImagesSettings,
+    store: Path,
+    micro_batch: int,
+) -> None:
     posteriors = _guide_posteriors(diffusion, [row for row, _ in rows], micro_batch)
     writes: list[Future[None]] = []
     with ThreadPoolExecutor(WRITERS) as writers:
         images = _images(diffusion, [row for row, _ in rows], posteriors, words, settings, micro_batch)
         counted = progress(images, total=len(rows), label="generating", unit="images")
         for image, (_, name) in zip(counted, rows, strict=True):
-            writes.append(writers.submit(_write_png, image, store / name))
+            writes.append(writers.submit(_write_png, image, store / name, micro_batch))
     for write in writes:
         write.result()
 
@@ -219,26 +240,44 @@ def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch
     return {digest: Posterior(*parts) for digest, *parts in zip(paths, means, deviations, sizes, strict=True)}
 
 
-def _write_png(image: Image.Image, path: Path) -> None:
+def _write_png(image: Image.Image, path: Path, micro_batch: int) -> None:
+    """Write an image, with the micro-batch that it was made in as a text in its file."""
+    told = PngInfo()
+    told.add_text(MICRO_BATCH, str(micro_batch))
     with atomic_path(path) as temporary:
         # Level 1 is three times as fast as the default and as lossless.
-        image.save(temporary, format="PNG", compress_level=1)
+        image.save(temporary, format="PNG", compress_level=1, pnginfo=told)
+
+
+def _read_micro_batch(content: bytes, path: Path) -> int:
+    """The micro-batch that an image's file tells."""
+    try:
+        with Image.open(BytesIO(content), formats=["PNG"]) as image:
+            return int(image.info[MICRO_BATCH])
+    except (OSError, KeyError, ValueError):
+        raise InputError(f"{path} isn't as generate_images wrote it; remove it and run again") from None
 
 
 def write_manifest_of(rows: Sequence[PlanRow], names: Sequence[str], store: Path, path: Path) -> None:
-    """Write the manifest of the planned images, all of which lie in `store`."""
-    manifest = [
-        ManifestRow(
-            file_name=name,
-            class_name=row.class_name,
-            guide=row.guide,
-            number=row.number,
-            prompt=row.prompt,
-            noise_level=row.noise_level,
-            noise_seed=row.noise_seed,
-            image_seed=row.image_seed,
-            sha256=hashlib.sha256((store / name).read_bytes()).hexdigest(),
+    """Write the manifest of the planned images, all of which lie in `store`.
+
+    Raises `InputError` when a file there isn't one that `generate` wrote.
+    """
+    manifest = []
+    for row, name in zip(rows, names, strict=True):
+        content = (store / name).read_bytes()
+        manifest.append(
+            ManifestRow(
+                file_name=name,
+                class_name=row.class_name,
+                guide=row.guide,
+                number=row.number,
+                prompt=row.prompt,
+                noise_level=row.noise_level,
+                noise_seed=row.noise_seed,
+                image_seed=row.image_seed,
+                sha256=hashlib.sha256(content).hexdigest(),
+                micro_batch=_read_micro_batch(content, store / name),
+            )
         )
-        for row, name in zip(rows, names, strict=True)
-    ]
     write_manifest(manifest, path)

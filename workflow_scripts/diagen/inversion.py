@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from diagen.atomic import atomic_path
@@ -25,8 +25,10 @@ from diagen.diffusion import (
     tokenise,
     word_vectors,
 )
+from diagen.gpu_memory import halve_when_full
 from diagen.progress import progress
 from diagen.pseudo_words import pseudo_word
+from diagen.saved_state import load_state, optimiser_tensors, restore_optimiser, save_state
 from diagen.seeds import stable_seed
 
 # The object templates of the Textual Inversion paper, used by DA-Fusion and DIAGen.
@@ -108,7 +110,7 @@ def encode_class(
     size = diffusion.image_size
     tensors = [image_to_tensor(square(image, crop), size, Image.Resampling.BICUBIC) for image in images]
     both = [view for tensor in tensors for view in (tensor, tensor.flip(-1))]
-    mean, deviation = encode_posteriors(diffusion, both, micro_batch)
+    mean, deviation = halve_when_full(micro_batch, lambda size: encode_posteriors(diffusion, both, size))
     return ClassImages(class_name, seed_parts, mean.unflatten(0, (-1, 2)), deviation.unflatten(0, (-1, 2)))
 
 
@@ -129,7 +131,7 @@ def learn_words(
     )
     tail = max(1, settings.steps // 10)
     tail_loss = torch.zeros(len(classes))
-    first = _restore(checkpoint, words, optimiser, tail_loss)
+    first = _restore(checkpoint, words, optimiser, tail_loss) if checkpoint else 0
     steps = range(first, settings.steps)
     for step in progress(steps, total=settings.steps, done=first, label="learning words", unit="steps"):
         losses = class_losses(diffusion, classes, words, settings, step)
@@ -211,33 +213,20 @@ def _require_finite(losses: Tensor, classes: Sequence[ClassImages], step: int) -
 
 
 def _save(path: Path, words: Tensor, optimiser: torch.optim.AdamW, tail_loss: Tensor, step: int) -> None:
-    state = optimiser.state[words]
-    tensors = {
-        "words": words.detach(),
-        "exp_avg": state["exp_avg"],
-        "exp_avg_sq": state["exp_avg_sq"],
-        "tail_loss": tail_loss,
-        "step": torch.tensor(step),
-    }
-    with atomic_path(path) as temporary:
-        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+    save_state(path, {"words": words, "tail_loss": tail_loss, **optimiser_tensors(optimiser)}, {"step": step})
 
 
-def _restore(path: Path | None, words: Tensor, optimiser: torch.optim.AdamW, tail_loss: Tensor) -> int:
-    """Take up a checkpoint, if there is one. Returns the number of steps already done."""
-    if path is None or not path.is_file():
+def _restore(path: Path, words: Tensor, optimiser: torch.optim.AdamW, tail_loss: Tensor) -> int:
+    """Take up a checkpoint, if there is a whole one. Returns the number of steps already done."""
+    saved = load_state(path)
+    if saved is None:
         return 0
-    saved = load_file(path)
-    step = int(saved["step"])
+    tensors, values = saved
     with torch.no_grad():
-        words.copy_(saved["words"])
-        tail_loss.copy_(saved["tail_loss"])
-    optimiser.state[words] = {
-        "step": torch.tensor(float(step)),
-        "exp_avg": saved["exp_avg"].to(words.device),
-        "exp_avg_sq": saved["exp_avg_sq"].to(words.device),
-    }
-    return step
+        words.copy_(tensors["words"])
+        tail_loss.copy_(tensors["tail_loss"])
+    restore_optimiser(optimiser, tensors)
+    return values["step"]
 
 
 def write_words(words: Sequence[LearnedWord], path: Path) -> None:

@@ -18,12 +18,17 @@ COLUMNS = (
     "noise_seed",
     "image_seed",
     "sha256",
+    "micro_batch",
 )
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """A synthetic image: `file_name` is relative to the store, `sha256` is that of its PNG file."""
+    """A synthetic image: `file_name` is relative to the store, `sha256` is that of its PNG file.
+
+    `micro_batch` is the number of images in the forward passes that it was made in. With the settings of its generator
+    it decides the file's bytes on one type of machine.
+    """
 
     file_name: str
     class_name: str
@@ -34,6 +39,7 @@ class ManifestRow:
     noise_seed: int
     image_seed: int
     sha256: str
+    micro_batch: int
 
 
 def write_manifest(rows: Iterable[ManifestRow], path: Path) -> None:
@@ -62,6 +68,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
                 int(row["noise_seed"]),
                 int(row["image_seed"]),
                 row["sha256"],
+                int(row["micro_batch"]),
             )
             for row in reader
         ]

@@ -15,9 +15,10 @@ from diagen.config import Config, DrawnWorld
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, ModelSource
 from diagen.config.relations import missing_files
 from diagen.datasets import ADAPTERS, images_needed, read_images
+from diagen.devices import visible_gpus
 from diagen.diffusion import load_diffusion
 from diagen.errors import InputError
-from diagen.execution import prepare_torch
+from diagen.execution import find_device
 from diagen.operations import DINOV2, PAPERS_BACKBONE, PAPERS_DIFFUSION, DiffusionOperations, count, count_diffusion
 
 PROBLEMS_SHOWN = 30
@@ -194,29 +195,30 @@ def _with_key(name: str, sentence: str) -> str:
 # ---------------------------------------------------------------- machine
 
 
-def check_device(config: Config, gpus: int, report: Report) -> str:
-    """The kind of device that time is reckoned for; warns when Snakemake's cap on GPUs isn't their number.
+def check_device(config: Config, cap: int, report: Report) -> str:
+    """The kind of device that time is reckoned for; warns when Snakemake's `cap` on GPUs isn't the number to be leased.
 
     Where a GPU may be taken and there is none here, as on the login node of a cluster, that is still a GPU.
     """
-    seen = torch.cuda.device_count()
+    gpus = visible_gpus()
     try:
-        kind = prepare_torch(config.execution.device, config.execution.torch_threads).type
+        kind = find_device(config.execution.device)
     except InputError as error:
         report.problems.append(str(error))
         return "cuda"
-    names = ", ".join(torch.cuda.get_device_name(number) for number in range(seen)) if kind == "cuda" else ""
+    names = ", ".join(gpu.model or gpu.identity for gpu in gpus) if kind == "cuda" else ""
     report.facts.append(f"device         {kind}{': ' if names else ''}{names}")
-    if kind == "cuda" and gpus != seen:
-        cap = f"is {gpus}" if gpus >= 0 else "isn't set"
+    if kind == "cuda" and gpus and cap != len(gpus):
+        found = "is 1 GPU" if len(gpus) == 1 else f"are {len(gpus)} GPUs"
         report.warnings.append(
-            f"there are {seen} GPUs, but the cap on `gpu` {cap}: run with `--resources gpu={seen}` to use them all, "
-            "one job each"
+            f"there {found}, but the cap on `gpu` {f'is {cap}' if cap >= 0 else 'is not set'}: run with "
+            f"`--resources gpu={len(gpus)}` to use each for one job at a time"
         )
     if kind == "cpu" and config.execution.device == "auto":
+        found = f"torch finds none of the {len(gpus)} GPUs that are here" if gpus else "there is no GPU here"
         report.warnings.append(
-            "there is no GPU here, so that on this machine everything would run on the CPU; the hours are those of one "
-            "that has a GPU"
+            f"{found}, so that on this machine everything would run on the CPU; the hours are those of one that has a "
+            "GPU"
         )
         return "cuda"
     return kind

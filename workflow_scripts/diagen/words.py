@@ -10,6 +10,7 @@ from diagen.config import DiffusionModel
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.datasets import load_image
 from diagen.diffusion import load_diffusion
+from diagen.gpu_memory import REMEDY, tell_when_full
 from diagen.inversion import encode_class, learn_words, read_learned_words, write_words
 from diagen.seeds import stable_hash
 from diagen.shots import Shot
@@ -64,7 +65,10 @@ def learn_group(
     device: torch.device,
     micro_batch: int,
 ) -> None:
-    """Learn the words of a group into `path`, unless they are there; an interrupted run goes on from its checkpoint."""
+    """Learn the words of a group into `path`, unless they are there; an interrupted run goes on from its checkpoint.
+
+    Raises `InputError` when the GPU's memory runs out.
+    """
     if path.is_file():
         return
     # The weights stay float32 while words are learned, whatever precision images are generated in.
@@ -82,7 +86,9 @@ def learn_group(
         for item in group
     ]
     checkpoint = path.parents[1] / "checkpoints" / path.name
-    words = learn_words(diffusion, classes, settings.embedding, checkpoint)
+    # The words of a cell share one shape, which decides their rounding; it isn't changed in the middle.
+    with tell_when_full(f"{len(group)} words at once", f"lower `execution.words_together`, or {REMEDY}"):
+        words = learn_words(diffusion, classes, settings.embedding, checkpoint)
     write_words(list({word.class_name: word for word in words}.values()), path)
     checkpoint.unlink(missing_ok=True)
 

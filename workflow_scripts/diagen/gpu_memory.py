@@ -1,0 +1,41 @@
+"""What to do when a GPU's memory runs out: halve the micro-batch in place or, where that can't be, say what helps."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from diagen.errors import InputError
+
+Result = TypeVar("Result")
+
+REMEDY = "free its memory (`nvidia-smi` tells who has it), take a larger GPU, or the CPU with `execution.device: cpu`"
+
+
+@contextmanager
+def tell_when_full(what: str, remedy: str = REMEDY) -> Iterator[None]:
+    """Inside, memory that runs out is an `InputError`: the GPU has no room for `what`."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise InputError(f"the GPU has no room for {what}: {remedy}") from None
+
+
+def halve_when_full(micro_batch: int, work: Callable[[int], Result]) -> Result:
+    """`work(micro_batch)`, begun again with half of it whenever the GPU's memory runs out; tells so on standard error.
+
+    As it begins again, the result has nothing of the larger micro-batch in it: it is that of a run with the smaller
+    one, to the bit. Raises `InputError` when there is no room for a single image.
+    """
+    while micro_batch > 1:
+        try:
+            return work(micro_batch)
+        except torch.OutOfMemoryError:
+            micro_batch //= 2
+        # Out here the error is gone, and with it the tensors that its frames held.
+        torch.cuda.empty_cache()
+        print(f"out of GPU memory: going on with a micro-batch of {micro_batch}", file=sys.stderr, flush=True)
+    with tell_when_full("a single image"):
+        return work(micro_batch)
