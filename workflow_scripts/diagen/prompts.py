@@ -220,8 +220,8 @@ def collect(
             return list(found.values())[:wanted]
     raise InputError(
         f"class `{class_name}`: {attempts} calls of the language model gave {len(found)} distinct valid "
-        f"prompts of the {wanted} asked for; raise `attempts`, `max_tokens` or `temperature` of the prompt "
-        f"set, lower its `per_class`, or change the instruction {instruction}"
+        f"prompts of the {wanted} asked for; raise `attempts`, `max_tokens` or `temperature` of the prompt set or the "
+        f"`context` of `models.llama`, lower its `per_class`, or change the instruction {instruction}"
     )
 
 
