@@ -52,11 +52,15 @@ def read_config(config, file):
 
 def with_checksums(named):
     """The configuration in which models that are here have the hash of their files: other weights, other results."""
-    hashes = {
-        name: model.model_copy(update={"sha256": checksum(model.location, Path(STORE) / "checksums.json")})
-        for name, model in named.models.sources().items()
-        if model.sha256 is None and model.location.exists()
-    }
+    memory = Path(STORE) / "checksums.json"
+    try:
+        hashes = {
+            name: model.model_copy(update={"sha256": checksum(model.location, memory)})
+            for name, model in named.models.sources().items()
+            if model.sha256 is None and model.location.exists()
+        }
+    except OSError as error:
+        raise WorkflowError(f"{error.filename}: {error.strerror}; it belongs to a model of the configuration") from None
     return named.model_copy(update={"models": named.models.model_copy(update=hashes)})
 
 

@@ -18,7 +18,7 @@ for name, world in CONFIG.datasets.items():
                 runtime=10,
             params:
                 root=subpath(output[0], parent=True),
-                classes=",".join(world.classes).replace("_", " "),
+                classes=lambda wildcards, world=world: ",".join(world.classes).replace("_", " "),
                 numbers=(
                     f"--seed {world.seed} --train-val {world.train_val_per_class} --test {world.test_per_class}"
                     f" --test-uncommon {world.test_uncommon_per_class}"
@@ -28,8 +28,8 @@ for name, world in CONFIG.datasets.items():
                     (Path(workflow.basedir), Path(workflow.basedir) / "workflow_scripts"),
                 ),
             shell:
-                'python "$DIAGEN"/demo/draw_dataset.py --output {params.root:q}'
-                " --classes {params.classes:q} {params.numbers} 2>&1 | tee {log}"
+                'python "$DIAGEN"/demo/draw_dataset.py --output={params.root:q}'
+                " --classes={params.classes:q} {params.numbers} 2>&1 | tee {log}"
 
 
 rule index_dataset:

@@ -18,7 +18,7 @@ rule extract_features:
         torch_threads=EXECUTION.torch_threads,
         micro_batch=micro_batch,
     params:
-        settings=settings("ExtractFeatures", features=CONFIG.models.features),
+        settings=lambda wildcards: settings("ExtractFeatures", features=CONFIG.models.features),
         code=code("extract_features"),
         root=lambda wildcards: STORE,
     shell:
@@ -37,7 +37,7 @@ use rule extract_features as extract_real_features with:
     benchmark:
         "<benchmarks>/extract_features/{dataset}/real.jsonl"
     params:
-        settings=settings("ExtractFeatures", features=CONFIG.models.features),
+        settings=lambda wildcards: settings("ExtractFeatures", features=CONFIG.models.features),
         code=code("extract_features"),
         root=lambda wildcards: ".",
 

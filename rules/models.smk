@@ -30,7 +30,7 @@ rule download_models:
         runtime=240,
     params:
         # Without the hashes of what is here: only a hash that the user named must hold.
-        settings=settings("DownloadModels", models=NAMED.models),
+        settings=lambda wildcards: settings("DownloadModels", models=NAMED.models),
         code=code("download_models"),
     shell:
         'python "$DIAGEN"/workflow_scripts/download_models.py --settings {params.settings:q} 2>&1 | tee {log}'
@@ -46,7 +46,7 @@ rule preflight:
         mem_mb=12_000,
         runtime=10,
     params:
-        name=", ".join(os.path.relpath(file) for file in workflow.configfiles),
+        name=lambda wildcards: ", ".join(os.path.relpath(file) for file in workflow.configfiles),
         folder=f"results/{CONFIG.experiment}/logs/preflight",
         gpus=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else -1,
         results=f"results/{CONFIG.experiment}",

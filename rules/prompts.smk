@@ -23,5 +23,5 @@ rule write_prompts:
         ),
         code=code("write_prompts"),
     shell:
-        'python "$DIAGEN"/workflow_scripts/write_prompts.py {input.images} {input.files:q} --settings {params.settings:q}'
-        " --torch-threads {resources.torch_threads} --output {output} 2>&1 | tee {log}"
+        'python "$DIAGEN"/workflow_scripts/write_prompts.py --settings {params.settings:q}'
+        " --torch-threads {resources.torch_threads} --output {output} -- {input.images} {input.files:q} 2>&1 | tee {log}"

@@ -12,8 +12,8 @@ import pytest
 from diagen.diversity_page import diversity_page
 from diagen.figures import plot_accuracy, save_figure
 from diagen.statistics import ACCURACY, DIVERSITY
+from tests.browser import CHROMIUM, open_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the report in")
 
 SNAKEFILE = """
@@ -30,17 +30,6 @@ rule all:
     shell:
         "touch {{output}}"
 """
-
-
-def open_page(page: Path, profile: Path) -> tuple[str, list[str]]:
-    """The document after its scripts ran, and the errors on the browser's console."""
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-    options = [f"--user-data-dir={profile}", "--virtual-time-budget=4000"]
-    result = subprocess.run(
-        [*command, *options, page.as_uri()], capture_output=True, text=True, timeout=300, check=True
-    )
-    console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
-    return result.stdout, [line for line in console if re.search(r"error|violat|refused|failed", line, re.IGNORECASE)]
 
 
 @pytest.fixture(scope="module")

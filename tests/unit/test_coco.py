@@ -168,8 +168,18 @@ def test_a_path_out_of_the_dataset_is_told(coco: Path) -> None:
 
 def test_category_names_that_can_t_be_used_are_told(coco: Path) -> None:
     for file in (coco / "annotations").iterdir():
-        file.write_text(file.read_text().replace('"hot dog"', '"salt/pepper"'))
-    assert "the category `salt/pepper` in" in complaint(block(coco))
+        file.write_text(file.read_text().replace('"hot dog"', '"hot\\u202edog"'))
+    text = complaint(block(coco))
+    assert "the category `hot" in text and "the character '\\u202e'" in text
+
+
+@pytest.mark.parametrize("name", ["\\u0000.jpg", "\\ud800.jpg", "a\\rb.jpg"])
+def test_file_names_that_no_file_can_have_are_told(coco: Path, name: str) -> None:
+    file = coco / "annotations/instances_val2017.json"
+    content = json.loads(file.read_text())
+    content["images"][0]["file_name"] = json.loads(f'"{name}"')
+    file.write_text(json.dumps(content))
+    assert f"no file has the name '{ascii(json.loads(chr(34) + name + chr(34)))[1:-1]}'" in complaint(block(coco))
 
 
 def test_validation_images_belong_to_the_real_set_of_train_val(coco: Path, tmp_path: Path) -> None:

@@ -77,5 +77,5 @@ def test_pairs_are_shown_once_and_texts_escaped(files: list[str]) -> None:
     page = dataset_page("world", rows({("test", "cup"): 1}), [], leaks(files), 0.05)
     assert page.count("<figure>") == 2 and page.count("data:image/png;base64,") == 4
     assert page.index("exact copy") < page.index("no duplicate</b>")
-    assert "&lt;0&gt; [é].png (pine_tree)" in page and "<0>" not in page
+    assert "&lt;0&gt; [é].png</bdi> (<bdi>pine_tree</bdi>)" in page and "<0>" not in page
     assert not re.search(r'(src|href)="(?!data:)', page)

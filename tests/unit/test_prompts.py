@@ -11,6 +11,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from diagen.config import LlamaModel, LlamaPrompts
+from diagen.datasets.names import class_label, class_problems
 from diagen.errors import InputError
 from diagen.prompts import (
     PromptRow,
@@ -31,7 +32,9 @@ ROOT = Path(__file__).parents[2]
 TRAINED = ROOT / "demo/models/llama.gguf"
 TEMPLATE = "Write {num_prompts} sentences about a {class_name}."
 HOSTILE = ('say "hi"', "back\\slash", "two\nlines", "a]b[c", "C++", "naïve café", "<|im_end|>", 'x" | "y', "root ::= a")
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="_"), min_size=1, max_size=20).filter(class_words)
+NAMES = (
+    st.text(min_size=1, max_size=20).filter(lambda name: not class_problems({class_label(name): ""})).map(class_label)
+)
 
 
 def settings(**changes: Any) -> LlamaPrompts:
@@ -82,7 +85,7 @@ def test_names_are_matched_as_whole_words() -> None:
 @given(NAMES)
 def test_any_name_can_be_replaced(name: str) -> None:
     prompt = f"a photo of a {class_words(name)} here"
-    if name.casefold() not in ("here", "a"):
+    if class_words(name).casefold() not in ("here", "a"):
         assert to_pseudo_word(prompt, name) == f"a photo of a {pseudo_word(name)} here"
         assert " " not in pseudo_word(name)
 

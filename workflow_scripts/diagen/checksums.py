@@ -100,13 +100,22 @@ def _hash_files(path: Path, memory: Path | None) -> dict[str, str]:
 
 def _remembered(files: dict[str, Path], memory: Path) -> dict[str, str]:
     """Hashes of the files by name, read anew only where `memory` has none for the file's size and time of change."""
-    known = json.loads(memory.read_text("utf-8")) if memory.is_file() else {}
+    known = _recall(memory)
     keys = {name: f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" for name, file in files.items()}
     new = {key: _sha256(files[name]) for name, key in keys.items() if key not in known}
     if new:
         with atomic_path(memory) as temporary:
             temporary.write_text(json.dumps(known | new, indent=1, sort_keys=True), "utf-8")
     return {name: (known | new)[key] for name, key in keys.items()}
+
+
+def _recall(memory: Path) -> dict[str, str]:
+    """What the JSON file `memory` keeps; nothing where it isn't there or damaged, since all of it can be read anew."""
+    try:
+        known = json.loads(memory.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _sha256(file: Path) -> str:

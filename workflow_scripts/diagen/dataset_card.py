@@ -1,6 +1,7 @@
 """The card (README.md) of an exported dataset: what is in it, how it was made, and what its licence hangs on."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -99,11 +100,17 @@ def _models(settings: ExportDatasetSettings) -> list[str]:
         "backbone of the classifier that weighed the images": settings.backbone,
     }
     return [
-        f"- {part}: `{model.path or model.repository}`, "
+        f"- {part}: {_code(model.path or model.repository)}, "
         + (f"revision `{model.revision}`" if model.revision else f"SHA-256 `{model.sha256}`")
         for part, model in parts.items()
         if model is not None
     ]
+
+
+def _code(text: str) -> str:
+    """A text between so many backticks that none of its own ends it."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
 
 
 def _cell(text: str) -> str:

@@ -25,7 +25,7 @@ KINDS = {"exact": "exact copy", "near": "near-duplicate", "apart": "no duplicate
 _STYLE = """
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .3rem 0 1rem; }
 th { font-weight: 500; text-align: right; padding: .25rem .6rem; }
-th[scope=row], th.text { text-align: left; padding-left: 0; }
+th[scope=row], th.text { text-align: left; padding-left: 0; max-width: 40rem; overflow-wrap: anywhere; }
 thead th { color: var(--faint); border-bottom: 1px solid var(--line); }
 td { text-align: right; padding: .25rem .6rem; }
 tfoot th, tfoot td { border-top: 1px solid var(--line); }
@@ -86,8 +86,8 @@ the {{ cells }} cell{{ "s" if cells != 1 }} (seed and shots), with the largest i
 <figure>
 <div><img src="{{ left }}" alt="{{ twin.path }}"><img src="{{ right }}" alt="{{ twin.twin_path }}"></div>
 <figcaption><b{% if twin.kind != "apart" %} class="found"{% endif %}>{{ kinds[twin.kind] }}</b>,
-{{ "%.3f" | format(twin.distance) }} apart<br>{{ twin.path }} ({{ twin.class_name }})<br>
-{{ twin.twin_path }} ({{ twin.twin_class }})</figcaption>
+{{ "%.3f" | format(twin.distance) }} apart<br><bdi>{{ twin.path }}</bdi> (<bdi>{{ twin.class_name }}</bdi>)<br>
+<bdi>{{ twin.twin_path }}</bdi> (<bdi>{{ twin.twin_class }}</bdi>)</figcaption>
 </figure>
 {% endfor %}
 </div>

@@ -120,7 +120,7 @@ def tokenise(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[s
             if number:
                 row_ids += [tokenizer.eos_token_id] * vectors  # any id will do: the slots overwrite its vector
                 row_slots += range(vectors)
-            piece_ids = tokenizer(piece, add_special_tokens=False).input_ids if piece.strip() else []
+            piece_ids = _token_ids(tokenizer, piece) if piece.strip() else []
             row_ids += piece_ids
             row_slots += [-1] * len(piece_ids)
         if word in prompt and vectors - 1 not in row_slots[: length - 1]:
@@ -130,6 +130,11 @@ def tokenise(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[s
         ids[row, : len(row_ids)] = torch.tensor(row_ids)
         slots[row, : len(row_slots)] = torch.tensor(row_slots)
     return TokenisedPrompts(ids, slots)
+
+
+def _token_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
+    """The ids of a text as it stands: `<|endoftext|>` in it is a word like others and ends nothing."""
+    return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
 
 
 def encode_prompts(diffusion: Diffusion, prompts: TokenisedPrompts, words: Tensor) -> Tensor:
@@ -155,7 +160,7 @@ def word_vectors(diffusion: Diffusion, text: str) -> Tensor:
 
     Raises `InputError` when `text` has no token.
     """
-    ids = diffusion.tokenizer(text, add_special_tokens=False).input_ids
+    ids = _token_ids(diffusion.tokenizer, text)
     if not ids:
         raise InputError(f"embeddings.initializer: {text!r} has no token in this model's vocabulary; use a word of it")
     return diffusion.text_encoder.get_input_embeddings().weight[ids].detach().float().cpu()

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable
 
+from diagen.letters import visible
+
 
 class InputError(Exception):
     """Something that a user gave can't be used. The text names the file, what is wrong, and the remedy."""
@@ -16,11 +18,14 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"error: {error.filename}: {error.strerror}; check the path and its permissions", file=sys.stderr)
+        print(
+            f"error: {visible(str(error.filename))}: {error.strerror}; check the path and its permissions",
+            file=sys.stderr,
+        )
     else:
         return
     sys.exit(2)

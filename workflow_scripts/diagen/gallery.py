@@ -51,7 +51,7 @@ images of its guide image; equal shares would fill {{ "%.0f" | format(100 * equa
 {% for picture in pictures %}
 <figure>
 <img class="{{ picture.kind }}" src="{{ picture.uri }}" alt="{{ picture.prompt }}">
-<figcaption>{{ picture.prompt }}
+<figcaption><bdi>{{ picture.prompt }}</bdi>
 <span class="facts">noise {{ picture.noise_level }}</span>
 {% if picture.weight is not none %}
 <span class="facts">weight {{ "%.2f" | format(picture.weight) }}</span>

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 _FRAME = """<!doctype html>
 <html lang="en">
@@ -15,6 +16,7 @@ _FRAME = """<!doctype html>
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem; max-width: 76rem; background: #fff; color: var(--ink);
   font: 15px/1.5 system-ui, "Liberation Sans", "DejaVu Sans", sans-serif; }
+h1, h2 { overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; font-weight: 600; margin: 0 0 .3rem; }
 h2 { font-size: 1.1rem; font-weight: 600; margin: 2.2rem 0 .5rem; }
 p { max-width: 46rem; margin: .4rem 0; }
@@ -34,4 +36,4 @@ def render(title: str, style: str, body: str, **values: Any) -> str:
     """A self-contained page: `body` is a jinja2 template for `values`, `style` is CSS. All values are escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_FRAME.replace("{% block body %}{% endblock %}", body))
-    return template.render(title=title, style=style, **values)
+    return template.render(title=title, style=Markup(style), **values)

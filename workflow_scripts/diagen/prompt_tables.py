@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,7 +56,8 @@ def _rows(path: Path, problems: list[str]) -> Iterator[tuple[int, str, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path} is no UTF-8 text; save it as CSV in UTF-8") from None
-    reader = csv.DictReader(text.splitlines(keepends=True))
+    # Lines end as files of text have them: not at U+2028 and the like, which a prompt may hold.
+    reader = csv.DictReader(io.StringIO(text))
     try:
         missing = [column for column in NEEDED if column not in (reader.fieldnames or ())]
         if missing:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from diagen.atomic import atomic_path
 from diagen.config import ComposedPrompts, LlamaModel, LlamaPrompts
 from diagen.errors import InputError
+from diagen.letters import CONTROL
 from diagen.progress import progress
 from diagen.pseudo_words import class_words, pseudo_word
 from diagen.seeds import stable_seed
@@ -26,6 +27,7 @@ COLUMNS = ("class", "number", "prompt")
 PLACEHOLDERS = {"num_prompts", "class_name"}
 ADJECTIVES = 3  # words at most before the class name
 SETTING_WORDS = 10  # words at most after it
+LONGEST = 5_000  # letters of a prompt from anywhere
 STEM = re.compile(r"a photo of an? ", re.IGNORECASE)
 ENDINGS_CUT = frozenset("a an the in on at of by with under over near from to and or during through behind".split())
 """Words that no sentence ends with: the grammar's bound cut this one short."""
@@ -48,16 +50,33 @@ class PromptRow:
 def to_pseudo_word(prompt: str, class_name: str) -> str:
     """The prompt with the class's pseudo-word in place of its name.
 
-    Raises `InputError` unless the name is there exactly once, as whole words, in any case.
+    Raises `InputError` unless the name is there exactly once, as whole words, in any case, and for what no prompt can
+    hold: control characters, the pseudo-word itself, or more letters than a table's reader takes.
     """
-    places = _mentions(prompt, class_name)
-    if len(places) != 1:
-        raise InputError(
-            f"the prompt `{prompt}` holds `{class_words(class_name)}` {len(places)} times; "
+    problem = _problem(prompt, class_name)
+    if problem is not None:
+        raise InputError(problem)
+    ((start, end),) = _mentions(prompt, class_name)
+    return prompt[:start] + pseudo_word(class_name) + prompt[end:]
+
+
+def _problem(prompt: str, class_name: str) -> str | None:
+    """Why the class's pseudo-word can't be put into the prompt, as a sentence with the remedy."""
+    if len(prompt) > LONGEST:
+        return f"the prompt `{prompt[:80]}...` has {len(prompt)} letters; {LONGEST} are possible, and fewer are read"
+    if CONTROL.search(prompt):
+        return f"the prompt `{prompt}` holds control characters; remove them"
+    if pseudo_word(class_name) in prompt:
+        return (
+            f"the prompt `{prompt}` holds `{pseudo_word(class_name)}`, the learned word; write the class name instead"
+        )
+    mentions = len(_mentions(prompt, class_name))
+    if mentions != 1:
+        return (
+            f"the prompt `{prompt}` holds `{class_words(class_name)}` {mentions} times; "
             "a prompt must hold its class name exactly once"
         )
-    start, end = places[0]
-    return prompt[:start] + pseudo_word(class_name) + prompt[end:]
+    return None
 
 
 def is_valid(prompt: str, class_name: str) -> bool:
@@ -68,7 +87,7 @@ def is_valid(prompt: str, class_name: str) -> bool:
     return (
         STEM.match(prompt) is not None
         and prompt == with_article(prompt)
-        and len(_mentions(prompt, class_name)) == 1
+        and _problem(prompt, class_name) is None
         and len(words) <= longest
         and words[-1] not in ENDINGS_CUT
     )
@@ -201,8 +220,8 @@ def collect(
             return list(found.values())[:wanted]
     raise InputError(
         f"class `{class_name}`: {attempts} calls of the language model gave {len(found)} distinct valid "
-        f"prompts of the {wanted} asked for; raise `attempts`, `max_tokens` or `temperature` of the prompt "
-        f"set, lower its `per_class`, or change the instruction {instruction}"
+        f"prompts of the {wanted} asked for; raise `attempts`, `max_tokens` or `temperature` of the prompt set or the "
+        f"`context` of `models.llama`, lower its `per_class`, or change the instruction {instruction}"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from diagen.config.base import Block, BlockName, PositiveFloat, PositiveInt, Probability, Seed
+from diagen.config.base import Block, BlockName, NaturalInt, PositiveFloat, PositiveInt, Probability, Seed
 from diagen.config.datasets import Dataset, Leakage
 from diagen.config.models import Models
 from diagen.config.prompt_sets import PromptSet
@@ -148,9 +148,8 @@ class Weighting(Block):
     """How a synthetic image's weight follows from the guide classifier's confidence (section 3.4, eq. 2)."""
 
     guide: BlockName = Field(description="The guide block that scores the images.")
-    views: int = Field(
+    views: NaturalInt = Field(
         0,
-        ge=0,
         description="The confidence q is the mean over this many randomly augmented views of the image (published "
         "code: 5); 0 takes the plain image (paper).",
     )

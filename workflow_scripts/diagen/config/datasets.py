@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from diagen.config.base import Block, PositiveInt, Seed
+from diagen.config.base import Block, FilePath, PlannedPath, PositiveInt, Seed
 
 Split = Literal["train_val", "val", "test", "test_uncommon"]
 
@@ -13,7 +13,7 @@ class Photos(Block):
     """What all datasets of photos have in common."""
 
     adapter: str
-    root: str = Field(description="Folder of the dataset, relative to the working directory.")
+    root: FilePath = Field(description="Folder of the dataset, relative to the working directory.")
     classes: tuple[str, ...] | None = Field(None, description="Use these classes only; all when left out.")
     on_bad_image: Literal["fail", "skip"] = Field(
         "fail", description="A file that can't be read as an image: stop and tell, or leave it out and count it."
@@ -24,19 +24,21 @@ class ImageFolder(Photos):
     """One folder per class, inside one folder per split or without; or any folders, with a table of splits."""
 
     adapter: Literal["image_folder"]
-    train_val: str = Field("train-val", description="Name of the folder from which shots and validation images come.")
-    val: str | None = Field(
+    train_val: FilePath = Field(
+        "train-val", description="Name of the folder from which shots and validation images come."
+    )
+    val: FilePath | None = Field(
         None, description="Name of a folder with validation images; without one, the rest of `train_val` validates."
     )
-    test: str = Field("test", description="Name of the folder with test images.")
-    test_uncommon: str | None = Field(
+    test: FilePath = Field("test", description="Name of the folder with test images.")
+    test_uncommon: FilePath | None = Field(
         "test_uncommon", description="Name of the folder with test images in uncommon settings; may be absent."
     )
     test_per_class: PositiveInt | None = Field(
         None, description="Without split folders (`<root>/<class>/`): this many images of each class are drawn to test."
     )
     split_seed: Seed = Field(0, description="Seed of that draw.")
-    split_table: str | None = Field(
+    split_table: PlannedPath | None = Field(
         None,
         description="Instead of split folders: CSV file with the columns `path` (from `root`), `split` (`train_val`, "
         "`val`, `test` or `test_uncommon`) and perhaps `class` (otherwise the name of the file's folder).",
@@ -88,7 +90,7 @@ class DrawnWorld(Block):
     """The demo's drawn world: an image folder that the workflow draws itself, from a seed."""
 
     adapter: Literal["drawn_world"]
-    root: str = Field(description="Folder to draw into, relative to the working directory.")
+    root: PlannedPath = Field(description="Folder to draw into, relative to the working directory.")
     seed: Seed = Field(description="Seed of the scenes.")
     classes: tuple[str, ...] = Field(min_length=2, description="Classes of the world to draw.")
     train_val_per_class: PositiveInt = Field(24, description="Images per class for shots and validation.")

@@ -1,6 +1,8 @@
 """From the mapping that was read from YAML to a `Config`, or to every problem in it at once."""
 
 import difflib
+import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
@@ -13,6 +15,18 @@ from diagen.config.relations import missing_files, problems_between
 
 Location = tuple[str | int, ...]
 TAGS = ("adapter", "source")  # keys by which one of several kinds of a block is chosen
+LONGEST = 100_000
+"""Bytes of a configuration, quoted for the shell: an operating system takes no longer argument of a program."""
+PLAIN = {
+    "dict_type": "this must be a block of keys and values",
+    "model_type": "this must be a block of keys and values",
+    "model_attributes_type": "this must be a block of keys and values",
+    "tuple_type": "this must be a list, such as [1, 2]",
+    "string_pattern_mismatch": "this must be one word of letters of the English alphabet, digits and underscores",
+    "string_unicode": "this holds half a letter, which is no text; write it anew",
+    "string_type": "this must be text; put what looks like a number or a date in quotes",
+}
+"""What pydantic tells in words of Python, by its type of error."""
 UNSHOWN = ("base_url", "key_variable")  # keys whose values aren't repeated: someone may have put a secret there
 
 
@@ -38,9 +52,16 @@ def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = Tr
     if problems:
         raise ConfigError(file, problems)
     try:
-        return Config.model_validate(mapping)
+        config = Config.model_validate(mapping)
     except ValidationError as error:
         raise ConfigError(file, [_sentence(detail, (), Config) for detail in error.errors()]) from None
+    length = len(shlex.quote(json.dumps(config.model_dump(mode="json"))))
+    if length > LONGEST:
+        raise ConfigError(
+            file,
+            [f"the file holds {length:,} bytes, and {LONGEST:,} can be handed to jobs; shorten its texts and lists"],
+        )
+    return config
 
 
 def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:
@@ -71,7 +92,12 @@ def _parse(adapter: TypeAdapter, value: object, location: Location, annotation: 
     try:
         return adapter.validate_python(value), []
     except ValidationError as error:
-        return None, [_sentence(detail, location, annotation) for detail in error.errors()]
+        return None, [_sentence(detail, location, annotation) for detail in error.errors() if not _follows(detail)]
+
+
+def _follows(detail: Mapping[str, Any]) -> bool:
+    """Whether an error tells only of another one: a list is too short since its values are wrong."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> str:
@@ -85,11 +111,15 @@ def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> s
     key = ".".join(str(part) for part in location) or "(top level)"
     if detail["type"] == "missing":
         return f"`{key}`: missing; add it"
-    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"].startswith("union_tag"):
+        known = ", ".join(f"`{name}`" for block in blocks for name in get_args(_tag(block)))
+        return f"`{key}.{detail['ctx']['discriminator'].strip(chr(39))}`: missing or unknown; choose one of {known}"
+    message = PLAIN.get(detail["type"], detail["msg"]).removeprefix("Value error, ")
     sentence = f"`{key}`: {message[0].lower() + message[1:]}"
-    if key.rpartition(".")[2] in UNSHOWN or isinstance(detail["input"], dict):
+    if key.rpartition(".")[2] in UNSHOWN:
         return sentence
-    given = repr(detail["input"])
+    # A block isn't repeated either, since one of its keys may be one of these.
+    given = "a block" if isinstance(detail["input"], dict) else repr(detail["input"])
     return f"{sentence} (given: {given if len(given) < 80 else given[:77] + '...'})"
 
 

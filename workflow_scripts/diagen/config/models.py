@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from diagen.config.base import Block, PositiveInt
+from diagen.config.base import Block, FilePath, PositiveInt
 
 MODELS = Path("models")
 """The folder, in the working directory, into which models of hubs are fetched."""
@@ -14,7 +14,9 @@ MODELS = Path("models")
 class ModelSource(Block):
     """Where a model's files come from. Exactly one of `path` and `repository` is given."""
 
-    path: str | None = Field(None, description="Local file or folder of the model, relative to the working directory.")
+    path: FilePath | None = Field(
+        None, description="Local file or folder of the model, relative to the working directory."
+    )
     repository: str | None = Field(None, description="Hub id, such as `CompVis/stable-diffusion-v1-4`.")
     revision: str | None = Field(
         None, description="Commit of the hub repository, 40 hexadecimal digits; required with `repository`."

@@ -5,15 +5,15 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from diagen.config.base import Block, PositiveFloat, PositiveInt, Seed
+from diagen.config.base import Block, NaturalInt, PlannedPath, PositiveFloat, PositiveInt, Seed
 
 
 class LlamaPrompts(Block):
     """Prompts that the local language model `models.llama` writes for each class (section 3.3)."""
 
     source: Literal["llama"] = Field("llama", description="Where the prompts come from.")
-    per_class: PositiveInt = Field(10, description="Distinct prompts per class (paper: 10).")
-    instruction: str = Field(description="Template file with `{num_prompts}` and `{class_name}`.")
+    per_class: PositiveInt = Field(10, le=1000, description="Distinct prompts per class (paper: 10).")
+    instruction: PlannedPath = Field(description="Template file with `{num_prompts}` and `{class_name}`.")
     temperature: PositiveFloat = Field(0.8, le=5.0, description="Sampling temperature.")
     top_p: PositiveFloat = Field(0.95, le=1.0, description="Nucleus sampling mass.")
     top_k: PositiveInt = Field(40, description="Sample among this many likeliest tokens.")
@@ -27,9 +27,13 @@ class ComposedPrompts(Block):
     settings separately (published code, for Llama)."""
 
     source: Literal["composed"] = Field(description="Where the prompts come from.")
-    per_class: PositiveInt = Field(10, description="Distinct prompts per class (paper: 10).")
-    adjectives: str = Field(description="Template file that asks for adjectives; as `instruction` of other sources.")
-    settings: str = Field(description="Template file that asks for settings; as `instruction` of other sources.")
+    per_class: PositiveInt = Field(10, le=1000, description="Distinct prompts per class (paper: 10).")
+    adjectives: PlannedPath = Field(
+        description="Template file that asks for adjectives; as `instruction` of other sources."
+    )
+    settings: PlannedPath = Field(
+        description="Template file that asks for settings; as `instruction` of other sources."
+    )
     temperature: PositiveFloat = Field(0.8, le=5.0, description="Sampling temperature.")
     top_p: PositiveFloat = Field(0.95, le=1.0, description="Nucleus sampling mass.")
     top_k: PositiveInt = Field(10, description="Sample among this many likeliest tokens (published code: 10).")
@@ -50,8 +54,8 @@ class EndpointPrompts(Block):
         description="Environment variable that holds the key, which is written nowhere; null if none is asked for.",
     )
     per_class: PositiveInt = Field(10, description="Distinct prompts per class (paper: 10).")
-    spare: int = Field(0, ge=0, description="Prompts asked for beyond `per_class` in each call (published code: 5).")
-    instruction: str = Field(description="Template file with `{num_prompts}` and `{class_name}`.")
+    spare: NaturalInt = Field(0, description="Prompts asked for beyond `per_class` in each call (published code: 5).")
+    instruction: PlannedPath = Field(description="Template file with `{num_prompts}` and `{class_name}`.")
     temperature: Annotated[float, Field(ge=0, le=5)] | None = Field(
         None, description="Sampling temperature; the endpoint's own when left out."
     )
@@ -83,7 +87,9 @@ class PromptTable(Block):
     """Prompts from a CSV file that was written or corrected by hand."""
 
     source: Literal["table"] = Field(description="Where the prompts come from.")
-    file: str = Field(description="CSV file with the columns `class` and `prompt`, any number of prompts per class.")
+    file: PlannedPath = Field(
+        description="CSV file with the columns `class` and `prompt`, any number of prompts per class."
+    )
 
 
 def _source(value: Any) -> str:

@@ -4,6 +4,7 @@ Every function takes the sections that parsed (a section that is wrong in itself
 and returns sentences, so that all problems can be told together.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from diagen.config.models import DiffusionModel, FeatureModel, LlamaModel, Model
 from diagen.config.prompt_sets import PromptSet, PromptTable, asks_llama, prompt_files
 
 Sections = Mapping[str, Any]
+STORE = "store"  # beside the experiments' folders
 
 
 def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]:
@@ -27,6 +29,7 @@ def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]
         | _method_problems(sections)
         | _split_problems(sections)
         | _model_problems(sections)
+        | _folder_problems(sections)
     )
 
 
@@ -34,15 +37,15 @@ def missing_files(sections: Sections) -> set[str]:
     """Files and folders that the configuration names and that aren't there. Models of a hub may still be fetched."""
     problems = set()
     for name, dataset in (sections["datasets"] or {}).items():
-        if not isinstance(dataset, DrawnWorld) and not Path(dataset.root).is_dir():
+        if not isinstance(dataset, DrawnWorld) and not os.path.isdir(dataset.root):
             problems.add(f"`datasets.{name}.root`: no folder {dataset.root}; give the path from where snakemake starts")
         table = dataset.split_table if isinstance(dataset, ImageFolder) else None
-        if table is not None and not Path(table).is_file():
+        if table is not None and not os.path.isfile(table):
             problems.add(f"`datasets.{name}.split_table`: no file {table}; give the path from where snakemake starts")
     for name, prompt_set in (sections["prompts"] or {}).items():
         problems |= _prompt_file_problems(f"prompts.{name}", prompt_set)
     for key, model in _named_models(sections):
-        if model.path is not None and not Path(model.path).exists():
+        if model.path is not None and not os.path.exists(model.path):
             problems.add(f"`models.{key}.path`: no file or folder {model.path}; give the path of the model's files")
     return problems
 
@@ -50,19 +53,21 @@ def missing_files(sections: Sections) -> set[str]:
 def _prompt_file_problems(key: str, prompt_set: PromptSet) -> set[str]:
     if isinstance(prompt_set, PromptTable):
         remedy = "give a CSV file with the columns class and prompt"
-        return set() if Path(prompt_set.file).is_file() else {f"`{key}.file`: no file {prompt_set.file}; {remedy}"}
+        return set() if os.path.isfile(prompt_set.file) else {f"`{key}.file`: no file {prompt_set.file}; {remedy}"}
     problems = {_template_problem(f"`{key}.{field}`", file) for field, file in prompt_files(prompt_set).items()}
     return {problem for problem in problems if problem is not None}
 
 
 def _template_problem(key: str, file: str) -> str | None:
     """What is wrong with a template that a language model is asked with."""
-    if not Path(file).is_file():
+    if not os.path.isfile(file):  # unlike that of pathlib, it is silent about names that are too long
         return f"{key}: no file {file}; the shipped ones are in config/instructions/"
     try:
         text = Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return f"{key}: {file} is no UTF-8 text; save it as such"
+    except OSError as error:
+        return f"{key}: {file} can't be read ({error.strerror}); check its permissions"
     lacking = [field for field in ("{num_prompts}", "{class_name}") if field not in text]
     return f"{key}: {file} lacks {' and '.join(lacking)}; write it where it belongs" if lacking else None
 
@@ -133,6 +138,20 @@ def _split_problems(sections: Sections) -> set[str]:
     pool, shots = sections["guide_pool"], sections["shots"]
     if pool is not None and shots and max(shots) > pool:
         problems.add(f"`guide_pool`: {pool} images can't hold {max(shots)} shots; raise it to at least {max(shots)}")
+    return problems
+
+
+def _folder_problems(sections: Sections) -> set[str]:
+    """Folders that two things would be written into."""
+    problems = set()
+    if sections["experiment"] == STORE:
+        problems.add(f"`experiment`: `results/{STORE}` keeps the images of all experiments; choose another name")
+    drawn: dict[str, str] = {}
+    for name, dataset in (sections["datasets"] or {}).items():
+        if isinstance(dataset, DrawnWorld):
+            other = drawn.setdefault(os.path.normpath(dataset.root), name)
+            if other != name:
+                problems.add(f"`datasets.{name}.root`: `{other}` is drawn into {dataset.root} too; name another folder")
     return problems
 
 

@@ -13,6 +13,7 @@ from diagen.datasets.files import no_folder
 from diagen.datasets.interface import ListedImage, Listing
 from diagen.datasets.names import class_label, class_problems, wanted_labels
 from diagen.errors import InputError
+from diagen.letters import CONTROL
 
 PARTS = ("train2017", "val2017")
 
@@ -73,7 +74,10 @@ def _read(file: Path, folder: Path, crowds: bool) -> tuple[dict[str, str], dict[
     for image, annotations in coco.imgToAnns.items():
         largest = _largest([entry for entry in annotations if crowds or not entry.get("iscrowd", 0)])
         if largest is not None:
-            paths.setdefault(labels[largest["category_id"]], []).append(folder / coco.imgs[image]["file_name"])
+            name = coco.imgs[image]["file_name"]
+            if CONTROL.search(name):
+                raise ValueError(f"no file has the name {name!r}")
+            paths.setdefault(labels[largest["category_id"]], []).append(folder / name)
     return places, {label: sorted(found) for label, found in paths.items()}
 
 

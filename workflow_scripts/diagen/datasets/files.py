@@ -19,8 +19,10 @@ def image_files(folder: Path, problems: list[str]) -> list[Path]:
             continue
         if path.is_dir():
             problems.append(f"`{path}` is a folder inside a class folder; put its images into `{folder}`")
-        elif not _is_utf8(path.as_posix()):
-            problems.append(f"{path.as_posix()!r} has a name that is not UTF-8 text; rename it")
+        elif not in_tables(path.as_posix()):
+            problems.append(
+                f"{path.as_posix()!r} has a name that is not UTF-8 text, or holds a carriage return; rename it"
+            )
         else:
             files.append(path)
     return files
@@ -38,6 +40,7 @@ def no_folder(root: Path) -> str | None:
     )
 
 
-def _is_utf8(name: str) -> bool:
-    """Whether tables can hold the name: undecodable bytes of a file name come as lone surrogates."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+def in_tables(name: str) -> bool:
+    """Whether tables can hold the name: undecodable bytes of a file name come as lone surrogates, and of a carriage
+    return older versions of Python make the end of a row."""
+    return "\r" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -3,16 +3,17 @@
 import unicodedata
 from collections.abc import Collection, Mapping
 
-from diagen.pseudo_words import class_words
+from diagen.letters import JOINERS
+from diagen.pseudo_words import class_words, pseudo_word
 
-FORBIDDEN = "<>{}/\\"
-"""`<` and `>` enclose a learned word, braces a placeholder of an instruction, and slashes part folders."""
+POOLED = "pooled"
+"""What `diversity.json` calls all classes together."""
 LONGEST = 80  # letters: a prompt must have room for more than the class name
 
 
 def class_label(name: str) -> str:
-    """The class name as tables hold it: composed Unicode (file systems differ), with underscores for spaces."""
-    return "_".join(unicodedata.normalize("NFC", name).split())
+    """The class name as tables hold it: composed Unicode (file systems differ), with single underscores for spaces."""
+    return class_words(unicodedata.normalize("NFC", name)).replace(" ", "_")
 
 
 def wanted_labels(classes: Collection[str] | None, known: Collection[str], place: str) -> tuple[set[str], list[str]]:
@@ -32,7 +33,8 @@ def wanted_labels(classes: Collection[str] | None, known: Collection[str], place
 def class_problems(places: Mapping[str, str]) -> list[str]:
     """One sentence for each class name that can't be used; `places` says where each label stands, such as a folder.
 
-    A name is spoken in prompts and stands in a learned word, in which case and spacing don't count.
+    A name is spoken in prompts and stands in a learned word, in which case and spacing don't count. It may hold any
+    letter that can be seen.
     """
     problems = []
     spellings: dict[str, list[str]] = {}
@@ -44,22 +46,25 @@ def class_problems(places: Mapping[str, str]) -> list[str]:
     for same in spellings.values():
         if len(same) > 1:
             problems.append(
-                f"{' and '.join(same)} differ only in case or spacing; give the class one spelling, or other names to "
-                "different classes"
+                f"{' and '.join(same)} differ only in case or spacing, or as `<` and `‹` do; give the class one "
+                "spelling, or other names to different classes"
             )
     return problems
 
 
 def _wrong_letters(label: str) -> str | None:
-    bad = sorted({letter for letter in label if letter in FORBIDDEN or not letter.isprintable()})
+    bad = sorted({letter for letter in label if not letter.isprintable() and letter not in JOINERS})
     if bad:
-        return " and ".join(f"`{letter}`" if letter.isprintable() else f"the character {letter!r}" for letter in bad)
-    if not any(letter.isalnum() for letter in label):
-        return "no letter or digit"
+        return " and ".join(f"the character {letter!r}" for letter in bad)
+    if not any(letter.isalnum() or unicodedata.category(letter) == "So" for letter in label):
+        return "no letter, digit or pictogram"
+    if label == POOLED:
+        return f"the meaning of all classes together (`{POOLED}`)"
     if len(label) > LONGEST:
         return f"more than {LONGEST} letters"
     return None
 
 
 def _spelling(label: str) -> str:
-    return class_words(unicodedata.normalize("NFKC", label)).casefold()
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", label) if letter not in JOINERS)
+    return pseudo_word(seen).casefold()

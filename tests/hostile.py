@@ -1,0 +1,32 @@
+"""Names and texts that would do harm if anything took them for more than text, for hypothesis and for whole runs."""
+
+from hypothesis import strategies as st
+
+from diagen.datasets.names import class_label, class_problems
+
+CLASSES = (
+    "<script>alert(1)<",
+    "<img src=x onerror=alert(1)>",
+    '$(touch pwned); `touch pwned` & it\'s "quoted"',
+    "{x} {class_name} %s <|endoftext|>",
+    "كتاب 😀 שלום",
+    "-rf --output " + "ü" * 60,
+)
+"""Names of class folders."""
+PIECES = (
+    "<script>", "</h2>", "<img onerror=alert(1)>", "&amp;", "$(touch pwned)", "`", "'", '"', '""', ";", "|", "&", "\\",
+    "\\n", "{", "}", "{{", "{class_name}", "{num_prompts}", "{0}", "%s", "$x$", "^", "_", "__metadata__", ",", "=1+1",
+    "#", "/", "..", "~", "*", "[a]", "root ::=", "<|endoftext|>", "<|im_end|>", "</s>", "[INST]", "\u200c", "\u200d",
+    "שלום", "كتاب", "😀", "e\u0301", "ﬁ", "İ", "None", "NA", " ", "\n", "\r", "\t", "\v", "\x00", "\x1b[2J", "\x85",
+    "\u2028", "\u202e", "\ufeff", "\ud800", "car", "A", "ü" * 50,
+)  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), min_size=1, max_size=5).map("".join)
+
+
+def is_allowed(name: str) -> bool:
+    """Whether a dataset may have a class of this label."""
+    return not class_problems({name: "it"})
+
+
+LABELS = TEXTS.map(class_label).filter(is_allowed)
+"""Class labels that datasets may have."""

@@ -1,0 +1,322 @@
+"""Whatever a class is called and a prompt says: tokenizer, grammar, tables, weights and pages take it for text."""
+
+import csv
+import dataclasses
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from diagen.config.programs import PlanGenerationSettings
+from diagen.datasets import ImageRow, SkippedImage, class_label, read_images, read_skipped, write_images, write_skipped
+from diagen.datasets.files import in_tables
+from diagen.datasets.names import class_problems
+from diagen.endpoint import answer_lines
+from diagen.errors import InputError
+from diagen.export import ExportRow, write_metadata
+from diagen.manifest import ManifestRow, read_manifest, write_manifest
+from diagen.plan import PlanRow, plan_generation, read_plan, write_plan
+from diagen.prompt_tables import read_prompt_table
+from diagen.prompts import (
+    PromptRow,
+    fill_instruction,
+    is_valid,
+    prompt_grammar,
+    read_prompts,
+    to_pseudo_word,
+    write_prompts,
+)
+from diagen.pseudo_words import class_words, pseudo_word
+from diagen.shots import Shot, read_shots, write_shots
+from tests.hostile import CLASSES, LABELS, TEXTS, is_allowed
+
+PATHS = TEXTS.filter(lambda text: "\x00" not in text and in_tables(text))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hostile")
+
+
+# ---------------------------------------------------------------- names
+
+
+@settings(max_examples=300)
+@given(TEXTS)
+def test_a_name_is_refused_in_a_line_that_can_be_shown_or_has_one_label(name: str) -> None:
+    label = class_label(name)
+    assert class_label(label) == class_label(class_words(label)) == label
+    for problem in class_problems({label: "`folder`"}):
+        assert problem.startswith("`folder` gives a class a name with ") and problem.isprintable()
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_names_that_do_harm_where_they_are_no_text_are_allowed(name: str) -> None:
+    assert is_allowed(class_label(name))
+
+
+@settings(max_examples=300)
+@given(LABELS, LABELS)
+def test_no_word_of_a_class_stands_in_that_of_another(one: str, other: str) -> None:
+    if not class_problems({one: "one", other: "other"}):
+        assert (pseudo_word(one) in pseudo_word(other)) == (one == other)
+
+
+# ---------------------------------------------------------------- the language model
+
+
+@pytest.fixture(scope="module")
+def grammar_is_read(stand_ins: Path) -> Iterator[Any]:
+    """Whether llama.cpp reads a grammar, for the vocabulary of a model."""
+    import llama_cpp
+
+    from diagen.config import LlamaModel
+    from diagen.prompts import load_language_model
+
+    llama = load_language_model(LlamaModel(path=str(stand_ins / "llama.gguf"), context=1024), threads=1, gpu=False)
+    vocabulary = llama_cpp.llama_model_get_vocab(llama.model)
+
+    def read(grammar: str) -> bool:
+        sampler = llama_cpp.llama_sampler_init_grammar(vocabulary, grammar.encode(), b"root")
+        if sampler:
+            llama_cpp.llama_sampler_free(sampler)
+        return bool(sampler)
+
+    yield read
+    llama.close()
+
+
+def test_a_grammar_for_any_name_is_read_by_the_language_model(grammar_is_read: Any) -> None:
+    assert not grammar_is_read('root ::= "a')
+
+    @settings(max_examples=300)
+    @given(LABELS, st.integers(1, 1000))
+    def check(label: str, number: int) -> None:
+        assert grammar_is_read(prompt_grammar(label, number))
+
+    check()
+
+
+@settings(max_examples=200)
+@given(LABELS)
+def test_an_instruction_holds_the_name_and_nothing_of_it_is_filled_in(label: str) -> None:
+    filled = fill_instruction("{num_prompts}: {class_name}!", label, 7, "file")
+    assert filled == f"7: {class_words(label)}!"
+
+
+@settings(max_examples=300)
+@given(TEXTS, LABELS)
+def test_an_endpoint_s_answer_gives_valid_prompts_or_none(answer: str, label: str) -> None:
+    for line in answer_lines(f"a photo of a {class_words(label)} {answer}\n{answer}", cut=False):
+        prompt = " ".join(line.split())
+        if is_valid(prompt, label):
+            assert to_pseudo_word(prompt, label).count(pseudo_word(label)) == 1
+            assert all(letter.isprintable() or ord(letter) > 159 for letter in prompt)
+
+
+def test_an_endless_line_of_an_answer_is_no_prompt() -> None:
+    assert is_valid("a photo of a car in snow" + "w" * 100, "car")
+    assert not is_valid("a photo of a car in snow" + "w" * 200_000, "car")
+
+
+# ---------------------------------------------------------------- the tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer(stand_ins: Path) -> Any:
+    from transformers import CLIPTokenizer
+
+    return CLIPTokenizer.from_pretrained(stand_ins / "stable_diffusion/tokenizer")
+
+
+def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_word(tokenizer: Any) -> None:
+    from diagen.diffusion import tokenise
+
+    @settings(max_examples=300)
+    @given(LABELS, TEXTS.filter(lambda text: "\ud800" not in text), st.integers(1, 4))
+    @example("car", "<|endoftext|> <|startoftext|>", 2)
+    def check(label: str, text: str, vectors: int) -> None:
+        word = pseudo_word(label)
+        prompt = f"a {word} {text.replace(word, '')}"
+        tokens = tokenise(tokenizer, [prompt], [word], vectors)
+        ids, slots = tokens.ids[0].tolist(), tokens.slots[0].tolist()
+        assert len(ids) == len(slots) == tokenizer.model_max_length
+        assert [slot for slot in slots if slot >= 0] == list(range(vectors))
+        written = [token for token, slot in zip(ids, slots, strict=True) if slot < 0]
+        end = written.index(tokenizer.eos_token_id)
+        assert written[0] == tokenizer.bos_token_id not in written[1:]
+        assert set(written[end:]) == {tokenizer.eos_token_id}
+
+    check()
+
+
+def test_words_of_any_class_are_kept(folder: Path) -> None:
+    import torch
+
+    from diagen.inversion import LearnedWord, read_words, write_words
+
+    @settings(max_examples=100)
+    @given(st.lists(LABELS, min_size=1, max_size=4, unique=True))
+    @example([class_label("__metadata__"), class_label("None")])
+    def check(labels: list[str]) -> None:
+        words = {label: torch.full((1, 2), float(number)) for number, label in enumerate(labels)}
+        write_words([LearnedWord(name, vectors, 0.0) for name, vectors in words.items()], folder / "w.safetensors")
+        found = read_words(folder / "w.safetensors")
+        assert found.keys() == words.keys() and all(torch.equal(found[name], words[name]) for name in words)
+
+    check()
+
+
+# ---------------------------------------------------------------- tables
+
+
+def test_every_table_gives_back_what_was_written(folder: Path) -> None:
+    table = folder / "table.csv"
+
+    @settings(max_examples=200)
+    @given(LABELS, PATHS, TEXTS)
+    def check(label: str, path: str, text: str) -> None:
+        prompt = " ".join(f"a photo of a {class_words(label)} {text}".split())
+        rows: list[tuple[Any, Any, Any]] = [
+            (write_images, read_images, ImageRow(path, label, "val", 1, 2, "0")),
+            (write_skipped, read_skipped, SkippedImage(path, label, "val", f"`{path}` is broken")),
+            (write_shots, read_shots, Shot("guide", label, 0, path, "0")),
+        ]
+        if is_valid(prompt, label):
+            spoken = to_pseudo_word(prompt, label)
+            rows += [
+                (write_prompts, read_prompts, PromptRow(label, 0, prompt)),
+                (write_plan, read_plan, PlanRow(label, 0, path, "0", 1, spoken, 0.5, 3, 4)),
+                (write_manifest, read_manifest, ManifestRow("i.png", label, 0, 1, spoken, 0.5, 3, 4, "0")),
+            ]
+        for write, read, row in rows:
+            write([row, row], table)
+            assert read(table) == [row, row]
+            values = [str(value) for value in dataclasses.astuple(row)]
+            assert pd.read_csv(table, dtype=str, keep_default_na=False).to_numpy().tolist() == [values, values]
+
+    check()
+
+
+def test_the_table_of_an_export_is_read_as_it_was_written(folder: Path) -> None:
+    @settings(max_examples=100)
+    @given(LABELS)
+    def check(label: str) -> None:
+        row = ExportRow("i.png", label, True, "g.png", f"a photo of a {pseudo_word(label)}", 0.5, 0.25, 0.125)
+        write_metadata([row], folder / "metadata.csv")
+        table = pd.read_csv(folder / "metadata.csv", keep_default_na=False, dtype={"label": str})
+        assert table.loc[0].tolist() == list(dataclasses.astuple(row))
+
+    check()
+
+
+def test_a_table_of_prompts_is_read_or_refused(folder: Path) -> None:
+    file = folder / "mine.csv"
+
+    @settings(max_examples=300)
+    @given(LABELS, TEXTS.filter(lambda text: "\ud800" not in text), st.booleans())
+    @example("car", "in\u2028snow", False)
+    @example("car", "in\x00snow", True)
+    @example("car", "in " + "x" * 140_000, True)
+    @example("car", '"in snow', False)
+    def check(label: str, text: str, quoted: bool) -> None:
+        prompt = f"a photo of a {class_words(label)} {text}"
+        with open(file, "w", encoding="utf-8", newline="") as output:
+            if quoted:
+                csv.writer(output).writerows([("class", "prompt"), (label, prompt)])
+            else:
+                output.write(f"class,prompt\n{label},{prompt}\n")
+        try:
+            (row,) = read_prompt_table(file, [label])
+        except InputError as error:
+            assert str(file) in str(error)
+        else:
+            assert (row.class_name, row.number) == (label, 0)
+            assert to_pseudo_word(row.prompt, label)
+
+    check()
+
+
+@settings(max_examples=200)
+@given(st.lists(LABELS, min_size=1, max_size=3, unique=True), st.booleans())
+def test_a_plan_names_each_class_s_own_word(labels: list[str], learned: bool) -> None:
+    if class_problems({label: label for label in labels}):
+        return
+    cell = [Shot("guide", label, 0, "x.jpg", "0") for label in labels]
+    options = PlanGenerationSettings(dataset="d", images_per_guide=1, noise_levels=(), learned_words=learned)
+    for row in plan_generation(cell, None, options, seed=0, shots=1):
+        spoken = [label for label in labels if pseudo_word(label) in row.prompt]
+        assert spoken == ([row.class_name] if learned else [])
+        if not learned:
+            assert class_words(row.class_name) in row.prompt
+
+
+# ---------------------------------------------------------------- pages
+
+
+class Elements(HTMLParser):
+    """The elements of a page, their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags, self.attributes, self.text = set(), set(), ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_pages_hold_names_prompts_and_paths_as_text(folder: Path) -> None:
+    from PIL import Image
+
+    from diagen.dataset_page import dataset_page
+    from diagen.gallery import SyntheticSet, gallery_page
+    from diagen.leakage import Leak, Twin
+
+    Image.new("RGB", (8, 8)).save(folder / "i.png")
+    plain: list[Elements] = []
+
+    @settings(max_examples=60)
+    @given(LABELS, PATHS)
+    def check(label: str, path: str) -> None:
+        photo = folder / f"{class_label(path)[:40].replace('/', '')}.png"
+        photo.write_bytes((folder / "i.png").read_bytes())
+        twin = Twin("exact", 0.0, str(photo), label, str(photo), label)
+        pages = [
+            dataset_page(
+                "world",
+                [ImageRow(path, label, "test", 1, 1, "0")],
+                [SkippedImage(path, label, "val", f"`{path}` is broken")],
+                [Leak(0, 2, "guide", "test", 1, 1, 0, (twin,))],
+                0.1,
+            ),
+            gallery_page(
+                [Shot("guide", label, 0, str(photo), "0")],
+                [
+                    SyntheticSet(
+                        "DIAGen", [ManifestRow("i.png", label, 0, 0, f"a {pseudo_word(label)}", 0.1, 0, 0, "0")]
+                    )
+                ],
+                folder,
+                classes=1,
+                images=1,
+            ),
+        ]
+        found = [Elements(page) for page in pages]
+        plain.extend(found if not plain else [])
+        for elements, usual in zip(found, plain, strict=True):
+            assert elements.tags == usual.tags and elements.attributes == usual.attributes
+            assert class_words(label) in elements.text.replace("_", " ")
+        assert f"a {pseudo_word(label)}" in found[1].text
+
+    check()
+    assert not {"script", "onerror"} & (plain[0].tags | plain[0].attributes)
