@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.workflow.project import CONFIG, Project
+from tests.workflow.project import CONFIG, ROOT, Project
 
 CELL = "results/tiny/world/seed7/shots2"
 WORDS = f"{CELL}/embeddings/paper.safetensors"
@@ -205,11 +205,17 @@ def test_a_clock_that_moved_reruns_nothing(changeable, date):
 
 
 @pytest.mark.slow
-def test_a_run_whose_clock_is_behind_its_inputs_ends_well(finished, changeable):
-    summary = "results/tiny/summary/accuracy.csv"
-    (changeable.folder / summary).unlink()
+def test_inputs_from_the_future_are_told_and_a_touch_is_the_remedy(finished, changeable):
+    (changeable.folder / "results/tiny/summary/accuracy.csv").unlink()
     inputs = [path for path in changeable.folder.joinpath(CELL, "downstream").rglob("*") if path.is_file()]
     subprocess.run(["touch", "--date=2099-01-01", *map(str, inputs)], check=True)
+    refused = changeable.snakemake("--cores", "1")
+    assert refused.returncode != 0 and "Traceback" not in refused.stdout
+    assert "2099-01-01" in refused.stdout and "clock skew" in refused.stdout
+
+    remedy = "find results/my_photos -type f -newermt now -exec touch {} +"
+    assert remedy in (ROOT / "docs/faults.md").read_text("utf-8")
+    subprocess.run(remedy.replace("my_photos", "tiny"), shell=True, cwd=changeable.folder, check=True)
     changeable.make("--cores", "1")
     assert changeable.plan() == set()
     assert changeable.results() == finished.results()
