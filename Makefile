@@ -1,5 +1,6 @@
 # make demo         set up, run the demo, say where its report is
 # make test         set up, run all tests
+# make torture      set up, kill a small run 30 times by `kill -9` and see that its results are the same (some 10 minutes)
 # make lint         set up, check form and style
 # make bench        set up, run every stage once with models of the real sizes and random weights: time and memory
 # make demo-models  train the demo's models again, from nothing (hours; an interrupted run goes on where it stopped)
@@ -8,11 +9,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-models bench test lint clean
+.PHONY: setup demo demo-models bench test torture lint clean
 
 BIN := .venv/bin
 # What `make bench` runs; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
 CONFIG := config/full_size.yaml
+# A shorter torture, or other moments: make torture KILLS=5 SEED=1
+KILLS := 30
+SEED := 0
 # The environment is made again when the pins change, and only then.
 READY := .venv/installed-$(firstword $(shell cksum requirements.txt))
 TRAINING := train_judge train_autoencoder train_diffusion train_llama train_dinov2 train_resnet measure_models
@@ -55,6 +59,9 @@ bench: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
 	$(BIN)/python -m pytest tests --ignore tests/unit
+
+torture: $(READY)
+	PYTHONPATH=.:workflow_scripts $(BIN)/python tests/torture.py --kills $(KILLS) --seed $(SEED)
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -29,6 +29,13 @@ include: "rules/downstream.smk"
 include: "rules/diversity.smk"
 include: "rules/report.smk"
 include: "rules/export.smk"
+include: "rules/store.smk"
+
+
+# Not in a dry run, which needs neither, and not in the jobs that a cluster runs.
+onstart:
+    require_models()
+    hold_results()
 
 
 rule all:

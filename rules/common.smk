@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
+from diagen import run_lock
 from diagen.checksums import checksum
 from diagen.config import Coco, ConfigError, DrawnWorld, ImageFolder, load_config, programs
 from diagen.config.prompt_sets import asks_llama, prompt_files
@@ -37,9 +38,11 @@ wildcard_constraints:
     method=r"\w+",
 
 
+# Rules that make no results: they need no models, and may run beside a run.
+ASIDE = {"download_models", "preflight", "prune_images", "remove_unneeded", "verify_results"}
 # Preflight tells itself which files are missing, and models are fetched before all of them are there. Snakemake doesn't
 # tell the targets while a Snakefile is parsed, hence the command line.
-FILES_MAY_LACK = not {"preflight", "download_models"}.isdisjoint(sys.argv)
+FILES_MAY_LACK = not ASIDE.isdisjoint(sys.argv)
 
 
 def read_config(config, file):

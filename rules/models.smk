@@ -6,17 +6,15 @@ localrules:
 # For preflight, by this way since a failing command is shown with all that stands in it.
 os.environ.update(DIAGEN_CONFIG=CONFIG.model_dump_json())
 
-WITHOUT_MODELS = {"download_models", "preflight"}
 
-
-onstart:
-    # Told before the first job starts, not after hours of others. A dry run needs no models.
+def require_models():
+    """Models that are missing are told before the first job starts, not after hours of others."""
     lacking = [
         f"models.{name}: {model.repository} isn't in {model.location}"
         for name, model in CONFIG.models.sources().items()
         if not model.location.exists()
     ]
-    if lacking and any(job.rule.name not in WITHOUT_MODELS for job in workflow.dag.needrun_jobs()):
+    if lacking and any(job.rule.name not in ASIDE for job in workflow.dag.needrun_jobs()):
         raise WorkflowError("Fetch the models first, with `snakemake download_models`:", *lacking)
 
 

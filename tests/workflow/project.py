@@ -76,9 +76,10 @@ class Project:
         path.write_text(text.replace(old, new, 1), "utf-8")
 
     def results(self) -> dict[str, bytes]:
-        """The content of every result by its path: all but logs, benchmarks and what only the store remembers."""
+        """The content of every result by its path: all but logs, benchmarks, locks and the memory of the store."""
         folder = self.folder / "results"
-        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        found = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+        files = {path.relative_to(folder).as_posix(): path for path in found}
         left_out = ("tiny/logs/", "tiny/benchmarks/", "store/checkpoints/", "store/checksums.json")
         return {name: path.read_bytes() for name, path in files.items() if not name.startswith(left_out)}
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from diagen.atomic import atomic_path
@@ -103,9 +104,11 @@ def _remembered(files: dict[str, Path], memory: Path) -> dict[str, str]:
     known = _recall(memory)
     keys = {name: f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" for name, file in files.items()}
     new = {key: _sha256(files[name]) for name, key in keys.items() if key not in known}
-    if new:
-        with atomic_path(memory) as temporary:
-            temporary.write_text(json.dumps(known | new, indent=1, sort_keys=True), "utf-8")
+    # What can't be remembered, on a disk that is full or read-only, is read again the next time.
+    with suppress(OSError, InputError):
+        if new:
+            with atomic_path(memory) as temporary:
+                temporary.write_text(json.dumps(known | new, indent=1, sort_keys=True), "utf-8")
     return {name: (known | new)[key] for name, key in keys.items()}
 
 

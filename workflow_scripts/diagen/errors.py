@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from diagen.letters import visible
+from diagen.run_lock import end_with_run
 
 
 class InputError(Exception):
@@ -13,8 +14,10 @@ class InputError(Exception):
 def run(main: Callable[[], None]) -> None:
     """Call a program's `main`; a mistake of the user is printed to standard error and ends the program with status 2.
 
-    Such a mistake is an `InputError`, or a file that can't be opened.
+    Such a mistake is an `InputError`, or a file that can't be opened. A program that a run of the workflow has started
+    ends with it.
     """
+    end_with_run()
     try:
         main()
     except InputError as error:

@@ -1,0 +1,114 @@
+"""Results damaged by hand are found, all of them, and the command that verify_results prints makes them again."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.project import Project
+
+CELL = "tiny/world/seed7/shots2"
+MANIFEST = f"{CELL}/synthetic/diagen/manifest.csv"
+
+
+def verify(project: Project) -> subprocess.CompletedProcess[str]:
+    """Run the program on the project's results."""
+    program = project.folder / "workflow_scripts/verify_results.py"
+    command = [sys.executable, program, "results/tiny", "--store", "results/store", "--configfile", "config/tiny.yaml"]
+    return subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
+
+
+def change(old: bytes, new: bytes) -> Callable[[Path], object]:
+    """Replace the first `old` in a file by `new`."""
+
+    def edit(path: Path) -> None:
+        assert old in path.read_bytes()
+        path.write_bytes(path.read_bytes().replace(old, new, 1))
+
+    return edit
+
+
+def flip_a_bit(path: Path) -> None:
+    """One bit in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    """The second half is gone."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def edit_a_seed(path: Path) -> None:
+    """Another image seed in the last row."""
+    *rows, last = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([*rows, last.replace(last.split(",")[-2], "1", 1)]) + "\n", "utf-8")
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "tiny/world/images.csv": (change(b",sha256", b",sha"), "lacks the column(s) sha256"),
+    "tiny/world/features.npy": (cut, "can't be read"),
+    "tiny/world/leakage.json": (cut, "can't be read"),
+    "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "row 2 has 2 values for 3 columns"),
+    f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "row 2 has 4 values for 5 columns"),
+    f"{CELL}/embeddings/paper.safetensors": (cut, "can't be read"),
+    f"{CELL}/guide/paper/calibration.json": (change(b'"temperature"', b'"warmth"'), "lacks temperature"),
+    f"{CELL}/synthetic/diagen/weights/paper.csv": (change(b"images/", b"pictures/"), "doesn't hold the images"),
+    f"{CELL}/downstream/diagen/metrics.json": (Path.unlink, "is missing"),
+    f"{CELL}/downstream/standard/head.safetensors": (cut, "can't be read"),
+    f"{CELL}/diversity/diagen.json": (lambda path: path.write_text("[]"), "holds no list of measures"),
+    "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "lacks the column(s) dataset"),
+    "tiny/figures/accuracy.svg": (cut, "isn't whole"),
+}
+
+
+def test_whole_results_are_said_to_be_so(finished):
+    result = verify(finished)
+    assert (result.returncode, result.stdout) == (0, "results/tiny: every result is there and whole.\n")
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_each_kind_of_file_is_looked_at(changeable, name):
+    damage, problem = DAMAGE[name]
+    damage(changeable.folder / "results" / name)
+    result = verify(changeable)
+    assert result.returncode == 2 and result.stderr == ""
+    assert f"results/{name}: {problem}" in result.stdout
+
+
+def test_a_manifest_that_was_edited_is_found_by_the_plan(changeable):
+    edit_a_seed(changeable.folder / "results" / MANIFEST)
+    assert f"results/{MANIFEST}: doesn't hold what plan.csv beside it plans" in verify(changeable).stdout
+
+
+@pytest.mark.slow
+def test_all_damage_is_found_at_once_and_the_printed_commands_repair_it(finished, changeable):
+    images = sorted((changeable.folder / "results/store/images").rglob("*.png"))
+    flip_a_bit(images[0])
+    cut(images[1])
+    images[2].unlink()
+    for name in (f"{CELL}/synthetic/diagen/weights/paper.csv", f"{CELL}/downstream/standard/head.safetensors"):
+        cut(changeable.folder / "results" / name)
+    (changeable.folder / "results" / f"{CELL}/guide/paper/history.csv").unlink()
+    (words,) = (changeable.folder / "results/store/words").glob("[!.]*")
+    cut(words)
+
+    found = changeable.snakemake("--cores", "1", "verify_results")
+    assert found.returncode != 0 and "Traceback" not in found.stdout
+    result = verify(changeable)
+    assert "7 result(s) are damaged or missing" in result.stdout, result.stdout
+
+    *_, remove, remake = result.stdout.splitlines()
+    assert remove.startswith("rm -f ") and remake.startswith("snakemake ")
+    subprocess.run(shlex.split(remove), cwd=changeable.folder, check=True)
+    subprocess.run([sys.executable, "-m", *shlex.split(remake)], cwd=changeable.folder, check=True)
+    assert verify(changeable).returncode == 0
+    assert changeable.plan() == set(), "what was made again is the same, so nothing else is"
+    # Words are made again when embeddings are, from which nobody misses them.
+    remade = {name: content for name, content in finished.results().items() if not name.startswith("store/words/")}
+    assert changeable.results() == remade

@@ -1,0 +1,173 @@
+"""Results that were damaged or lost after they were made, all of them at once, and how each is made again.
+
+Images are compared with the hashes in the manifests. Of other files it is seen that they can be read and are whole.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file
+
+from diagen import manifest, noise_ceilings, plan, prompts, sampling, shots
+from diagen.datasets import table
+from diagen.errors import InputError
+
+HISTORY = ("epoch", "train_loss", "val_loss", "val_accuracy")
+PREDICTIONS = ("split", "path", "class", "predicted", "probability")
+TABLES: dict[str, tuple[str, ...]] = {
+    "summary/accuracy.csv": ("dataset", "method", "seed", "shots", "split", "accuracy", "n_images"),
+    "summary/per_class.csv": ("dataset", "method", "seed", "shots", "split", "class", "accuracy", "n_images"),
+    "summary/diversity.csv": ("dataset", "generator", "seed", "shots", "k", "scope", "precision", "recall"),
+    "summary/prompts.csv": ("dataset", "prompt_set", "class", "number", "prompt"),
+    "images.csv": table.COLUMNS,
+    "skipped.csv": table.SKIPPED_COLUMNS,
+    "prompts/*.csv": prompts.COLUMNS,
+    "shots.csv": shots.COLUMNS,
+    "noise_ceilings/*.csv": noise_ceilings.COLUMNS,
+    "synthetic/*/plan.csv": plan.COLUMNS,
+    "synthetic/*/manifest.csv": manifest.COLUMNS,
+    "weights/*.csv": sampling.COLUMNS,
+    "guide/*/history.csv": HISTORY,
+    "downstream/*/history.csv": HISTORY,
+    "downstream/*/predictions.csv": PREDICTIONS,
+}
+"""Columns of the tables, by the end of their path; the first that fits counts."""
+FIGURES: dict[str, tuple[str, ...]] = {
+    "leakage.json": ("near_distance", "leaks"),
+    "guide/*/calibration.json": ("temperature", "classes"),
+    "downstream/*/metrics.json": ("method", "splits"),
+}
+"""Keys of the JSON files that hold an object; the others hold a list."""
+TOGETHER: dict[str, tuple[str, ...]] = {
+    "downstream/*": ("metrics.json", "history.csv", "predictions.csv", "head.safetensors"),
+    "guide/*": ("head.safetensors", "calibration.json", "history.csv"),
+    "summary": ("accuracy.csv", "per_class.csv", "diversity.csv", "prompts.csv"),
+}
+"""Files that one job writes into a folder: where one is, all must be."""
+NOT_RESULTS = ("logs", "benchmarks", "export")
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, csv.Error, SafetensorError, InputError)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A damaged or missing file, what is wrong with it, what to remove, and the file to ask the workflow for then."""
+
+    path: Path
+    problem: str
+    remove: tuple[Path, ...]
+    remake: Path | None
+
+
+def verify_results(results: Path, store: Path) -> Iterator[Finding]:
+    """Look at everything that an experiment wrote into its folder `results`, and at its images in `store`."""
+    for path in sorted(results.rglob("*")):
+        inside = path.relative_to(results)
+        if inside.parts[0] in NOT_RESULTS or any(part.startswith(".") for part in inside.parts):
+            continue
+        if path.is_dir():
+            names = next((names for pattern, names in TOGETHER.items() if path.match(pattern)), ())
+            for name in names if any((path / name).is_file() for name in names) else ():
+                if not (path / name).is_file():
+                    yield Finding(path / name, "is missing", (), path / name)
+        elif problem := _problem(path):
+            yield Finding(path, problem, (path,), path)
+        elif path.match("synthetic/*/manifest.csv"):
+            yield from _images(path, store)
+    # A file that is there is taken for whole, so a damaged one would stop each job that goes on with it.
+    for path in sorted([*store.glob("words/*.safetensors"), *store.glob("checkpoints/*.safetensors")]):
+        if not path.name.startswith(".") and (problem := _problem(path)):
+            yield Finding(path, problem, (path,), None)
+
+
+def _images(path: Path, store: Path) -> Iterator[Finding]:
+    """The images that a manifest names and that aren't in the store as it says."""
+    for row in manifest.read_manifest(path):
+        image = store / row.file_name
+        if not image.is_file():
+            yield Finding(image, "is missing", (path,), path)
+        elif hashlib.sha256(image.read_bytes()).hexdigest() != row.sha256:
+            yield Finding(image, f"isn't the image that {path} names: its hash differs", (image, path), path)
+
+
+def _problem(path: Path) -> str | None:
+    """What is wrong with a file, as far as it is known what it should hold."""
+    check = CHECKS.get(path.suffix)
+    try:
+        return check(path) if check else None
+    except UNREADABLE as error:
+        return f"can't be read ({' '.join(str(error).split()) or type(error).__name__})"
+
+
+def _check_table(path: Path) -> str | None:
+    columns = next((columns for pattern, columns in TABLES.items() if path.match(pattern)), ())
+    with open(path, encoding="utf-8", newline="") as file:
+        header, *rows = list(csv.reader(file, strict=True)) or [[]]
+    if lacking := [name for name in columns if name not in header]:
+        return f"lacks the column(s) {', '.join(lacking)}"
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            return f"row {number} has {len(row)} values for {len(header)} columns"
+    if path.match("synthetic/*/manifest.csv") and _planned(path) != _planned(path.with_name("plan.csv")):
+        return "doesn't hold what plan.csv beside it plans"
+    if path.match("weights/*.csv"):
+        made = manifest.read_manifest(path.parents[1] / "manifest.csv")
+        if [row.file_name for row in sampling.read_weights(path)] != [row.file_name for row in made]:
+            return "doesn't hold the images of the manifest"
+    return None
+
+
+def _planned(path: Path) -> list[tuple]:
+    rows = plan.read_plan(path) if path.name == "plan.csv" else manifest.read_manifest(path)
+    return [
+        (row.class_name, row.guide, row.number, row.prompt, row.noise_level, row.noise_seed, row.image_seed)
+        for row in rows
+    ]
+
+
+def _check_json(path: Path) -> str | None:
+    content = json.loads(path.read_text("utf-8"))
+    keys = next((keys for pattern, keys in FIGURES.items() if path.match(pattern)), None)
+    if keys is None:
+        return None if content and isinstance(content, list) else "holds no list of measures"
+    lacking = [key for key in keys if key not in content]
+    return f"lacks {', '.join(lacking)}" if lacking else None
+
+
+def _check_tensors(path: Path) -> str | None:
+    tensors = load_file(path)
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata() or {}
+    key = {"embeddings": "losses", "words": "losses", "checkpoints": None}.get(path.parent.name, "classes")
+    if key and key not in metadata:
+        return f"lacks its {key}"
+    return None if all(np.isfinite(tensor).all() for tensor in tensors.values()) else "holds values that aren't finite"
+
+
+def _check_features(path: Path) -> str | None:
+    features = np.load(path, mmap_mode="r")
+    source = path.with_name("manifest.csv")
+    images = len(
+        manifest.read_manifest(source) if source.is_file() else table.read_images(path.with_name("images.csv"))
+    )
+    return None if features.shape[:1] == (images,) else f"holds features of {len(features)} images, not of {images}"
+
+
+def _check_page(path: Path) -> str | None:
+    ending = f"</{path.suffix[1:]}>"
+    return None if path.read_text("utf-8").rstrip().endswith(ending) else f"isn't whole: it doesn't end with {ending}"
+
+
+CHECKS: dict[str, Callable[[Path], str | None]] = {
+    ".csv": _check_table,
+    ".json": _check_json,
+    ".safetensors": _check_tensors,
+    ".npy": _check_features,
+    ".svg": _check_page,
+    ".html": _check_page,
+}
