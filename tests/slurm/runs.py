@@ -50,7 +50,7 @@ def submit(project: Project, cluster: Cluster, *arguments: str) -> Run:
 
 @dataclass
 class Writes:
-    """The images of a store as they were written, with the time when each was seen. One that is replaced counts again."""
+    """The images of a store as they were written, and when each was seen. One that is replaced counts again."""
 
     store: Path
     seen: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -116,7 +116,7 @@ def wait_for_state(cluster: Cluster, rule: str, block: str, *states: str, second
 
 
 def in_the_middle(cluster: Cluster, writes: Writes, *sets: set[str], made: int = 8) -> float:
-    """Wait until of each set of images so many have been made, and not all; returns the time, for `Writes.recovery`."""
+    """Wait until of each set of images so many have been made, and not all; returns the time."""
     cluster.wait(
         lambda: all(len(writes.names() & images) >= made for images in sets), PATIENCE, "images are being made"
     )
