@@ -105,14 +105,9 @@ def job_of(cluster: Cluster, rule: str, block: str) -> dict[str, str]:
     return found[-1] if found else {}
 
 
-def wait_for_state(cluster: Cluster, rule: str, block: str, *states: str, seconds: float = 90) -> str:
-    """Wait until the latest job of a rule for a block is in one of `states`; returns its number."""
-    cluster.wait(
-        lambda: job_of(cluster, rule, block).get("JobState") in states,
-        seconds,
-        f"{rule} {block} is {' or '.join(states)}",
-    )
-    return job_of(cluster, rule, block)["JobId"]
+def wait_until_running(cluster: Cluster, rule: str, block: str) -> None:
+    """Wait until a job of a rule for a block runs."""
+    cluster.wait(lambda: job_of(cluster, rule, block).get("JobState") == "RUNNING", PATIENCE, f"{rule} {block} runs")
 
 
 def in_the_middle(cluster: Cluster, writes: Writes, *sets: set[str], made: int = 8) -> float:
