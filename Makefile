@@ -1,5 +1,6 @@
 # make demo         set up, run the demo, say where its report is
-# make test         set up, run all tests
+# make test         set up, run all tests but those on SLURM
+# make test-slurm   set up, start a SLURM cluster on this machine, run the workflow on it, break things, take it down
 # make torture      set up, kill a small run 30 times by `kill -9` and see that its results are the same (some 10 minutes)
 # make lint         set up, check form and style
 # make bench        set up, run every stage once with models of the real sizes and random weights: time and memory
@@ -9,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-models bench test torture lint clean
+.PHONY: setup demo demo-models bench test test-slurm torture lint clean
 
 BIN := .venv/bin
 # What `make bench` runs; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
@@ -58,7 +59,10 @@ bench: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
-	$(BIN)/python -m pytest tests --ignore tests/unit
+	$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/slurm
+
+test-slurm: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slurm -rs
 
 torture: $(READY)
 	PYTHONPATH=.:workflow_scripts $(BIN)/python tests/torture.py --kills $(KILLS) --seed $(SEED)

@@ -13,6 +13,7 @@ from diagen.checksums import checksum
 from diagen.config import Coco, ConfigError, DrawnWorld, ImageFolder, load_config, programs
 from diagen.config.prompt_sets import asks_llama, prompt_files
 from diagen.fingerprint import fingerprint
+from diagen.needs import Needs
 
 os.environ.update(
     # The interpreter that runs Snakemake runs the programs, unless a conda environment comes before it.
@@ -71,6 +72,11 @@ NAMED = read_config(config, ", ".join(os.path.relpath(file) for file in workflow
 CONFIG = with_checksums(NAMED)
 EXECUTION = CONFIG.execution
 GPU = int(EXECUTION.device != "cpu")
+# Shards are processes that share the work of a job, each with a GPU and CPU threads of its own. Snakemake lowers what is
+# more than it was given: with `--resources gpu=1`, the shards of a job share that one.
+SHARDED_GPUS = GPU * EXECUTION.shards
+SHARDED_THREADS = EXECUTION.torch_threads * EXECUTION.shards
+NEEDS = Needs(CONFIG, Path("results") / CONFIG.experiment)
 
 # A block that no method uses costs nothing.
 GENERATORS = list(dict.fromkeys(method.generator for method in CONFIG.methods.values() if method.generator))
@@ -100,9 +106,19 @@ def code(program):
     return fingerprint(Path(workflow.basedir) / "workflow_scripts" / f"{program}.py")
 
 
-def micro_batch(wildcards, attempt):
-    """The configured micro-batch, halved for each attempt that ran out of memory."""
-    return max(1, EXECUTION.micro_batch // 2 ** (attempt - 1))
+def minutes(rule):
+    """The run time that a job of `rule` asks for, by its work; more on each attempt."""
+    return lambda wildcards, attempt: NEEDS.minutes(rule, dict(wildcards.items()), attempt)
+
+
+def megabytes(rule):
+    """The memory that a job of `rule` asks for, by its models and images; more on each attempt."""
+    return lambda wildcards, attempt: NEEDS.megabytes(rule, dict(wildcards.items()), attempt)
+
+
+def grown(request):
+    """A fixed request of a job whose work is small whatever the configuration; more on each attempt."""
+    return lambda wildcards, attempt: request * attempt
 
 
 def cells(pattern, **names):

@@ -14,8 +14,8 @@ for name, world in CONFIG.datasets.items():
             conda:
                 "../envs/data.yaml"
             resources:
-                mem_mb=1_000,
-                runtime=10,
+                mem_mb=grown(1_000),
+                runtime=grown(10),
             params:
                 root=subpath(output[0], parent=True),
                 classes=lambda wildcards, world=world: ",".join(world.classes).replace("_", " "),
@@ -48,8 +48,10 @@ rule index_dataset:
         "../envs/data.yaml"
     resources:
         # The annotations of COCO's train2017 as Python objects take 3 GB.
-        mem_mb=lambda wildcards: 5_000 if isinstance(CONFIG.datasets[wildcards.dataset], Coco) else 1_000,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=lambda wildcards, attempt: (5_000 if isinstance(CONFIG.datasets[wildcards.dataset], Coco) else 1_000)
+        * attempt,
+        # Every photo is read, of which there may be 100,000 on a slow disk.
+        runtime=grown(60),
         shots=max(CONFIG.shots),  # only checked: more shots don't change the index
     params:
         settings=lambda wildcards: settings("IndexDataset", dataset=CONFIG.datasets[wildcards.dataset]),
@@ -71,8 +73,8 @@ rule draw_shots:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         settings=lambda wildcards: settings("DrawShots", dataset=wildcards.dataset, guide_pool=CONFIG.guide_pool),
         code=code("draw_shots"),
@@ -95,8 +97,9 @@ rule audit_leakage:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=4_000,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        # Features of 100,000 images take 0.4 GB, and the distances of some of them as much.
+        mem_mb=grown(4_000),
+        runtime=grown(30),
     params:
         settings=settings("AuditLeakage", near_distance=CONFIG.leakage.near_distance),
         cells=lambda wildcards, input: " ".join(

@@ -12,11 +12,11 @@ rule extract_features:
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=megabytes("extract_features"),
+        runtime=minutes("extract_features"),
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
+        micro_batch=EXECUTION.micro_batch,
     params:
         settings=lambda wildcards: settings("ExtractFeatures", features=CONFIG.models.features),
         code=code("extract_features"),
@@ -36,6 +36,13 @@ use rule extract_features as extract_real_features with:
         "<logs>/extract_features/{dataset}/real.log",
     benchmark:
         "<benchmarks>/extract_features/{dataset}/real.jsonl"
+    resources:
+        gpu=GPU,
+        mem_mb=megabytes("extract_real_features"),
+        runtime=minutes("extract_real_features"),
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=EXECUTION.micro_batch,
     params:
         settings=lambda wildcards: settings("ExtractFeatures", features=CONFIG.models.features),
         code=code("extract_features"),
@@ -57,8 +64,9 @@ rule measure_diversity:
     conda:
         "../envs/metrics.yaml"
     resources:
-        mem_mb=4_000,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        # Features of 100,000 images take 0.4 GB; neighbours are searched in blocks.
+        mem_mb=grown(4_000),
+        runtime=grown(30),
     params:
         settings=lambda wildcards: settings(
             "MeasureDiversity",

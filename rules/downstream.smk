@@ -16,11 +16,11 @@ rule train_downstream:
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=megabytes("train_downstream"),
+        runtime=minutes("train_downstream"),
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
+        micro_batch=EXECUTION.micro_batch,
     params:
         settings=lambda wildcards: settings(
             "TrainDownstream",

@@ -9,14 +9,14 @@ rule learn_embeddings:
         "<benchmarks>/learn_embeddings/{dataset}/seed{seed}/shots{shots}/{embedding}.jsonl"
     conda:
         "../envs/diffusion.yaml"
-    threads: EXECUTION.torch_threads
+    threads: SHARDED_THREADS
     resources:
-        gpu=GPU,
-        mem_mb=12_000,
-        runtime=lambda wildcards, attempt: 600 * attempt,
+        gpu=SHARDED_GPUS,
+        mem_mb=megabytes("learn_embeddings"),
+        runtime=minutes("learn_embeddings"),
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
+        micro_batch=EXECUTION.micro_batch,
         words_together=EXECUTION.words_together,
         shards=EXECUTION.shards,
     params:

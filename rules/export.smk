@@ -12,8 +12,8 @@ rule export_cell:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=grown(1_000),
+        runtime=grown(30),
     params:
         settings=export_settings,
         code=code("export_dataset"),

@@ -12,8 +12,8 @@ rule plan_generation:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         settings=lambda wildcards: settings(
             "PlanGeneration",
@@ -47,14 +47,14 @@ rule generate_images:
         "<benchmarks>/generate_images/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
     conda:
         "../envs/diffusion.yaml"
-    threads: EXECUTION.torch_threads
+    threads: SHARDED_THREADS
     resources:
-        gpu=GPU,
-        mem_mb=16_000,
-        runtime=lambda wildcards, attempt: 1_200 * attempt,
+        gpu=SHARDED_GPUS,
+        mem_mb=megabytes("generate_images"),
+        runtime=minutes("generate_images"),
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
+        micro_batch=EXECUTION.micro_batch,
         shards=EXECUTION.shards,
     params:
         settings=lambda wildcards: settings(

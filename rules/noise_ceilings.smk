@@ -19,11 +19,11 @@ rule find_noise_ceilings:
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
-        mem_mb=16_000,
-        runtime=lambda wildcards, attempt: 600 * attempt,
+        mem_mb=megabytes("find_noise_ceilings"),
+        runtime=minutes("find_noise_ceilings"),
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
+        micro_batch=EXECUTION.micro_batch,
     params:
         settings=lambda wildcards: settings(
             "FindNoiseCeilings",

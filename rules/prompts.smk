@@ -12,8 +12,8 @@ rule write_prompts:
         "../envs/language.yaml"
     threads: EXECUTION.torch_threads
     resources:
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=megabytes("write_prompts"),
+        runtime=minutes("write_prompts"),
         torch_threads=EXECUTION.torch_threads,
     params:
         settings=lambda wildcards: settings(

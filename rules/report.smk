@@ -16,8 +16,8 @@ rule summarise:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         settings=settings(
             "Summarise",
@@ -54,8 +54,8 @@ rule plot_accuracy:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         code=code("plot_accuracy"),
     shell:
@@ -79,8 +79,8 @@ rule plot_ablation:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         code=code("plot_ablation"),
     shell:
@@ -104,8 +104,8 @@ rule tabulate_diversity:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         code=code("tabulate_diversity"),
     shell:
@@ -134,8 +134,8 @@ rule plot_gallery:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         sets=lambda wildcards, input: " ".join(
             f"--set {name} {' '.join(gallery_sets(name, subpath(input.shots, parent=True)))}" for name in IN_GALLERY
@@ -164,8 +164,8 @@ rule plot_calibration:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         code=code("plot_calibration"),
     shell:
@@ -191,8 +191,8 @@ rule tabulate_dataset:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=1_000,
-        runtime=5,
+        mem_mb=grown(1_000),
+        runtime=grown(10),
     params:
         code=code("tabulate_dataset"),
     shell:

@@ -14,11 +14,11 @@ rule train_guide_classifier:
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=megabytes("train_guide_classifier"),
+        runtime=minutes("train_guide_classifier"),
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
+        micro_batch=EXECUTION.micro_batch,
     params:
         settings=lambda wildcards: settings(
             "TrainGuideClassifier",
@@ -52,11 +52,11 @@ rule score_images:
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
-        mem_mb=8_000,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=megabytes("score_images"),
+        runtime=minutes("score_images"),
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
-        micro_batch=micro_batch,
+        micro_batch=EXECUTION.micro_batch,
     params:
         settings=lambda wildcards: settings(
             "ScoreImages",

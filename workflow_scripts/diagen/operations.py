@@ -1,13 +1,18 @@
-"""How many operations one pass of each model takes, counted on the model itself or known of the paper's models."""
+"""How many operations one pass of each model takes, counted on the model itself or known of the paper's models.
+
+Free of torch until something is counted: what is known serves the rules, too.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
-from diagen.diffusion import Diffusion
+    from diagen.diffusion import Diffusion
 
 DINOV2 = {"dinov2_vits14": 0.0122, "dinov2_vitb14": 0.0463, "dinov2_vitl14": 0.162}
 
@@ -30,6 +35,10 @@ PAPERS_BACKBONE = 0.0107
 
 def count(model: nn.Module, *inputs: torch.Tensor, **options: torch.Tensor) -> float:
     """TFLOP of one forward pass, attention included; nothing is computed on `meta` tensors."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
     # The counter knows attention by its products only where it is written out.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(*inputs, **options)
@@ -38,6 +47,8 @@ def count(model: nn.Module, *inputs: torch.Tensor, **options: torch.Tensor) -> f
 
 def count_diffusion(diffusion: Diffusion) -> DiffusionOperations:
     """The operations of a Stable Diffusion for one image of its size. Its weights are given up: it moves to `meta`."""
+    import torch
+
     vae, unet, text_encoder = (part.to("meta") for part in (diffusion.vae, diffusion.unet, diffusion.text_encoder))
     size = diffusion.image_size // 2 ** (len(vae.config.block_out_channels) - 1)
 
