@@ -7,6 +7,7 @@ if not workflow.configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/start.smk"
 
 
 report: "report/workflow.rst"
@@ -30,12 +31,6 @@ include: "rules/diversity.smk"
 include: "rules/report.smk"
 include: "rules/export.smk"
 include: "rules/store.smk"
-
-
-# Not in a dry run, which needs neither, and not in the jobs that a cluster runs.
-onstart:
-    require_models()
-    hold_results()
 
 
 rule all:

@@ -7,17 +7,6 @@ localrules:
 os.environ.update(DIAGEN_CONFIG=CONFIG.model_dump_json())
 
 
-def require_models():
-    """Models that are missing are told before the first job starts, not after hours of others."""
-    lacking = [
-        f"models.{name}: {model.repository} isn't in {model.location}"
-        for name, model in CONFIG.models.sources().items()
-        if not model.location.exists()
-    ]
-    if lacking and any(job.rule.name not in ASIDE for job in workflow.dag.needrun_jobs()):
-        raise WorkflowError("Fetch the models first, with `snakemake download_models`:", *lacking)
-
-
 rule download_models:
     log:
         "<logs>/download_models.log",

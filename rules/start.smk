@@ -1,0 +1,38 @@
+# What is seen to before the first job starts. Not in a dry run, nor in the jobs that a cluster runs.
+
+HELD = []  # open files, whose locks the kernel gives back when Snakemake ends, by whatever end
+
+
+def hold_results():
+    """Take the locks of all folders that this run writes to; of the store, one that other runs may take as well."""
+    if all(job.rule.name in ASIDE for job in workflow.dag.needrun_jobs()):
+        return
+    worlds = [world.root for world in CONFIG.datasets.values() if isinstance(world, DrawnWorld)]
+    results = Path("results") / CONFIG.experiment
+    try:
+        HELD.append(run_lock.hold(results))
+        HELD.extend(run_lock.hold(Path(root)) for root in worlds)
+        HELD.append(run_lock.hold(Path(STORE), shared=True))
+    except run_lock.LockHeld as error:
+        raise WorkflowError(f"{error}; wait for it to end, or end it, then start again. Nothing was changed.") from None
+    except OSError as error:
+        raise WorkflowError(f"{error.filename or results} can't be written to: {error.strerror}") from None
+    # Jobs of this machine end with the run. Those of a cluster go on, and their results count.
+    if workflow.local_exec and HELD[0] is not None:
+        os.environ[run_lock.VARIABLE] = os.path.abspath(HELD[0].name)
+
+
+def require_models():
+    """Models that are missing are told before the first job starts, not after hours of others."""
+    lacking = [
+        f"models.{name}: {model.repository} isn't in {model.location}"
+        for name, model in CONFIG.models.sources().items()
+        if not model.location.exists()
+    ]
+    if lacking and any(job.rule.name not in ASIDE for job in workflow.dag.needrun_jobs()):
+        raise WorkflowError("Fetch the models first, with `snakemake download_models`:", *lacking)
+
+
+onstart:
+    require_models()
+    hold_results()
