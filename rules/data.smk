@@ -42,8 +42,9 @@ rule index_dataset:
         "<logs>/index_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/index_dataset/{dataset}.jsonl"
-    # Bad input is told before anything else is computed, of all datasets.
+    # Bad input is told before anything else is computed, of all datasets, and once.
     priority: 1
+    retries: 0
     conda:
         "../envs/data.yaml"
     resources:

@@ -10,6 +10,7 @@ os.environ.update(DIAGEN_CONFIG=CONFIG.model_dump_json())
 rule download_models:
     log:
         "<logs>/download_models.log",
+    retries: 0
     conda:
         "../envs/models.yaml"
     resources:
@@ -26,6 +27,7 @@ rule download_models:
 rule preflight:
     log:
         "<logs>/preflight/report.log",
+    retries: 0
     conda:
         "../envs/models.yaml"
     threads: EXECUTION.torch_threads

@@ -7,6 +7,7 @@ localrules:
 rule prune_images:
     log:
         "<logs>/prune_images.log",
+    retries: 0
     conda:
         "../envs/vision.yaml"
     resources:
@@ -31,6 +32,7 @@ use rule prune_images as remove_unneeded with:
 rule verify_results:
     log:
         "<logs>/verify_results.log",
+    retries: 0
     conda:
         "../envs/vision.yaml"
     resources:
