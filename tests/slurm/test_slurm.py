@@ -59,8 +59,7 @@ def test_a_whole_run_that_loses_its_controller_and_its_snakemake(cluster, expect
         first.process.kill()
         first.process.wait()
         left = len(images - writes.names())
-        # At once, beside the jobs that go on; the lock that a killed Snakemake leaves behind is stepped over.
-        submit(project, cluster, "--nolock").succeeds()
+        submit(project, cluster).succeeds()  # at once, beside the jobs that go on
     assert_same(project, expected)
     assert job_of(cluster, "learn_embeddings", "paper")["JobId"] == learning, "words were learned twice"
     assert writes.repeated(images) <= left, "images that were there were made again"
@@ -159,8 +158,7 @@ def test_shards_have_a_gpu_each_and_are_cancelled_after_a_killed_snakemake(clust
         run.process.kill()
         run.process.wait()
         cluster.tell("scancel", f"--name={job['JobName']}")
-        # The lock that a killed Snakemake leaves behind is stepped over.
-        submit(without_images, cluster, *MANIFESTS, "--nolock").succeeds()
+        submit(without_images, cluster, *MANIFESTS).succeeds()
     assert (job["TresPerJob"], job["CPUs/Task"]) == ("gres:gpu:2", "2")
     assert {task.devices for task in cluster.tasks() if task.job >= int(job["JobId"])} == {("0", "1")}
     assert_same(without_images, expected)
