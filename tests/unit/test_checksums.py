@@ -101,3 +101,11 @@ def test_large_files_are_read_once(models):
     os.utime(models / "net/a.bin", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert checksum(models / "net", memory) != first
     assert len(json.loads(memory.read_text())) == 3
+
+
+@pytest.mark.parametrize("content", ["", '{"a": ', "[1]", "\x00"])
+def test_a_damaged_memory_is_read_anew(models, content):
+    memory = models / "memory.json"
+    first = checksum(models / "net", memory)
+    memory.write_text(content)
+    assert checksum(models / "net", memory) == first

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from diagen.config import Config, ConfigError, load_config
+from tests.empty_models import write_empty_models
 
 ROOT = Path(__file__).parents[2]
 DEMO = yaml.safe_load((ROOT / "config/demo.yaml").read_text(encoding="utf-8"))
@@ -22,8 +23,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def in_a_folder_with_the_named_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Configurations name files relative to the working directory: here they are all there, as empty stand-ins."""
     folder = tmp_path_factory.mktemp("project")
-    for model in DEMO["models"].values():
-        (folder / model["path"]).mkdir(parents=True, exist_ok=True)
+    write_empty_models(folder, DEMO["models"])
     for block in DEMO["prompts"].values():
         path = folder / block["instruction"]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -268,6 +268,10 @@ def test_missing_keys(key: str) -> None:
         ("models.backbone", {"repository": "a/b", "revision": COMMIT, "file": "../x"}, "leads out"),
         ("models.backbone.file", "model.safetensors", "means nothing with a local `path`"),
         ("models.backbone.path", "nowhere", "no file or folder nowhere"),
+        ("models.diffusion.path", "/", "/ is no folder in the layout of diffusers"),
+        ("models.features.path", "config", "config is no folder with a hubconf.py"),
+        ("models.backbone.path", "config", "config is no folder of transformers"),
+        ("models.llama.path", "config", "config is no GGUF file"),
         ("prompts.paper.instruction", "nowhere.txt", "nowhere.txt"),
         ("datasets.photos", {"adapter": "image_folder", "root": "nowhere"}, "no folder nowhere"),
         ("prompts.mine", {"source": "table", "file": "nowhere.csv"}, "`prompts.mine.file`: no file nowhere.csv"),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diagen.config import Config, ConfigError, load_config
+from tests.empty_models import write_empty_models
 from tests.mutations import WORDS, containers, mutate
 
 ROOT = Path(__file__).parents[2]
@@ -29,9 +30,9 @@ def in_a_folder_with_the_named_files(tmp_path_factory: pytest.TempPathFactory) -
     (folder / "config").mkdir()
     (folder / "config/instructions").symlink_to(ROOT / "config/instructions")
     for mapping in SHIPPED:
-        for block in (*mapping["datasets"].values(), *mapping["models"].values()):
-            if path := block.get("root", block.get("path")):
-                (folder / path).mkdir(parents=True, exist_ok=True)
+        for block in mapping["datasets"].values():
+            (folder / block["root"]).mkdir(parents=True, exist_ok=True)
+        write_empty_models(folder, mapping["models"])
     before = Path.cwd()
     os.chdir(folder)
     yield

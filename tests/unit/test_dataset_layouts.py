@@ -167,6 +167,7 @@ def test_everything_wrong_with_a_table_is_told_at_once(tmp_path: Path) -> None:
         "mug/0.png,train_val,Cup",
         "mug/1.png,train_val,cup\u200b",
         "loose.png,train_val,",
+        "x" * 300 + ".png,test,cup",
     ]
     text = complaint(table(tmp_path / "in", "path,split,class\n" + "\n".join(lines) + "\n"))
     for part in (
@@ -178,6 +179,7 @@ def test_everything_wrong_with_a_table_is_told_at_once(tmp_path: Path) -> None:
         "differ only in case",
         "a name with the character '\\u200b'",
         "row 10: `loose.png` has no class",
+        "row 11: there is no file",
     ):
         assert part in text, part
 

@@ -24,6 +24,7 @@ from bench.gpu_memory import Sample
 from demo.architectures import write_clip_merges
 from diagen.config import load_config
 from diagen.inversion import TEMPLATES
+from tests.empty_models import write_empty_models
 
 META = torch.device("meta")  # shapes alone: neither memory nor time
 
@@ -145,8 +146,7 @@ def test_the_feature_extractor_is_a_torch_hub_repository(tmp_path: Path) -> None
 @pytest.mark.parametrize("file", ["config/full_size.yaml", "config/full_size_gpu.yaml"])
 def test_the_configuration_is_valid_where_its_models_are(file: str, tmp_path: Path, monkeypatch) -> None:
     mapping = yaml.safe_load(Path(file).read_text("utf-8"))
-    for model in mapping["models"].values():
-        (tmp_path / model["path"]).mkdir(parents=True)
+    write_empty_models(tmp_path, mapping["models"])
     monkeypatch.chdir(tmp_path)
     config = load_config(mapping, file)
     assert config.models.diffusion.image_size == 512 and config.models.features.entry_point == "dinov2_vitl14"

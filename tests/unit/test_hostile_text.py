@@ -178,7 +178,7 @@ def test_words_of_any_class_are_kept(folder: Path) -> None:
 def test_every_table_gives_back_what_was_written(folder: Path) -> None:
     table = folder / "table.csv"
 
-    @settings(max_examples=200)
+    @settings(max_examples=100)
     @given(LABELS, PATHS, TEXTS)
     def check(label: str, path: str, text: str) -> None:
         prompt = " ".join(f"a photo of a {class_words(label)} {text}".split())
@@ -320,3 +320,18 @@ def test_pages_hold_names_prompts_and_paths_as_text(folder: Path) -> None:
 
     check()
     assert not {"script", "onerror"} & (plain[0].tags | plain[0].attributes)
+
+
+# ---------------------------------------------------------------- messages
+
+
+def test_a_message_shows_any_name_and_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    from diagen.errors import run
+
+    def main() -> None:
+        raise InputError("`a\x1b[2Jb\ud800 \u202eקובץ کتاب\u200cها 😀` is no image\n  - remove it")
+
+    with pytest.raises(SystemExit):
+        run(main)
+    shown = "`a\\x1b[2Jb\\ud800 \\u202eקובץ کتاب\u200cها 😀` is no image\n  - remove it"
+    assert capsys.readouterr().err == f"error: {shown}\n"

@@ -16,6 +16,7 @@ from tests.workflow.project import Project, copy_project
 
 ROOT = 'it\'s "photos" $(touch pwned) `touch pwned`; {x} <b>'
 FOLDER = 'config/it\'s "mine" $(touch pwned);'
+TABLE = "-table `touch pwned`.csv"
 FILES = (
     '-rf $(touch pwned) `touch pwned`; it\'s "q" {x} <img src=x onerror=alert(1)>.png',
     "line\nbreak\tand\x1b[2Jescape.png",
@@ -37,7 +38,7 @@ def lay_out(project: Project) -> None:
                 Image.fromarray(random.randint(0, 256, (40, 48, 3), dtype=np.uint8)).save(folder / file)
     (project.folder / FOLDER).mkdir()
     shutil.copy(project.folder / "config/instructions/paper.txt", project.folder / FOLDER / "a b.txt")
-    with open(project.folder / FOLDER / "-table.csv", "w", encoding="utf-8", newline="") as file:
+    with open(project.folder / TABLE, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("class", "prompt"))
         writer.writerows(
@@ -48,14 +49,13 @@ def lay_out(project: Project) -> None:
         config["datasets"] = {"photos": {"adapter": "image_folder", "root": ROOT, "classes": list(CLASSES)}}
         config["prompts"] = {
             "paper": {"per_class": 2, "instruction": f"{FOLDER}/a b.txt", "max_tokens": 160},
-            "mine": {"source": "table", "file": f"{FOLDER}/-table.csv"},
+            "mine": {"source": "table", "file": TABLE},
         }
         config["models"]["llama"]["context"] = 2048
         config["embeddings"]["paper"]["initializer"] = "{class_name} `touch pwned` {dataset}"
-        config["generators"]["da_fusion"] |= {"prompts": "mine", "negative_prompt": "it's $(touch pwned) {dataset} <b>"}
-        plain = {"prompts": "mine", "strength": 0.5, "guidance_scale": 4, "images_per_guide": 2, "inference_steps": 4}
-        config["generators"]["real_guidance"] = plain
-        config["methods"]["real_guidance"] = {"generator": "real_guidance", "synthetic_probability": 0.5}
+        plain = config["generators"]["da_fusion"]
+        del plain["embedding"]
+        plain |= {"prompts": "mine", "negative_prompt": "it's $(touch pwned) {dataset} <b>"}
 
     project.configure(change)
 

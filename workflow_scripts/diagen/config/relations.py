@@ -18,6 +18,14 @@ from diagen.config.prompt_sets import PromptSet, PromptTable, asks_llama, prompt
 
 Sections = Mapping[str, Any]
 STORE = "store"  # beside the experiments' folders
+FORMS = {
+    "diffusion": ("unet", "folder in the layout of diffusers, with unet/ in it"),
+    "llama": (None, "GGUF file"),
+    "features": ("hubconf.py", "folder with a hubconf.py, as DINOv2's"),
+    "backbone": ("config.json", "folder of transformers, with a config.json, nor a file of weights"),
+}
+"""What a local model of each kind is: a name that must stand in its folder, and how that is called."""
+SINGLE_FILES = ("llama", "backbone")
 
 
 def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]:
@@ -45,9 +53,22 @@ def missing_files(sections: Sections) -> set[str]:
     for name, prompt_set in (sections["prompts"] or {}).items():
         problems |= _prompt_file_problems(f"prompts.{name}", prompt_set)
     for key, model in _named_models(sections):
-        if model.path is not None and not os.path.exists(model.path):
-            problems.add(f"`models.{key}.path`: no file or folder {model.path}; give the path of the model's files")
+        problem = _model_path_problem(key, model.path) if model.path is not None else None
+        if problem is not None:
+            problems.add(f"`models.{key}.path`: {problem}")
     return problems
+
+
+def _model_path_problem(key: str, path: str) -> str | None:
+    """Why the path can't be that of the model: all below it is read, which may be a whole disk."""
+    if not os.path.exists(path):
+        return f"no file or folder {path}; give the path of the model's files"
+    part, form = FORMS[key]
+    if os.path.isdir(path):
+        is_right = part is not None and os.path.exists(os.path.join(path, part))
+    else:
+        is_right = key in SINGLE_FILES
+    return None if is_right else f"{path} is no {form}; give the path of one"
 
 
 def _prompt_file_problems(key: str, prompt_set: PromptSet) -> set[str]:

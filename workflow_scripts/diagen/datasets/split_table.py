@@ -1,6 +1,7 @@
 """The table of splits of an image folder: a CSV file that names the split of each image, and perhaps its class."""
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _image(row: Mapping[str, str | None], root: Path) -> ListedImage | str:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return f"`{name}` is no path downwards from `{root}`; write it without `..` and without a leading slash"
     path = root / name
-    if not name or not path.is_file():
+    if not name or not os.path.isfile(path):
         return f"there is no file `{path}`; write its path from `{root}`"
     class_name = class_label(row["class"] or "" if "class" in row else path.parent.name)
     if not class_name or path.parent == root and "class" not in row:
