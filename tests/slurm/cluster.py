@@ -112,10 +112,10 @@ class Cluster:
         self.start("slurmctld", "slurmctld", "-D")
         self.wait(lambda: self.ask("scontrol", "ping").returncode == 0, 30, "slurmctld answers")
 
-    def kill(self, name: str) -> None:
-        """Kill a daemon as a crash would."""
+    def stop(self, name: str) -> None:
+        """End a daemon as its service would be stopped."""
         process = self.processes.pop(name)
-        process.kill()
+        process.terminate()
         process.wait()
 
     def ask(self, *command: str) -> subprocess.CompletedProcess[str]:

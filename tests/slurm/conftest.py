@@ -1,6 +1,7 @@
 """The test cluster, a finished run of the same configuration without it, and the table of what the faults cost."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A cluster of one node, which is taken down whatever happens."""
+    # To be ended is to be interrupted, so that the cluster is taken down then, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Not in pytest's own folder: the user `munge` must be able to enter.
     folder = Path(tempfile.mkdtemp(prefix="diagen-slurm-"))
     try:
