@@ -192,7 +192,7 @@ def test_every_table_gives_back_what_was_written(folder: Path) -> None:
             rows += [
                 (write_prompts, read_prompts, PromptRow(label, 0, prompt)),
                 (write_plan, read_plan, PlanRow(label, 0, path, "0", 1, spoken, 0.5, 3, 4)),
-                (write_manifest, read_manifest, ManifestRow("i.png", label, 0, 1, spoken, 0.5, 3, 4, "0")),
+                (write_manifest, read_manifest, ManifestRow("i.png", label, 0, 1, spoken, 0.5, 3, 4, "0", 8)),
             ]
         for write, read, row in rows:
             write([row, row], table)
@@ -303,7 +303,7 @@ def test_pages_hold_names_prompts_and_paths_as_text(folder: Path) -> None:
                 [Shot("guide", label, 0, str(photo), "0")],
                 [
                     SyntheticSet(
-                        "DIAGen", [ManifestRow("i.png", label, 0, 0, f"a {pseudo_word(label)}", 0.1, 0, 0, "0")]
+                        "DIAGen", [ManifestRow("i.png", label, 0, 0, f"a {pseudo_word(label)}", 0.1, 0, 0, "0", 8)]
                     )
                 ],
                 folder,

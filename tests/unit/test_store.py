@@ -39,7 +39,8 @@ class Folder:
     def manifest(self, cell: str, *names: str) -> Path:
         path = self.results / cell / "synthetic/diagen/manifest.csv"
         rows = [
-            ManifestRow(f"images/{n[:2]}/{n}.png", "car", 0, i, "a", 0.0, 1, 2, "0" * 64) for i, n in enumerate(names)
+            ManifestRow(f"images/{n[:2]}/{n}.png", "car", 0, i, "a", 0.0, 1, 2, "0" * 64, 8)
+            for i, n in enumerate(names)
         ]
         write_manifest(rows, path)
         return path
