@@ -242,6 +242,12 @@ def test_a_table_of_prompts_is_read_or_refused(folder: Path) -> None:
     check()
 
 
+@pytest.mark.parametrize("space", ["\u2028", "\x85", "\v", "\x1c", "\u00a0"])
+def test_lines_of_a_table_of_prompts_end_where_those_of_files_do(folder: Path, space: str) -> None:
+    (folder / "mine.csv").write_text(f"class,prompt\ncar,a car in{space}snow\n", encoding="utf-8")
+    assert read_prompt_table(folder / "mine.csv", ["car"]) == [PromptRow("car", 0, "a car in snow")]
+
+
 @settings(max_examples=200)
 @given(st.lists(LABELS, min_size=1, max_size=3, unique=True), st.booleans())
 def test_a_plan_names_each_class_s_own_word(labels: list[str], learned: bool) -> None:
