@@ -62,6 +62,8 @@ def test_names_that_do_harm_where_they_are_no_text_are_allowed(name: str) -> Non
 
 @settings(max_examples=300)
 @given(LABELS, LABELS)
+@example("a", "x<a>y")
+@example("a<b", "a‹b")
 def test_no_word_of_a_class_stands_in_that_of_another(one: str, other: str) -> None:
     if not class_problems({one: "one", other: "other"}):
         assert (pseudo_word(one) in pseudo_word(other)) == (one == other)
