@@ -62,6 +62,8 @@ def test_names_that_do_harm_where_they_are_no_text_are_allowed(name: str) -> Non
 
 @settings(max_examples=300)
 @given(LABELS, LABELS)
+@example("a", "x<a>y")
+@example("a<b", "a‹b")
 def test_no_word_of_a_class_stands_in_that_of_another(one: str, other: str) -> None:
     if not class_problems({one: "one", other: "other"}):
         assert (pseudo_word(one) in pseudo_word(other)) == (one == other)
@@ -240,6 +242,12 @@ def test_a_table_of_prompts_is_read_or_refused(folder: Path) -> None:
             assert to_pseudo_word(row.prompt, label)
 
     check()
+
+
+@pytest.mark.parametrize("space", ["\u2028", "\x85", "\v", "\x1c", "\u00a0"])
+def test_lines_of_a_table_of_prompts_end_where_those_of_files_do(folder: Path, space: str) -> None:
+    (folder / "mine.csv").write_text(f"class,prompt\ncar,a car in{space}snow\n", encoding="utf-8")
+    assert read_prompt_table(folder / "mine.csv", ["car"]) == [PromptRow("car", 0, "a car in snow")]
 
 
 @settings(max_examples=200)
