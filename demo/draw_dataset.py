@@ -26,6 +26,8 @@ from demo.world import (  # noqa: E402
     pixel_hash,
     sample_scene,
 )  # fmt: skip
+from diagen.atomic import atomic_path  # noqa: E402
+from diagen.errors import run  # noqa: E402
 from diagen.seeds import stable_seed  # noqa: E402
 
 SPLITS = ("train-val", "test", "test_uncommon")
@@ -65,9 +67,8 @@ def draw_dataset(output: Path, seed: int, classes: list[str], counts: dict[str, 
     rows = []
     for file_name, split, scene in dataset_scenes(seed, classes, counts):
         picture = draw(scene)
-        path = output / file_name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+        with atomic_path(output / file_name) as temporary:
+            picture.save(temporary)
         values = asdict(scene)
         rows.append(
             {
@@ -78,12 +79,10 @@ def draw_dataset(output: Path, seed: int, classes: list[str], counts: dict[str, 
                 "sha256": pixel_hash(picture),
             }
         )
-    unfinished = output / "scenes.csv.tmp"
-    with open(unfinished, "w", encoding="utf-8", newline="") as file:
+    with atomic_path(output / "scenes.csv") as unfinished, open(unfinished, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    unfinished.replace(output / "scenes.csv")
     return len(rows)
 
 
@@ -125,4 +124,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

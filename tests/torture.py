@@ -76,19 +76,24 @@ class Run:
 
 
 def run(project: Project, waiting: dict[str, list[Kill]], durations: dict[str, float], *arguments: str) -> Run:
-    """Run the command to its end, or until the first of the kills that wait for the rules that start."""
+    """Run the command to its end, or until the first of the kills that wait for jobs of a rule to start.
+
+    A kill that wasn't carried out waits again.
+    """
     found, begin, rule = Run(), time.monotonic(), ""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     process = subprocess.Popen([*COMMAND, *arguments], cwd=project.folder, text=True, start_new_session=True, **streams)
     assert process.stdout is not None
 
-    def strike() -> None:
-        found.killed_at = time.monotonic() - begin
-        if process.poll() is None:
-            end = os.killpg if found.kill and found.kill.fault == GROUP else os.kill
-            end(process.pid, signal.SIGKILL)
+    def strike(kill: Kill, job: str) -> None:
+        with one_at_a_time:
+            if found.kill is None and process.poll() is None:
+                found.kill, found.kill_job, found.killed_at = kill, job, time.monotonic() - begin
+                end = os.killpg if kill.fault == GROUP else os.kill
+                end(process.pid, signal.SIGKILL)
 
-    timer = None
+    one_at_a_time = threading.Lock()
+    aimed: dict[str, tuple[Kill, threading.Timer]] = {}  # by job; the first whose time has come is carried out
     for line in process.stdout:
         found.lines.append(line)
         now = time.monotonic() - begin
@@ -96,16 +101,20 @@ def run(project: Project, waiting: dict[str, list[Kill]], durations: dict[str, f
             rule = start[1]
         elif (job := JOB.match(line)) and rule != "all":
             found.started[job[1]] = (rule, now)
-            if timer is None and waiting.get(rule):
-                found.kill, found.kill_job = waiting[rule].pop(), job[1]
-                timer = threading.Timer(found.kill.fraction * durations[rule], strike)
-                timer.start()
+            if waiting.get(rule):
+                kill = waiting[rule].pop()
+                aimed[job[1]] = kill, threading.Timer(kill.fraction * durations[rule], strike, (kill, job[1]))
+                aimed[job[1]][1].start()
         elif end := FINISHED.match(line):
             found.finished.add(end[1])
+            if end[1] in aimed:
+                aimed[end[1]][1].cancel()
     found.status = process.wait()
     found.seconds = time.monotonic() - begin
-    if timer:
+    for kill, timer in aimed.values():
         timer.cancel()
+        if kill is not found.kill:
+            waiting[kill.rule].append(kill)
     return found
 
 
@@ -149,7 +158,7 @@ def differences(expected: dict[str, bytes], found: dict[str, bytes]) -> list[str
     return sorted(f"{name} differs" for name in names if expected.get(name) != found.get(name))
 
 
-def check(undisturbed: Project, project: Project, runs: list[Run], made: set[tuple[str, int, int]]) -> Iterable[str]:
+def check(undisturbed: Project, project: Project, made: set[tuple[str, int, int]]) -> Iterable[str]:
     """What is wrong with the results after the last run."""
     if "Nothing to be done" not in project.snakemake("--cores", "1").stdout:
         yield "something is left to do"
@@ -166,13 +175,11 @@ def check(undisturbed: Project, project: Project, runs: list[Run], made: set[tup
     yield from differences(undisturbed.results(), project.results())
     if repeated := len(made) - len({name for name, *_ in made}):
         yield f"{repeated} images were made twice"
-    if missed := missed_rules(runs):
-        yield f"no kill fell into a job of {', '.join(missed)}"
 
 
-def missed_rules(runs: list[Run]) -> list[str]:
-    """Rules whose job was faster than each kill that was meant for it."""
-    return sorted({run.kill.rule for run in runs if run.kill} - {run.kill.rule for run in runs if run.kill and run.hit})
+def missed_rules(rules: Iterable[str], runs: list[Run]) -> list[str]:
+    """Those of `rules` whose jobs were faster than each kill that was meant for them."""
+    return sorted(set(rules) - {run.kill.rule for run in runs if run.kill and run.hit})
 
 
 def report(run: Run, images: int) -> None:
@@ -220,6 +227,7 @@ def main() -> None:
 
     project = copy_project(folder / "tortured", folder / "models")
     waiting = plan_kills(arguments.kills, durations, random.Random(arguments.seed))
+    targets = list(waiting)
     runs: list[Run] = []
     made: set[tuple[str, int, int]] = set()
 
@@ -235,13 +243,13 @@ def main() -> None:
         pass
     jobs, seconds = sum(len(run.finished - {"0"}) for run in runs), sum(run.seconds for run in runs)
     for fraction in (0.4, 0.2, 0.1):
-        for rule in missed_rules(runs):
+        for rule in missed_rules(targets, runs):
             waiting[rule] = [Kill(rule, GROUP, fraction)]
-            start("--forcerun", rule)
-            while start().status != 0:
+            while start("--forcerun", rule, "--until", rule).status != 0:
                 pass
 
-    problems = list(check(undisturbed, project, runs, made))
+    problems = list(check(undisturbed, project, made))
+    problems += [f"no kill fell into a job of {rule}" for rule in missed_rules(targets, runs)]
     print(table(runs))
     print(
         f"images made: {len(made)}, needed: {len(images_of(undisturbed))}; "
