@@ -105,9 +105,14 @@ def job_of(cluster: Cluster, rule: str, block: str) -> dict[str, str]:
     return found[-1] if found else {}
 
 
-def wait_until_running(cluster: Cluster, rule: str, block: str) -> None:
-    """Wait until a job of a rule for a block runs."""
-    cluster.wait(lambda: job_of(cluster, rule, block).get("JobState") == "RUNNING", PATIENCE, f"{rule} {block} runs")
+def wait_until_running(cluster: Cluster, rule: str, block: str) -> str:
+    """Wait until a job of a rule for a block has started its program; returns its number."""
+    cluster.wait(
+        lambda: job_of(cluster, rule, block).get("JobId") in {str(task.job) for task in cluster.tasks()},
+        PATIENCE,
+        f"{rule} {block} runs",
+    )
+    return job_of(cluster, rule, block)["JobId"]
 
 
 def in_the_middle(cluster: Cluster, writes: Writes, *sets: set[str], made: int = 8) -> float:

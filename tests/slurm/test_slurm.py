@@ -50,8 +50,7 @@ def test_a_whole_run_that_loses_its_controller_and_its_snakemake(cluster, expect
     project = new_project(tmp_path / "project", stand_ins)
     with watched(project.folder / "results/store") as writes:
         first = submit(project, cluster)
-        wait_until_running(cluster, "learn_embeddings", "paper")
-        learning = job_of(cluster, "learn_embeddings", "paper")["JobId"]
+        learning = wait_until_running(cluster, "learn_embeddings", "paper")
         cluster.stop("slurmctld")
         time.sleep(10)
         cluster.start_controller()
