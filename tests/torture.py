@@ -94,25 +94,31 @@ def run(project: Project, waiting: dict[str, list[Kill]], durations: dict[str, f
 
     one_at_a_time = threading.Lock()
     aimed: dict[str, tuple[Kill, threading.Timer]] = {}  # by job; the first whose time has come is carried out
-    for line in process.stdout:
-        found.lines.append(line)
-        now = time.monotonic() - begin
-        if start := STARTED.match(line):
-            rule = start[1]
-        elif (job := JOB.match(line)) and rule != "all":
-            found.started[job[1]] = (rule, now)
-            if waiting.get(rule):
-                kill = waiting[rule].pop()
-                aimed[job[1]] = kill, threading.Timer(kill.fraction * durations[rule], strike, (kill, job[1]))
-                aimed[job[1]][1].start()
-        elif end := FINISHED.match(line):
-            found.finished.add(end[1])
-            if end[1] in aimed:
-                aimed[end[1]][1].cancel()
+    try:
+        for line in process.stdout:
+            found.lines.append(line)
+            now = time.monotonic() - begin
+            if start := STARTED.match(line):
+                rule = start[1]
+            elif (job := JOB.match(line)) and rule != "all":
+                found.started[job[1]] = (rule, now)
+                if waiting.get(rule):
+                    kill = waiting[rule].pop()
+                    aimed[job[1]] = kill, threading.Timer(kill.fraction * durations[rule], strike, (kill, job[1]))
+                    aimed[job[1]][1].start()
+            elif end := FINISHED.match(line):
+                found.finished.add(end[1])
+                if end[1] in aimed:
+                    aimed[end[1]][1].cancel()
+    except BaseException:  # interrupted, and so is the run
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    finally:
+        for _, timer in aimed.values():
+            timer.cancel()
     found.status = process.wait()
     found.seconds = time.monotonic() - begin
-    for kill, timer in aimed.values():
-        timer.cancel()
+    for kill, _ in aimed.values():
         if kill is not found.kill:
             waiting[kill.rule].append(kill)
     return found
