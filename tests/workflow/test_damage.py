@@ -47,7 +47,7 @@ def cut(path: Path) -> None:
 def edit_a_seed(path: Path) -> None:
     """Another image seed in the last row."""
     *rows, last = path.read_text("utf-8").splitlines()
-    path.write_text("\n".join([*rows, last.replace(last.split(",")[-2], "1", 1)]) + "\n", "utf-8")
+    path.write_text("\n".join([*rows, last.replace(last.split(",")[-3], "1", 1)]) + "\n", "utf-8")
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
