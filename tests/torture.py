@@ -2,7 +2,7 @@
 
 Each time it is started again by the same command. In the end the results must be those of a run that nobody disturbed.
 Rules and moments of the kills are drawn, the same for the same seed; each rule is hit while a job of it runs, as far as
-there are kills enough: where the job was faster than its kill, it is forced to run once more. A fifth as many kills, on
+there are kills enough: where a job was faster than its kill, it is forced to run once more. A fifth as many kills, on
 top, end Snakemake alone and leave its jobs behind.
 """
 
@@ -20,7 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
@@ -249,8 +249,11 @@ def main() -> None:
         pass
     jobs, seconds = sum(len(run.finished - {"0"}) for run in runs), sum(run.seconds for run in runs)
     for fraction in (0.4, 0.2, 0.1):
-        for rule in missed_rules(targets, runs):
-            waiting[rule] = [Kill(rule, GROUP, fraction)]
+        durations.update(durations_of(project))  # the machine may have become faster meanwhile
+        for rule in sorted({*missed_rules(targets, runs), *(rule for rule in targets if waiting[rule])}):
+            waiting[rule] = [replace(kill, fraction=fraction) for kill in waiting[rule]] or [
+                Kill(rule, GROUP, fraction)
+            ]
             while start("--forcerun", rule, "--until", rule).status != 0:
                 pass
 
