@@ -313,6 +313,24 @@ def test_micro_batches_without_room_are_halved_in_place(
         assert np.abs(pixels - undisturbed[4][row.file_name].astype(int)).max() <= 1
 
 
+def test_an_image_that_cant_be_written_ends_the_work_at_once(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "store").write_text("a file where the folder should be")
+    passes = []
+    handle = diffusion.unet.register_forward_hook(lambda *_: passes.append(1))
+    try:
+        with pytest.raises(OSError, match="store"):
+            images(diffusion, rows, words, settings, tmp_path / "store", micro_batch=1)
+    finally:
+        handle.remove()
+    assert len(passes) == 2 * 35, "more images were computed than may wait to be written"
+
+
 def test_no_room_for_a_single_image_is_told(
     diffusion: Diffusion,
     rows: list[PlanRow],

@@ -1,6 +1,7 @@
 """Generation fills in the plan: img2img from each guide image with its class's word, noise and prompt (section 3)."""
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -126,12 +127,14 @@ def _generate(
     micro_batch: int,
 ) -> None:
     posteriors = _guide_posteriors(diffusion, [row for row, _ in rows], micro_batch)
-    writes: list[Future[None]] = []
+    writes: deque[Future[None]] = deque()
     with ThreadPoolExecutor(WRITERS) as writers:
         images = _images(diffusion, [row for row, _ in rows], posteriors, words, settings, micro_batch)
         counted = progress(images, total=len(rows), label="generating", unit="images")
         for image, (_, name) in zip(counted, rows, strict=True):
             writes.append(writers.submit(_write_png, image, store / name, micro_batch))
+            if len(writes) > micro_batch:  # a full disk is told now, and not when all images have been computed
+                writes.popleft().result()
     for write in writes:
         write.result()
 
