@@ -26,7 +26,7 @@ def main() -> None:
         metavar=("SEED", "SHOTS", "TABLE"),
         help="a cell's seed, shots and shots.csv; may be repeated",
     )
-    parser.add_argument("--settings", required=True, type=AuditLeakageSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=AuditLeakageSettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="leakage.json to write")
     arguments = parser.parse_args()
     near = arguments.settings.near_distance

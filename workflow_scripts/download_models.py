@@ -14,7 +14,7 @@ from diagen.errors import InputError, run
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, type=DownloadModelsSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=DownloadModelsSettings.from_argument, help="as JSON")
     arguments = parser.parse_args()
 
     from diagen.checksums import checksum

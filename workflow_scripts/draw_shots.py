@@ -13,12 +13,12 @@ def main() -> None:
     """Read `images.csv` and write `shots.csv`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, metavar="IMAGES", help="images.csv of the dataset")
-    parser.add_argument("--settings", required=True, metavar="JSON", help='{"dataset": name, "guide_pool": images}')
+    parser.add_argument("--settings", required=True, type=DrawShotsSettings.from_argument, help="as JSON")
     parser.add_argument("--seed", required=True, type=int, help="seed of the split")
     parser.add_argument("--shots", required=True, type=int, help="guide images per class")
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="shots.csv to write")
     arguments = parser.parse_args()
-    settings = DrawShotsSettings.model_validate_json(arguments.settings)
+    settings = arguments.settings
     cell = draw_shots(
         read_images(arguments.images),
         dataset=settings.dataset,

@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("shots", type=Path, help="shots.csv of the cell")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.csv of its synthetic images")
     parser.add_argument("--weights", type=Path, help="their table of weights; without it, all weigh the same")
-    parser.add_argument("--settings", required=True, type=ExportDatasetSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=ExportDatasetSettings.from_argument, help="as JSON")
     parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
     parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps the synthetic images")

@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, help="images.csv (column `path`) or manifest.csv (column `file_name`)")
     parser.add_argument("--root", required=True, type=Path, help="folder that the table's paths start from")
-    parser.add_argument("--settings", required=True, type=ExtractFeaturesSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=ExtractFeaturesSettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, help="features.npy to write")
     add_execution_arguments(parser)
     arguments = parser.parse_args()

@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("shots", type=Path, help="shots.csv of the cell")
     parser.add_argument("embeddings", type=Path, help="learned words, one tensor per class (safetensors)")
     parser.add_argument("guide", type=Path, help="folder that train_guide_classifier wrote")
-    parser.add_argument("--settings", required=True, type=FindNoiseCeilingsSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=FindNoiseCeilingsSettings.from_argument, help="as JSON")
     parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
     parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps the trial images")

@@ -21,7 +21,7 @@ def main() -> None:
         nargs="?",
         help="learned words, one tensor per class (safetensors); none for plans with plain class names",
     )
-    parser.add_argument("--settings", required=True, type=GenerateImagesSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=GenerateImagesSettings.from_argument, help="as JSON")
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps the images")
     parser.add_argument("--output", required=True, type=Path, help="manifest.csv to write")
     add_execution_arguments(parser)

@@ -11,15 +11,14 @@ from diagen.errors import run
 def main() -> None:
     """Read the dataset's folder and write `images.csv` and `skipped.csv`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, metavar="JSON", help='{"dataset": a block of `datasets`}')
+    parser.add_argument("--settings", required=True, type=IndexDatasetSettings.from_argument, help="as JSON")
     parser.add_argument(
         "--shots", type=int, default=0, help="guide images that each class must have, or else it is told"
     )
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="images.csv to write")
     parser.add_argument("--skipped", required=True, type=Path, metavar="CSV", help="skipped.csv to write")
     arguments = parser.parse_args()
-    settings = IndexDatasetSettings.model_validate_json(arguments.settings)
-    index = index_dataset(settings.dataset, arguments.shots)
+    index = index_dataset(arguments.settings.dataset, arguments.shots)
     write_skipped(index.skipped, arguments.skipped)
     write_images(index.images, arguments.output)
 

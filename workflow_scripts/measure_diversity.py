@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("manifest", type=Path, help="manifest.csv of the synthetic set")
     parser.add_argument("synthetic", type=Path, help="features of its images (npy)")
     parser.add_argument("--weights", type=Path, help="its table of weights: measure the set as it is drawn by them")
-    parser.add_argument("--settings", required=True, type=MeasureDiversitySettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=MeasureDiversitySettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, help="diversity.json to write")
     arguments = parser.parse_args()
     settings = arguments.settings

@@ -28,7 +28,7 @@ def main() -> None:
         "--settings",
         required=True,
         metavar="JSON",
-        type=PlanGenerationSettings.model_validate_json,
+        type=PlanGenerationSettings.from_argument,
         help='{"dataset": name, "images_per_guide": number, "noise_levels": [standard deviations]}, and what else '
         "config/README.md says of generators",
     )

@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifest", type=Path, help="manifest.csv of the images to score")
     parser.add_argument("guide", type=Path, help="folder that train_guide_classifier wrote")
-    parser.add_argument("--settings", required=True, type=ScoreImagesSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=ScoreImagesSettings.from_argument, help="as JSON")
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps the images")
     parser.add_argument("--output", required=True, type=Path, help="table of weights to write (CSV)")
     add_execution_arguments(parser)

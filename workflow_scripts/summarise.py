@@ -25,7 +25,7 @@ def read_json(path: Path) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="results/<experiment>")
-    parser.add_argument("--settings", type=SummariseSettings.model_validate_json, required=True, help="JSON: names")
+    parser.add_argument("--settings", type=SummariseSettings.from_argument, required=True, help="JSON: names")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the four CSV files")
     arguments = parser.parse_args()
     names, results = arguments.settings, arguments.results

@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("shots", type=Path, help="shots.csv of the cell")
     parser.add_argument("--manifest", type=Path, help="manifest.csv of synthetic images; without it, real ones only")
     parser.add_argument("--weights", type=Path, help="their table of weights; without it, all weigh the same")
-    parser.add_argument("--settings", required=True, type=TrainDownstreamSettings.model_validate_json, help="as JSON")
+    parser.add_argument("--settings", required=True, type=TrainDownstreamSettings.from_argument, help="as JSON")
     parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
     parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
     parser.add_argument(

@@ -19,9 +19,7 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shots", type=Path, help="shots.csv of the cell")
-    parser.add_argument(
-        "--settings", required=True, type=TrainGuideClassifierSettings.model_validate_json, help="as JSON"
-    )
+    parser.add_argument("--settings", required=True, type=TrainGuideClassifierSettings.from_argument, help="as JSON")
     parser.add_argument("--dataset", required=True, help="name of the dataset, for the seeds")
     parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
     parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from diagen.errors import run
+from diagen.errors import InputError, run
 
 
 def main() -> None:
@@ -19,6 +19,9 @@ def main() -> None:
     parser.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of the synthetic images")
     parser.add_argument("--configfile", nargs="+", default=[], help="the experiment's configuration, for the remedy")
     arguments = parser.parse_args()
+
+    if not arguments.results.is_dir():
+        raise InputError(f"{arguments.results}: no such folder; run the experiment first, or correct the path")
 
     from diagen.verification import verify_results
 

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--settings",
         required=True,
-        type=WritePromptsSettings.model_validate_json,
+        type=WritePromptsSettings.from_argument,
         metavar="JSON",
         help='{"prompts": a block of `prompts`, "llama": `models.llama` where the source asks it}',
     )

@@ -1,5 +1,6 @@
 """Frozen models from the shipped formats, and features that don't depend on a place in a set."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,14 @@ def test_weights_beside_the_code_of_an_entry_point_that_would_fetch_them(tmp_pat
             FeatureModel(path=str(tmp_path), entry_point="dinov2_tiny", weights=file), CPU
         )
         torch.testing.assert_close(extractor(pixels), pixels.flatten(1) @ weights["1.weight"].T + weights["1.bias"])
+
+
+def test_a_feature_extractor_whose_weights_are_cut_short_is_told(stand_ins: Path, tmp_path: Path) -> None:
+    shutil.copytree(stand_ins / "dinov2", tmp_path / "dinov2")
+    (weights,) = (tmp_path / "dinov2").glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(InputError, match="models.features: entry point `dinov2_demo` can't be loaded"):
+        load_feature_extractor(FeatureModel(path=str(tmp_path / "dinov2"), entry_point="dinov2_demo"), CPU)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def test_the_whole_list_of_bad_inputs_gives_one_message(tmp_path: Path) -> None:
     save(train_val / "a\u200bb" / "a.jpg")
     save(train_val / "cup" / "more" / "a.jpg")
     save(root / "test" / "boat" / "a.jpg")
+    os.mkfifo(train_val / "cup" / "fifo.jpg")
     (train_val / "linked").symlink_to(tmp_path / "outside", target_is_directory=True)
     text = complaint(dataset_in(root), shots=3)
     assert text.count("can't be used:") == 1
@@ -87,6 +88,7 @@ def test_the_whole_list_of_bad_inputs_gives_one_message(tmp_path: Path) -> None:
         "differ only in case",
         "a name with the character '\\u200b'",
         "cup/more` is a folder inside a class folder",
+        "cup/fifo.jpg` is a pipe, a socket or a device",
         "boat` has no folder in",
         "linked` is a link out of",
         "link.jpg` leads out of",

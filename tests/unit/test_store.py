@@ -87,6 +87,17 @@ def test_a_manifest_that_cant_be_read_stops_all(folder):
         folder.unneeded()
 
 
+@pytest.mark.parametrize("end", [-20, None], ids=["within a row", "at the end of a row"])
+def test_a_manifest_that_is_cut_short_stops_all(folder, end):
+    manifest = folder.manifest("one/world/seed0/shots2", "aa1", "aa2")
+    manifest.with_name("plan.csv").write_text("class,guide\ncar,0\ncar,1\n")
+    assert folder.unneeded() == []
+    text = manifest.read_text()
+    manifest.write_text(text[:end] if end else "".join(text.splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match="cut short"):
+        folder.unneeded()
+
+
 def test_words_are_needed_while_embeddings_hold_them(folder):
     folder.words("one/world/seed0/shots2/embeddings/paper.safetensors", {"car": 1.0, "star": 2.0})
     folder.words("store/words/a.safetensors", {"car": 1.0})

@@ -83,7 +83,18 @@ def test_each_kind_of_file_is_looked_at(changeable, name):
 
 def test_a_manifest_that_was_edited_is_found_by_the_plan(changeable):
     edit_a_seed(changeable.folder / "results" / MANIFEST)
-    assert f"results/{MANIFEST}: doesn't hold what plan.csv beside it plans" in verify(changeable).stdout
+    told = verify(changeable).stdout
+    assert f"results/{MANIFEST}: doesn't hold what plan.csv beside it plans" in told
+    plan = Path(MANIFEST).with_name("plan.csv")
+    assert f"rm -f results/{MANIFEST} results/{plan}\n" in told, "either may be the one that was edited"
+
+
+def test_a_manifest_that_is_cut_short_is_blamed_alone(changeable):
+    manifest = changeable.folder / "results" / MANIFEST
+    manifest.write_text(manifest.read_text("utf-8")[:600], "utf-8")
+    assert [line.split(": ")[0] for line in verify(changeable).stdout.splitlines() if ": " in line] == [
+        f"results/{MANIFEST}"
+    ]
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ def load_feature_extractor(source: FeatureModel, device: torch.device) -> nn.Mod
             )
         if source.weights_file:
             model.load_state_dict(read_checkpoint(source.weights_file))
-    except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except (EOFError, ImportError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         raise InputError(f"models.features: entry point `{source.entry_point}` can't be loaded: {error}") from error
     return freeze(model, device)
 

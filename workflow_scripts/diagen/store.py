@@ -85,7 +85,19 @@ def _named_images(manifest: Path) -> Iterator[str]:
             raise InputError(
                 f"{manifest} is no manifest, so which images it named isn't known; remove it, or repair it"
             )
-        yield from (row["file_name"] for row in reader)
+        rows = list(reader)
+    plan = manifest.with_name("plan.csv")
+    if any(None in row.values() for row in rows) or (plan.is_file() and len(rows) != _count_rows(plan)):
+        raise InputError(
+            f"{manifest} is cut short, so which images it named isn't known; `snakemake verify_results` says how to "
+            "repair it"
+        )
+    yield from (row["file_name"] for row in rows)
+
+
+def _count_rows(table: Path) -> int:
+    with open(table, encoding="utf-8", newline="") as file:
+        return sum(1 for _ in csv.DictReader(file))
 
 
 def _words(file: Path) -> Iterator[Word]:

@@ -76,7 +76,9 @@ def verify_results(results: Path, store: Path) -> Iterator[Finding]:
                 if not (path / name).is_file():
                     yield Finding(path / name, "is missing", (), path / name)
         elif problem := _problem(path):
-            yield Finding(path, problem, (path,), path)
+            # Of a plan and a manifest that differ, either may be the one that was edited.
+            together = (path, path.with_name("plan.csv")) if path.match("synthetic/*/manifest.csv") else (path,)
+            yield Finding(path, problem, together, path)
         elif path.match("synthetic/*/manifest.csv"):
             yield from _images(path, store)
     # A file that is there is taken for whole, so a damaged one would stop each job that goes on with it.
@@ -115,11 +117,16 @@ def _check_table(path: Path) -> str | None:
             return f"row {number} has {len(row)} values for {len(header)} columns"
     if path.match("synthetic/*/manifest.csv") and _planned(path) != _planned(path.with_name("plan.csv")):
         return "doesn't hold what plan.csv beside it plans"
-    if path.match("weights/*.csv"):
+    if path.match("weights/*.csv") and not _is_damaged(path.parents[1] / "manifest.csv"):
         made = manifest.read_manifest(path.parents[1] / "manifest.csv")
         if [row.file_name for row in sampling.read_weights(path)] != [row.file_name for row in made]:
             return "doesn't hold the images of the manifest"
     return None
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a file is there and damaged, so that others can't be compared with it; it is told by itself."""
+    return path.is_file() and _problem(path) is not None
 
 
 def _planned(path: Path) -> list[tuple]:
@@ -152,6 +159,8 @@ def _check_tensors(path: Path) -> str | None:
 def _check_features(path: Path) -> str | None:
     features = np.load(path, mmap_mode="r")
     source = path.with_name("manifest.csv")
+    if _is_damaged(source):
+        return None
     images = len(
         manifest.read_manifest(source) if source.is_file() else table.read_images(path.with_name("images.csv"))
     )

@@ -1,6 +1,9 @@
 """What each program sees of the configuration: exactly the values it uses, so that only their change reruns it."""
 
-from typing import Literal
+from argparse import ArgumentTypeError
+from typing import Literal, Self
+
+from pydantic import ValidationError
 
 from diagen.config.base import Block
 from diagen.config.blocks import Downstream, Embedding, Generator, Guide, ViewAugmentation, Weighting
@@ -9,46 +12,60 @@ from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, Ll
 from diagen.config.prompt_sets import PromptSet
 
 
-class DownloadModelsSettings(Block):
+class ProgramSettings(Block):
+    """What a program takes as `--settings`, in JSON."""
+
+    @classmethod
+    def from_argument(cls, text: str) -> Self:
+        """Read a program's argument. Raises `ArgumentTypeError`, which argparse tells, with all that is wrong in it."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            problems = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
+            told = "; ".join(f"`{key}`: {message}" if key else message for key, message in problems)
+            raise ArgumentTypeError(f"{told} (Snakemake shows a job's settings with --printshellcmds)") from None
+
+
+class DownloadModelsSettings(ProgramSettings):
     """Settings of `download_models.py`."""
 
     models: Models
 
 
-class IndexDatasetSettings(Block):
+class IndexDatasetSettings(ProgramSettings):
     """Settings of `index_dataset.py`."""
 
     dataset: Dataset
 
 
-class DrawShotsSettings(Block):
+class DrawShotsSettings(ProgramSettings):
     """Settings of `draw_shots.py`."""
 
     dataset: str
     guide_pool: int
 
 
-class AuditLeakageSettings(Block):
+class AuditLeakageSettings(ProgramSettings):
     """Settings of `audit_leakage.py`."""
 
     near_distance: float
 
 
-class LearnEmbeddingsSettings(Block):
+class LearnEmbeddingsSettings(ProgramSettings):
     """Settings of `learn_embeddings.py`."""
 
     embedding: Embedding
     diffusion: DiffusionModel
 
 
-class WritePromptsSettings(Block):
+class WritePromptsSettings(ProgramSettings):
     """Settings of `write_prompts.py`. `llama` is `None` for the sources that don't ask it."""
 
     prompts: PromptSet
     llama: LlamaModel | None = None
 
 
-class PlanGenerationSettings(Block):
+class PlanGenerationSettings(ProgramSettings):
     """Settings of `plan_generation.py`. Without `learned_words` prompts hold plain class names."""
 
     dataset: str
@@ -61,7 +78,7 @@ class PlanGenerationSettings(Block):
     ceiling_use: Literal["scale", "cap"] = "scale"
 
 
-class GenerateImagesSettings(Block):
+class GenerateImagesSettings(ProgramSettings):
     """Settings of `generate_images.py`."""
 
     strength: float
@@ -72,7 +89,7 @@ class GenerateImagesSettings(Block):
     resize_to_guide: bool = False
 
 
-class FindNoiseCeilingsSettings(Block):
+class FindNoiseCeilingsSettings(ProgramSettings):
     """Settings of `find_noise_ceilings.py`."""
 
     dataset: str
@@ -84,7 +101,7 @@ class FindNoiseCeilingsSettings(Block):
     image_size: int
 
 
-class TrainGuideClassifierSettings(Block):
+class TrainGuideClassifierSettings(ProgramSettings):
     """Settings of `train_guide_classifier.py`."""
 
     guide: Guide
@@ -92,7 +109,7 @@ class TrainGuideClassifierSettings(Block):
     image_size: int
 
 
-class ScoreImagesSettings(Block):
+class ScoreImagesSettings(ProgramSettings):
     """Settings of `score_images.py`."""
 
     views: int = 0
@@ -104,7 +121,7 @@ class ScoreImagesSettings(Block):
     image_size: int
 
 
-class TrainDownstreamSettings(Block):
+class TrainDownstreamSettings(ProgramSettings):
     """Settings of `train_downstream.py`. `synthetic_probability` is 0 for real images only."""
 
     method: str
@@ -114,13 +131,13 @@ class TrainDownstreamSettings(Block):
     synthetic_probability: float
 
 
-class ExtractFeaturesSettings(Block):
+class ExtractFeaturesSettings(ProgramSettings):
     """Settings of `extract_features.py`."""
 
     features: FeatureModel
 
 
-class MeasureDiversitySettings(Block):
+class MeasureDiversitySettings(ProgramSettings):
     """Settings of `measure_diversity.py`."""
 
     k: tuple[int, ...]
@@ -129,7 +146,7 @@ class MeasureDiversitySettings(Block):
     seed: int
 
 
-class SummariseSettings(Block):
+class SummariseSettings(ProgramSettings):
     """Settings of `summarise.py`: the names of the blocks whose results are gathered, in the order of the tables.
 
     `weighted` holds the pairs of generator and weighting of which the diversity as drawn is known.
@@ -144,7 +161,7 @@ class SummariseSettings(Block):
     prompt_sets: tuple[str, ...]
 
 
-class ExportDatasetSettings(Block):
+class ExportDatasetSettings(ProgramSettings):
     """Settings of `export_dataset.py`: the method, and the blocks and models that made its images, for the card."""
 
     dataset: str

@@ -19,6 +19,8 @@ def image_files(folder: Path, problems: list[str]) -> list[Path]:
             continue
         if path.is_dir():
             problems.append(f"`{path}` is a folder inside a class folder; put its images into `{folder}`")
+        elif path.exists() and not path.is_file():
+            problems.append(f"`{path}` is a pipe, a socket or a device, not a file; remove it")
         elif not in_tables(path.as_posix()):
             problems.append(
                 f"{path.as_posix()!r} has a name that is not UTF-8 text, or holds a carriage return; rename it"
