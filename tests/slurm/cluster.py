@@ -178,9 +178,9 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
     if os.geteuid() != 0:
         raise NotHere("daemons of SLURM need root")
     host = socket.gethostname().split(".")[0]
-    cluster = Cluster(folder, os.environ | {"SLURM_CONF": str(folder / "slurm.conf")})
+    path = os.pathsep.join((str(folder / "bin"), *os.get_exec_path()))
+    cluster = Cluster(folder, os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path})
     _write_configuration(folder, host)
-    cluster.environment["PATH"] = _search_path(folder / "bin")
     try:
         cluster.start(
             "munged",
@@ -226,23 +226,6 @@ def _write_configuration(folder: Path, host: str) -> None:
     for name, text in scripts.items():
         (folder / name).write_text(text, "utf-8")
         (folder / name).chmod(0o755)
-
-
-def _search_path(programs: Path) -> str:
-    """The search path of a cluster without accounting, on which nobody finds `sacct`.
-
-    Snakemake's plugin turns to it whenever the controller doesn't answer, and then asks it again and again. What lies
-    beside `sacct` is linked into the folder `programs`.
-    """
-    places = [str(programs)]
-    for place in map(Path, os.get_exec_path()):
-        if not (place / "sacct").exists():
-            places.append(str(place))
-            continue
-        for program in place.iterdir():
-            if program.name != "sacct" and not os.path.lexists(programs / program.name):
-                (programs / program.name).symlink_to(program)
-    return os.pathsep.join(places)
 
 
 def _free_port() -> int:
