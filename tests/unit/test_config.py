@@ -327,7 +327,7 @@ def test_what_a_recipe_leaves_out_is_as_downstream() -> None:
     assert config.recipe_of("standard") == config.recipe_of("diagen") == common
     assert config.recipe_of("cutmix") == common.model_copy(update={"augmentation": "cutmix"})
     assert config.recipe_of("published_code") == common.model_copy(update={"batch": 16, "kept_epoch": "last"})
-    assert common.learning_rate == 0.01 and common.epochs == 15, "not the defaults, so that the above says something"
+    assert common.learning_rate != 1e-4 and common.epochs != 50, "not the defaults, so that the above says something"
     again = Config.model_validate(config.model_dump(mode="json"))
     assert again.recipe_of("cutmix") == config.recipe_of("cutmix")
 
