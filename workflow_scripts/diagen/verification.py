@@ -6,25 +6,25 @@ Images are compared with the hashes in the manifests. Of other files it is seen 
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from diagen import manifest, noise_ceilings, plan, prompts, sampling, shots
+from diagen import evaluation, manifest, noise_ceilings, plan, prompts, sampling, shots, statistics
 from diagen.datasets import table
 from diagen.errors import InputError
+from diagen.training_state import Epoch
 
-HISTORY = ("epoch", "train_loss", "val_loss", "val_accuracy")
-PREDICTIONS = ("split", "path", "class", "predicted", "probability")
-TABLES: dict[str, tuple[str, ...]] = {
-    "summary/accuracy.csv": ("dataset", "method", "seed", "shots", "split", "accuracy", "n_images"),
-    "summary/per_class.csv": ("dataset", "method", "seed", "shots", "split", "class", "accuracy", "n_images"),
-    "summary/diversity.csv": ("dataset", "generator", "seed", "shots", "k", "scope", "precision", "recall"),
-    "summary/prompts.csv": ("dataset", "prompt_set", "class", "number", "prompt"),
+HISTORY = tuple(field.name for field in fields(Epoch))
+TABLES: dict[str, Sequence[str]] = {
+    "summary/accuracy.csv": statistics.ACCURACY,
+    "summary/per_class.csv": statistics.PER_CLASS,
+    "summary/diversity.csv": statistics.DIVERSITY,
+    "summary/prompts.csv": statistics.PROMPTS,
     "images.csv": table.COLUMNS,
     "skipped.csv": table.SKIPPED_COLUMNS,
     "prompts/*.csv": prompts.COLUMNS,
@@ -35,7 +35,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "weights/*.csv": sampling.COLUMNS,
     "guide/*/history.csv": HISTORY,
     "downstream/*/history.csv": HISTORY,
-    "downstream/*/predictions.csv": PREDICTIONS,
+    "downstream/*/predictions.csv": evaluation.COLUMNS,
 }
 """Columns of the tables, by the end of their path; the first that fits counts."""
 FIGURES: dict[str, tuple[str, ...]] = {
