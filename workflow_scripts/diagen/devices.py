@@ -130,8 +130,8 @@ def _lock(path: Path) -> TextIO | None:
     except BlockingIOError:
         file.close()
         return None
-    # Programs that this one starts don't get the open file; a mere fork would, and keep the GPU after our death. What is
-    # registered here also keeps the file open to the process's end, whoever forgets the lease.
+    # Programs that this one starts don't get the open file; a mere fork would, and keep the GPU after our death.
+    # What is registered here also keeps the file open to the process's end, whoever forgets the lease.
     os.register_at_fork(after_in_child=file.close)
     file.truncate(0)
     file.write(f"process {os.getpid()} ({Path(sys.argv[0]).name})")
