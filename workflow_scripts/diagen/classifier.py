@@ -5,6 +5,7 @@ features of all its augmented draws, in micro-batches, and then takes its optimi
 """
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields
@@ -164,9 +165,10 @@ def train_head(
             batch = slice(step * recipe.batch, (step + 1) * recipe.batch)
             state.optimiser.zero_grad()
             logits = state.head.logits(features[batch])
-            where = f"step {step + 1} of epoch {epoch} of {label}"
-            _require_finite(logits, targets[batch], [names[row] for row in rows[batch]], where)
             loss = functional.cross_entropy(logits, targets[batch])
+            if not loss.isfinite():
+                where = f"step {step + 1} of epoch {epoch} of {label}"
+                raise _diverged(logits, targets[batch], [names[row] for row in rows[batch]], where)
             loss.backward()
             state.optimiser.step()
             train_loss += loss.item() / recipe.iterations
@@ -176,9 +178,10 @@ def train_head(
         with torch.no_grad():
             logits = state.head.logits(val_features)[chosen]
             truth = val_labels[chosen]
-            named = [classes[number] for number in truth.tolist()]
-            _require_finite(logits, truth, named, f"the validation of epoch {epoch} of {label}")
             val_loss, val_accuracy = balanced_loss_and_accuracy(logits, truth)
+            if not (logits.isfinite().all() and math.isfinite(val_loss)):  # a mean of classes leaves NaN out
+                named = [classes[number] for number in truth.tolist()]
+                raise _diverged(logits, truth, named, f"the validation of epoch {epoch} of {label}")
         state.history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
         key = (-val_accuracy, val_loss) if recipe.best == "accuracy" else (val_loss, 0.0)
         if key < state.best_key:
@@ -226,14 +229,13 @@ def _start(
 
 
 @torch.no_grad()
-def _require_finite(logits: Tensor, targets: Tensor, names: Sequence[str], where: str) -> None:
-    """Raise `InputError` when the loss of an image, each of which is of the class in `names`, isn't finite."""
+def _diverged(logits: Tensor, targets: Tensor, names: Sequence[str], where: str) -> InputError:
+    """The error that names the classes, one in `names` for each image, whose loss isn't finite."""
     finite = functional.cross_entropy(logits, targets, reduction="none").isfinite().tolist()
-    if not all(finite):
-        bad = sorted({name for name, good in zip(names, finite, strict=True) if not good})
-        raise InputError(
-            f"the loss of {', '.join(bad)} isn't finite in {where}; lower the `learning_rate` that it is trained with"
-        )
+    bad = sorted({name for name, good in zip(names, finite, strict=True) if not good})
+    return InputError(
+        f"the loss of {', '.join(bad)} isn't finite in {where}; lower the `learning_rate` that it is trained with"
+    )
 
 
 def _uniforms(generator: torch.Generator, *shape: int) -> NDArray[np.float64]:
