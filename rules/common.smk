@@ -135,6 +135,15 @@ def before_indexing(dataset):
     return [block.split_table] if isinstance(block, ImageFolder) and block.split_table else []
 
 
+def photo_list(wildcards):
+    """What stands for the photos that the dataset has now: others are indexed anew. A drawn world has its scenes."""
+    # It imports Pillow and numpy, of which the jobs of a cluster, that parse this too, have no need.
+    from diagen.photo_list import photo_list_checksum
+
+    dataset = CONFIG.datasets[wildcards.dataset]
+    return "" if isinstance(dataset, DrawnWorld) else photo_list_checksum(dataset)
+
+
 def planned_prompts(wildcards):
     """The prompts that the generator names; without them each prompt is `a photo of a <class>`."""
     prompt_set = CONFIG.generators[wildcards.generator].prompts

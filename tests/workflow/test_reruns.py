@@ -171,6 +171,19 @@ def test_a_fresh_clone_with_results_kept_reruns_nothing(finished, tmp_path, stan
     assert clone.plan() == set()
 
 
+def test_another_photo_indexes_its_dataset_anew(fresh):
+    index = "results/tiny/world/images.csv"
+    fresh.make("--cores", "1", "results/worlds/7/scenes.csv")
+    fresh.configure(
+        lambda config: config["datasets"].update(world={"adapter": "image_folder", "root": "results/worlds/7"}),
+    )
+    fresh.make("--cores", "1", index)
+    assert fresh.plan(index) == set()
+    photo = next((fresh.folder / "results/worlds/7/train-val").rglob("*.png"))
+    shutil.copy(photo, photo.with_name("another.png"))
+    assert {str(job) for job in fresh.plan(index)} == {"index_dataset"}
+
+
 def test_another_profile_reruns_nothing(changeable):
     other = changeable.folder / "profiles/other/config.yaml"
     other.parent.mkdir()

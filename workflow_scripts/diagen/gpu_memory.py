@@ -11,7 +11,14 @@ from diagen.errors import InputError
 
 Result = TypeVar("Result")
 
+FULL = ("CUDA error: out of memory", "_STATUS_ALLOC_FAILED", "MPS backend out of memory")
+"""How errors speak of full memory that torch raises as others: those of CUDA itself, cuBLAS, cuDNN and Apple's MPS."""
 REMEDY = "free its memory (`nvidia-smi` tells who has it), take a larger GPU, or the CPU with `execution.device: cpu`"
+
+
+def is_full(error: RuntimeError) -> bool:
+    """Whether an error of torch says that a GPU's memory has run out."""
+    return isinstance(error, torch.OutOfMemoryError) or any(mark in str(error) for mark in FULL)
 
 
 @contextmanager
@@ -19,7 +26,9 @@ def tell_when_full(what: str, remedy: str = REMEDY) -> Iterator[None]:
     """Inside, memory that runs out is an `InputError`: the GPU has no room for `what`."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_full(error):
+            raise
         raise InputError(f"the GPU has no room for {what}: {remedy}") from None
 
 
@@ -32,10 +41,13 @@ def halve_when_full(micro_batch: int, work: Callable[[int], Result]) -> Result:
     while micro_batch > 1:
         try:
             return work(micro_batch)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_full(error):
+                raise
             micro_batch //= 2
         # Out here the error is gone, and with it the tensors that its frames held.
-        torch.cuda.empty_cache()
+        if torch.accelerator.is_available():
+            torch.accelerator.empty_cache()
         print(f"out of GPU memory: going on with a micro-batch of {micro_batch}", file=sys.stderr, flush=True)
     with tell_when_full("a single image"):
         return work(micro_batch)
