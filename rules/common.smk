@@ -12,6 +12,7 @@ from diagen import run_lock
 from diagen.checksums import checksum
 from diagen.config import Coco, ConfigError, DrawnWorld, ImageFolder, load_config, programs
 from diagen.config.prompt_sets import asks_llama, prompt_files
+from diagen.config.repeated_keys import repeated_keys
 from diagen.fingerprint import fingerprint
 from diagen.needs import Needs
 
@@ -46,12 +47,17 @@ ASIDE = {"download_models", "preflight", "prune_images", "remove_unneeded", "ver
 FILES_MAY_LACK = not ASIDE.isdisjoint(sys.argv)
 
 
-def read_config(config, file):
-    """The validated configuration, as the user wrote it."""
+def read_config(config, files):
+    """The validated configuration, as the user wrote it into `files` and on the command line."""
+    problems = [problem for file in files for problem in repeated_keys(Path(file).read_text("utf-8"))]
+    names = ", ".join(os.path.relpath(file) for file in files)
     try:
-        return load_config(config, file, check_files=not FILES_MAY_LACK)
+        named = load_config(config, names, check_files=not FILES_MAY_LACK)
     except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+        problems += error.problems
+    if problems:
+        raise WorkflowError(str(ConfigError(names, problems)))
+    return named
 
 
 def with_checksums(named):
@@ -68,7 +74,7 @@ def with_checksums(named):
     return named.model_copy(update={"models": named.models.model_copy(update=hashes)})
 
 
-NAMED = read_config(config, ", ".join(os.path.relpath(file) for file in workflow.configfiles))
+NAMED = read_config(config, workflow.configfiles)
 CONFIG = with_checksums(NAMED)
 EXECUTION = CONFIG.execution
 GPU = int(EXECUTION.device != "cpu")

@@ -186,6 +186,23 @@ def test_wrong_values_name_their_key(key: str, value: object) -> None:
     assert any(problem.startswith(f"`{key}") for problem in told)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("downstream.epochs", True),
+        ("seeds", [0, True]),
+        ("generators.llm.strength", True),
+        ("generators.llm.noise_levels", [False, 0.1]),
+        ("execution.shards", True),
+        ("leakage", {"near_distance": False}),
+        ("prompts.paper.temperature", True),
+    ],
+)
+def test_true_is_no_number(key: str, value: object) -> None:
+    problem = only_problem(changed(key, value))
+    assert problem.startswith(f"`{key}") and "true and false" in problem
+
+
 @pytest.mark.parametrize("path", ["a b", "it's", '"', "$(touch pwned)", "`x`;", "[x]*?", "-x", "é", "😀", "x" * 300])
 def test_paths_may_hold_what_shells_know(path: str) -> None:
     assert load_config(changed("datasets.world.root", path), FILE).datasets["world"].root == path

@@ -3,8 +3,9 @@
 import pytest
 
 
-def complaint(project, change):
-    project.configure(change)
+def complaint(project, change=None):
+    if change:
+        project.configure(change)
     result = project.snakemake("--dry-run")
     assert result.returncode != 0
     assert "Traceback" not in result.stdout
@@ -42,3 +43,10 @@ def test_all_problems_are_told_together(fresh):
 )
 def test_each_problem_names_its_key(fresh, change, problem):
     assert problem in complaint(fresh, change)
+
+
+def test_a_key_that_stands_twice_is_told_with_the_other_problems(fresh):
+    with open(fresh.folder / "config/tiny.yaml", "a") as file:
+        file.write("shots: [2]\nsheds: 1\n")
+    text = complaint(fresh)
+    assert "`shots`: stands in lines" in text and "`sheds`: unknown key" in text

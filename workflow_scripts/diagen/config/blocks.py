@@ -220,7 +220,9 @@ class Execution(Block):
     micro_batch: PositiveInt = Field(16, description="Images per forward pass; other values round differently.")
     words_together: PositiveInt = Field(8, description="Words learned in one batch; other values round differently.")
     torch_threads: PositiveInt = Field(2, description="CPU threads of torch per job; other values round differently.")
-    shards: PositiveInt = Field(1, description="Processes (and GPUs) that share the classes of one cell.")
+    shards: PositiveInt = Field(
+        1, le=64, description="Processes (and GPUs of one machine) that share the classes of one cell."
+    )
 
 
 class Config(Block):

@@ -27,6 +27,8 @@ PLAIN = {
     "string_type": "this must be text; put what looks like a number or a date in quotes",
 }
 """What pydantic tells in words of Python, by its type of error."""
+NO_TRUTH = "true and false (in YAML also yes, no, on and off) are no values here; give a number, or quote the word"
+DEEPEST = 6  # levels of blocks and lists; an alias of YAML may lead back to where it stands
 UNSHOWN = ("base_url", "key_variable")  # keys whose values aren't repeated: someone may have put a secret there
 
 
@@ -49,6 +51,8 @@ def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = Tr
         sections[name], wrong = _parse_section(name, mapping[name])
         problems += wrong
     problems += sorted(problems_between(sections, mapping) | (missing_files(sections) if check_files else set()))
+    told = tuple(problem.partition(": ")[0] for problem in problems)
+    problems += [f"`{key}`: {NO_TRUTH}" for key in _truths(mapping, ()) if f"`{key}`" not in told]
     if problems:
         raise ConfigError(file, problems)
     try:
@@ -81,6 +85,22 @@ def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:
         if block is not None:
             blocks[key] = block
     return blocks, problems
+
+
+def _truths(value: object, location: Location) -> Iterator[str]:
+    """The keys that hold true or false and mustn't: Python takes these for 1 and 0, and pydantic follows it."""
+    if isinstance(value, bool) and location[-1] not in _truth_keys(Config):
+        yield ".".join(map(str, location))
+    elif isinstance(value, dict | list) and len(location) < DEEPEST:
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _truths(entry, (*location, key))
+
+
+def _truth_keys(block: type[Block]) -> set[str]:
+    """The keys of a block, and of all blocks inside it, that hold true or false."""
+    fields = block.model_fields
+    inner = [_truth_keys(found) for field in fields.values() for found in _blocks_in(field.annotation)]
+    return {name for name, field in fields.items() if field.annotation is bool}.union(*inner)
 
 
 def _with_constraints(annotation: Any, metadata: list[Any]) -> Any:

@@ -1,0 +1,36 @@
+"""Keys that stand twice in a YAML file: its readers take the last one, and don't tell."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import yaml
+
+
+def repeated_keys(text: str) -> list[str]:
+    """One sentence for each key that a block of the YAML (or JSON) file `text` holds more than once, with its lines.
+
+    None for a text that can't be parsed: whoever reads it tells so.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return []
+    return list(_repeated(root, (), set())) if root is not None else []
+
+
+def _repeated(node: yaml.Node, location: tuple[str, ...], seen: set[int]) -> Iterator[str]:
+    if id(node) in seen:  # of an anchor, named again by its alias
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, entry in enumerate(node.value):
+            yield from _repeated(entry, (*location, str(number)), seen)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+    for name, count in Counter(key.value for key in keys).items():
+        if count > 1:
+            lines = [str(key.start_mark.line + 1) for key in keys if key.value == name]
+            yield f"`{'.'.join((*location, name))}`: stands in lines {' and '.join(lines)}; keep one of them"
+    for key, value in node.value:
+        yield from _repeated(value, (*location, str(key.value)), seen)
