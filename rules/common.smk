@@ -82,7 +82,7 @@ GPU = int(EXECUTION.device != "cpu")
 # more than it was given: with `--resources gpu=1`, the shards of a job share that one.
 SHARDED_GPUS = GPU * EXECUTION.shards
 SHARDED_THREADS = EXECUTION.torch_threads * EXECUTION.shards
-NEEDS = Needs(CONFIG, Path("results") / CONFIG.experiment)
+NEEDS = Needs(CONFIG, lambda dataset: Path("results") / CONFIG.experiment / dataset / "images.csv")
 
 # A block that no method uses costs nothing.
 GENERATORS = list(dict.fromkeys(method.generator for method in CONFIG.methods.values() if method.generator))

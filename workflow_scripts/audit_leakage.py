@@ -9,6 +9,7 @@ from diagen.config.programs import AuditLeakageSettings
 from diagen.datasets import read_images
 from diagen.errors import run
 from diagen.leakage import audit_cell, unit_features, write_leaks
+from diagen.result_files import reading
 from diagen.shots import read_shots
 
 
@@ -31,7 +32,9 @@ def main() -> None:
     arguments = parser.parse_args()
     near = arguments.settings.near_distance
 
-    features = unit_features(read_images(arguments.images), np.load(arguments.features, allow_pickle=False))
+    images = read_images(arguments.images)
+    with reading(arguments.features, "extract_features", EOFError):
+        features = unit_features(images, np.load(arguments.features, allow_pickle=False))
     leaks = [
         leak
         for seed, shots, table in arguments.cells

@@ -1,7 +1,6 @@
 """Find for each class of a cell how much noise its word bears, by the guide classifier's confidence in trial images."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
@@ -33,14 +32,14 @@ def main() -> None:
 
     from diagen import classifier, generation, heads, noise_ceilings
     from diagen.backbones import load_backbone
-    from diagen.calibration import class_confidences
+    from diagen.calibration import class_confidences, read_temperature
     from diagen.diffusion import load_diffusion
     from diagen.inversion import read_words
     from diagen.shots import read_shots
 
     cell, words = read_shots(arguments.shots), read_words(arguments.embeddings)
     head = heads.read_head(arguments.guide / "head.safetensors")
-    temperature = json.loads((arguments.guide / "calibration.json").read_text(encoding="utf-8"))["temperature"]
+    temperature = read_temperature(arguments.guide / "calibration.json")
     diffusion = load_diffusion(settings.generation.diffusion, device)
     backbone = load_backbone(settings.backbone, device)
     code = fingerprint(Path(generation.__file__))

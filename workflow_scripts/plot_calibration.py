@@ -1,11 +1,11 @@
 """Draw the reliability of guide classifiers before and after their temperature, pooled over all that are given."""
 
 import argparse
-import json
 from pathlib import Path
 
 from diagen.atomic import atomic_path
 from diagen.errors import run
+from diagen.result_files import read_json
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
 
     from diagen.figures import plot_calibration, save_figure
 
-    calibrations = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.calibrations]
+    calibrations = [read_json(path, "train_guide_classifier") for path in arguments.calibrations]
     with atomic_path(arguments.output) as temporary:
         save_figure(plot_calibration(calibrations), temporary)
 

@@ -1,7 +1,6 @@
 """Weigh synthetic images by the guide classifier's calibrated confidence that they show their guide image's class."""
 
 import argparse
-import json
 from pathlib import Path
 
 from diagen.checksums import verify
@@ -29,7 +28,7 @@ def main() -> None:
     from diagen import classifier, heads, sampling
     from diagen.backbones import load_backbone
     from diagen.batch_norm import load_statistics
-    from diagen.calibration import class_confidences
+    from diagen.calibration import class_confidences, read_temperature
     from diagen.manifest import read_manifest
     from diagen.seeds import stable_seed
     from diagen.views import augmented_features
@@ -37,7 +36,7 @@ def main() -> None:
     backbone = load_backbone(settings.backbone, device)
     rows = read_manifest(arguments.manifest)
     head = heads.read_head(arguments.guide / "head.safetensors")
-    temperature = json.loads((arguments.guide / "calibration.json").read_text(encoding="utf-8"))["temperature"]
+    temperature = read_temperature(arguments.guide / "calibration.json")
     if head.statistics:
         load_statistics(backbone, head.statistics)
     paths = [arguments.store / row.file_name for row in rows]

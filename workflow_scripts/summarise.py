@@ -1,25 +1,22 @@
 """Gather the results of an experiment into four tables: accuracy, per_class, diversity and prompts."""
 
 import argparse
-import json
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from diagen.atomic import atomic_path
 from diagen.config.programs import SummariseSettings
-from diagen.errors import InputError, run
+from diagen.errors import run
+from diagen.result_files import read_json, reading
 from diagen.statistics import accuracy_table, diversity_table, per_class_table, prompts_table, write_table
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises `InputError` when it can't be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} can't be read ({error}); let the workflow make it again") from error
+def read_prompts(path: Path) -> pd.DataFrame:
+    """A table of prompts, all of it text. Raises `InputError` when it is damaged."""
+    with reading(path, "write_prompts"):
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def main() -> None:
@@ -35,7 +32,9 @@ def main() -> None:
         for dataset, seed, shots in product(names.datasets, names.seeds, names.shots)
     ]
     metrics = [
-        read_json(folder / "downstream" / method / "metrics.json") for *_, folder in cells for method in names.methods
+        read_json(folder / "downstream" / method / "metrics.json", "train_downstream")
+        for *_, folder in cells
+        for method in names.methods
     ]
     sets = [
         (generator, weighting, f"{generator}/{weighting}.json" if weighting else f"{generator}.json")
@@ -43,12 +42,12 @@ def main() -> None:
         for generator, weighting in [(name, ""), *(pair for pair in names.weighted if pair[0] == name)]
     ]
     diversity = [
-        ((dataset, generator, seed, shots, weighting), read_json(folder / "diversity" / file))
+        ((dataset, generator, seed, shots, weighting), read_json(folder / "diversity" / file, "measure_diversity"))
         for dataset, seed, shots, folder in cells
         for generator, weighting, file in sets
     ]
     prompts = [
-        (dataset, name, pd.read_csv(results / dataset / "prompts" / f"{name}.csv", dtype=str, keep_default_na=False))
+        (dataset, name, read_prompts(results / dataset / "prompts" / f"{name}.csv"))
         for dataset, name in product(names.datasets, names.prompt_sets)
     ]
     tables = {

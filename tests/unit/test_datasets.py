@@ -218,7 +218,7 @@ def test_table_survives_a_round_trip(tmp_path: Path) -> None:
     write_images(rows, tmp_path / "images.csv")
     assert read_images(tmp_path / "images.csv") == rows
     (tmp_path / "other.csv").write_text("path,class\n")
-    with pytest.raises(InputError, match="height, sha256, split, width"):
+    with pytest.raises(InputError, match="split, width, height, sha256"):
         read_images(tmp_path / "other.csv")
 
 

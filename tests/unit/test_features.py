@@ -50,5 +50,5 @@ def test_listed_images(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("class\ncar\n")
     assert listed_images(tmp_path / "images.csv") == ["a,b.png", "c.png"]
     assert listed_images(tmp_path / "manifest.csv") == ["images/ab/x.png"]
-    with pytest.raises(InputError, match="neither a column"):
+    with pytest.raises(InputError, match="lacks the column"):
         listed_images(tmp_path / "other.csv")

@@ -35,9 +35,14 @@ def config(change: Callable[[dict[str, Any]], object] = lambda _: None) -> Confi
     return load_config(mapping, "some.yaml", check_files=False)
 
 
+def needs_in(folder: Path, values: Config) -> Needs:
+    """The needs of an experiment with its tables in `folder`."""
+    return Needs(values, lambda dataset: folder / dataset / "images.csv")
+
+
 @pytest.mark.parametrize("rule", JOBS)
 def test_each_attempt_asks_for_more(rule: str, tmp_path: Path) -> None:
-    needs = Needs(config(), tmp_path)
+    needs = needs_in(tmp_path, config())
     for ask in (needs.minutes, needs.megabytes):
         first, second, third = (ask(rule, JOBS[rule], attempt) for attempt in (1, 2, 3))
         assert 0 < first < second < third
@@ -57,7 +62,7 @@ def test_each_attempt_asks_for_more(rule: str, tmp_path: Path) -> None:
     ],
 )
 def test_more_work_asks_for_more_time(rule: str, change: Callable, tmp_path: Path) -> None:
-    plain, more = (Needs(values, tmp_path).minutes(rule, JOBS[rule], 1) for values in (config(), config(change)))
+    plain, more = (needs_in(tmp_path, values).minutes(rule, JOBS[rule], 1) for values in (config(), config(change)))
     assert more > plain
 
 
@@ -71,7 +76,7 @@ def test_more_work_asks_for_more_time(rule: str, change: Callable, tmp_path: Pat
     ],
 )
 def test_what_is_held_asks_for_memory(rule: str, change: Callable, tmp_path: Path) -> None:
-    plain, more = (Needs(values, tmp_path).megabytes(rule, JOBS[rule], 1) for values in (config(), config(change)))
+    plain, more = (needs_in(tmp_path, values).megabytes(rule, JOBS[rule], 1) for values in (config(), config(change)))
     assert more > plain
 
 
@@ -79,15 +84,15 @@ def test_weights_that_are_here_are_weighed(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     (tmp_path / "resnet").mkdir()
     values = config(lambda c: c["models"].update(backbone={"path": "resnet"}))
-    before = Needs(values, tmp_path).megabytes("score_images", JOBS["score_images"], 1)
+    before = needs_in(tmp_path, values).megabytes("score_images", JOBS["score_images"], 1)
     with open(tmp_path / "resnet/model.safetensors", "wb") as file:
         file.truncate(10**9)
-    assert Needs(values, tmp_path).megabytes("score_images", JOBS["score_images"], 1) == before + 2_000
+    assert needs_in(tmp_path, values).megabytes("score_images", JOBS["score_images"], 1) == before + 2_000
 
 
 def test_shards_share_the_time(tmp_path: Path) -> None:
     alone, shared = (
-        Needs(config(lambda c, n=n: c["execution"].update(shards=n)), tmp_path).minutes(
+        needs_in(tmp_path, config(lambda c, n=n: c["execution"].update(shards=n))).minutes(
             "learn_embeddings", JOBS["learn_embeddings"], 1
         )
         for n in (1, 4)
@@ -96,7 +101,7 @@ def test_shards_share_the_time(tmp_path: Path) -> None:
 
 
 def test_the_dataset_counts_once_it_is_there(tmp_path: Path) -> None:
-    needs = Needs(config(), tmp_path)
+    needs = needs_in(tmp_path, config())
     assert needs.counts("photos") == BEFORE_INDEXED
     guessed = needs.minutes("generate_images", JOBS["generate_images"], 1)
     table = tmp_path / "photos/images.csv"

@@ -51,18 +51,18 @@ def edit_a_seed(path: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "tiny/world/images.csv": (change(b",sha256", b",sha"), "lacks the column(s) sha256"),
+    "tiny/world/images.csv": (change(b",sha256", b",sha"), "it lacks the column(s) sha256"),
     "tiny/world/features.npy": (cut, "can't be read"),
     "tiny/world/leakage.json": (cut, "can't be read"),
-    "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "row 2 has 2 values for 3 columns"),
-    f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "row 2 has 4 values for 5 columns"),
+    "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "line 2 hasn't a value for each column"),
+    f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "line 2 hasn't a value for each column"),
     f"{CELL}/embeddings/paper.safetensors": (cut, "can't be read"),
     f"{CELL}/guide/paper/calibration.json": (change(b'"temperature"', b'"warmth"'), "lacks temperature"),
     f"{CELL}/synthetic/diagen/weights/paper.csv": (change(b"images/", b"pictures/"), "doesn't hold the images"),
     f"{CELL}/downstream/diagen/metrics.json": (Path.unlink, "is missing"),
     f"{CELL}/downstream/standard/head.safetensors": (cut, "can't be read"),
     f"{CELL}/diversity/diagen.json": (lambda path: path.write_text("[]"), "holds no list of measures"),
-    "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "lacks the column(s) dataset"),
+    "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "No columns to parse from file"),
     "tiny/figures/accuracy.svg": (cut, "isn't whole"),
 }
 

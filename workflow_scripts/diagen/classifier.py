@@ -4,7 +4,6 @@ The backbone is frozen, so an image's features don't depend on the state of the 
 features of all its augmented draws, in micro-batches, and then takes its optimisation steps on them.
 """
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from diagen import batch_norm
-from diagen.atomic import atomic_path
 from diagen.augmentation import decode, evaluation
 from diagen.backbones import Backbone, embed
 from diagen.errors import InputError
@@ -27,6 +25,7 @@ from diagen.gpu_memory import REMEDY, tell_when_full
 from diagen.heads import Head, new_head
 from diagen.progress import progress
 from diagen.recipe import Recipe
+from diagen.result_files import write_rows
 from diagen.sampling import draw_rows, drawing_probabilities
 from diagen.seeds import stable_seed
 from diagen.shots import ROLES, Shot
@@ -244,7 +243,4 @@ def _uniforms(generator: torch.Generator, *shape: int) -> NDArray[np.float64]:
 
 def write_history(history: Sequence[Epoch], path: Path) -> None:
     """Write the epochs as CSV."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in fields(Epoch)])
-        writer.writerows(astuple(row) for row in history)
+    write_rows([field.name for field in fields(Epoch)], map(astuple, history), path)

@@ -1,6 +1,5 @@
 """How good a classifier is: figures in which every class counts the same."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diagen.atomic import atomic_path
+from diagen.result_files import write_rows
 
 COLUMNS = ("split", "path", "class", "predicted", "probability")
 
@@ -68,7 +67,4 @@ def predictions(
 
 def write_predictions(rows: Sequence[Prediction], path: Path) -> None:
     """Write `rows` to the CSV file `path`."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+    write_rows(COLUMNS, map(astuple, rows), path)

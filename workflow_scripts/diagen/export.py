@@ -4,7 +4,6 @@ One table `metadata.csv` tells of every image; classes stand there and not in fo
 folder or file called `train`, `val` or `test` for a split, and COCO has a class `train`.
 """
 
-import csv
 import hashlib
 import os
 import re
@@ -18,6 +17,7 @@ from PIL import Image
 from diagen.atomic import atomic_path
 from diagen.errors import InputError
 from diagen.manifest import ManifestRow
+from diagen.result_files import write_rows
 from diagen.sampling import drawing_probabilities, normalise_per_group
 from diagen.shots import Shot
 
@@ -155,7 +155,4 @@ def _link(source: Path, target: Path) -> bool:
 
 def write_metadata(rows: Iterable[ExportRow], path: Path) -> None:
     """Write `rows` to the CSV file `path`, which appears whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+    write_rows(COLUMNS, map(astuple, rows), path)

@@ -13,20 +13,21 @@ from torch import Tensor, nn
 
 from diagen.backbones import embed
 from diagen.datasets import load_image
-from diagen.errors import InputError
+from diagen.result_files import read_rows
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as DINOv2 was trained
 STANDARD_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def listed_images(table: Path) -> list[str]:
-    """The image files that `images.csv` (column `path`) or `manifest.csv` (column `file_name`) lists, in its order."""
-    with open(table, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        column = next((name for name in ("path", "file_name") if name in (reader.fieldnames or ())), None)
-        if column is None:
-            raise InputError(f"{table} lists no images: it has neither a column `path` nor `file_name`")
-        return [row[column] for row in reader]
+    """The image files that `images.csv` (column `path`) or `manifest.csv` (column `file_name`) lists, in its order.
+
+    Raises `InputError` when it is damaged, or another table.
+    """
+    with open(table, encoding="utf-8", newline="", errors="replace") as file:
+        header = next(csv.reader(file), [])
+    column, program = ("path", "index_dataset") if "path" in header else ("file_name", "generate_images")
+    return read_rows(table, [column], program, lambda values: values[column])
 
 
 def load_pixels(path: Path, size: int) -> Tensor:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
 from diagen.atomic import atomic_path
+from diagen.result_files import reading
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ def write_head(head: Head, path: Path) -> None:
 
 
 def read_head(path: Path) -> Head:
-    """Read a layer that `write_head` wrote."""
-    tensors = load_file(path)
-    with safe_open(path, framework="pt") as file:
-        classes = tuple(json.loads(file.metadata()["classes"]))
-    return Head(tensors.pop("weight"), tensors.pop("bias"), classes, tensors)
+    """Read a layer that `write_head` wrote. Raises `InputError` when it is damaged."""
+    with reading(path, "the training of a classifier", SafetensorError):
+        tensors = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            classes = tuple(json.loads(file.metadata()["classes"]))
+        return Head(tensors.pop("weight"), tensors.pop("bias"), classes, tensors)

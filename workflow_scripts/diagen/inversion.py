@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -28,6 +28,7 @@ from diagen.diffusion import (
 from diagen.gpu_memory import halve_when_full
 from diagen.progress import progress
 from diagen.pseudo_words import pseudo_word
+from diagen.result_files import reading
 from diagen.saved_state import load_state, optimiser_tensors, restore_optimiser, save_state
 from diagen.seeds import stable_seed
 
@@ -239,8 +240,8 @@ def write_words(words: Sequence[LearnedWord], path: Path) -> None:
 
 
 def read_learned_words(path: Path) -> list[LearnedWord]:
-    """Read the words of a cell with their losses, sorted by class."""
-    with safe_open(path, framework="pt") as file:
+    """Read the words of a cell with their losses, sorted by class. Raises `InputError` when the file is damaged."""
+    with reading(path, "learn_embeddings", SafetensorError), safe_open(path, framework="pt") as file:
         losses = json.loads(file.metadata()["losses"])
         return [LearnedWord(name, file.get_tensor(name), losses[name]) for name in sorted(losses)]
 

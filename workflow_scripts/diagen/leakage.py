@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from diagen.atomic import atomic_path
 from diagen.datasets import ImageRow
 from diagen.errors import InputError
+from diagen.result_files import read_json, reading
 from diagen.shots import Shot
 
 PAIRS = (("guide", "val"), ("guide", "test"), ("guide", "test_uncommon"), ("val", "test"), ("val", "test_uncommon"))
@@ -126,7 +127,11 @@ def write_leaks(leaks: Sequence[Leak], near_distance: float, path: Path) -> None
 
 
 def read_leaks(path: Path) -> tuple[list[Leak], float]:
-    """Read a `leakage.json`: the leaks, and the distance up to which images are near-duplicates."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    leaks = [Leak(**{**leak, "twins": tuple(Twin(**twin) for twin in leak["twins"])}) for leak in content["leaks"]]
-    return leaks, content["near_distance"]
+    """Read a `leakage.json`: the leaks, and the distance up to which images are near-duplicates.
+
+    Raises `InputError` when it is damaged.
+    """
+    content = read_json(path, "audit_leakage")
+    with reading(path, "audit_leakage"):
+        leaks = [Leak(**{**leak, "twins": tuple(Twin(**twin) for twin in leak["twins"])}) for leak in content["leaks"]]
+        return leaks, content["near_distance"]

@@ -1,12 +1,10 @@
 """The manifest: one row per synthetic image that exists, written last, when all of its images do."""
 
-import csv
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import InputError
+from diagen.result_files import read_rows, write_rows
 
 COLUMNS = (
     "file_name",
@@ -44,31 +42,24 @@ class ManifestRow:
 
 def write_manifest(rows: Iterable[ManifestRow], path: Path) -> None:
     """Write `rows` to the CSV file `path`, which appears whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+    write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
-    """Read a manifest. Raises `InputError` when a column is missing."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(f"{path} is no manifest: it lacks {', '.join(sorted(missing))}; run generate_images again")
-        return [
-            ManifestRow(
-                row["file_name"],
-                row["class"],
-                int(row["guide"]),
-                int(row["number"]),
-                row["prompt"],
-                float(row["noise_level"]),
-                int(row["noise_seed"]),
-                int(row["image_seed"]),
-                row["sha256"],
-                int(row["micro_batch"]),
-            )
-            for row in reader
-        ]
+    """Read a manifest. Raises `InputError` when it is damaged."""
+    return read_rows(path, COLUMNS, "generate_images", _row)
+
+
+def _row(values: dict[str, str]) -> ManifestRow:
+    return ManifestRow(
+        values["file_name"],
+        values["class"],
+        int(values["guide"]),
+        int(values["number"]),
+        values["prompt"],
+        float(values["noise_level"]),
+        int(values["noise_seed"]),
+        int(values["image_seed"]),
+        values["sha256"],
+        int(values["micro_batch"]),
+    )

@@ -4,21 +4,23 @@ A scheduler kills a job that exceeds what it asked for, and lets one that asks f
 times what is expected, and grow with each attempt: too small a request costs a retry, which goes on where it stopped.
 """
 
-import csv
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from diagen.config import Config
 from diagen.config.models import ModelSource
+from diagen.errors import InputError
 from diagen.estimate import ASSUMED_TFLOPS, ImageCounts, Operations, Work, all_work
 from diagen.operations import DINOV2, PAPERS_BACKBONE, PAPERS_DIFFUSION, DiffusionOperations
+from diagen.result_files import read_rows
 
 MARGIN = 4.0  # a GPU four times as slow as the one that `ASSUMED_TFLOPS` is of
 START_MINUTES = 30  # models and photos are read, perhaps from a slow disk
 VIEW_SECONDS = 0.005  # a photo is decoded or augmented for a classifier, on two CPU threads
 PROMPT_SECONDS = 15.0  # a 7B language model writes a prompt, on two CPU threads
+COUNTED = ("class", "split")  # columns of the table of images
 BEFORE_INDEXED = ImageCounts(20, {"train_val": 2_000, "test": 1_000})  # a guess, until the dataset has been read
 
 PROGRAM_MB = 4_000  # Python, torch and CUDA's libraries, and the two Snakemakes that start a program on a cluster
@@ -29,14 +31,14 @@ UNFETCHED_MB = {"diffusion": 4_300, "llama": 4_100, "features": 1_200, "backbone
 
 
 class Needs:
-    """What the jobs of an experiment ask for. `results` is the experiment's folder, which tells how large datasets are.
+    """What the jobs of an experiment ask for. `images` tells where a dataset's table of images is, or will be.
 
     Rules and wildcards are named as in the rules; `attempt` counts from 1.
     """
 
-    def __init__(self, config: Config, results: Path) -> None:
+    def __init__(self, config: Config, images: Callable[[str], Path]) -> None:
         self.config = config
-        self.results = results
+        self.images = images
         self._counts: dict[tuple[str, int | None], ImageCounts] = {}
         self._work: dict[tuple[str, int | None], dict[tuple[str, frozenset[tuple[str, str]]], Work]] = {}
 
@@ -69,19 +71,21 @@ class Needs:
         return attempt * math.ceil(process * self._shards(rule) + self._images_mb(rule, wildcards))
 
     def counts(self, dataset: str) -> ImageCounts:
-        """Classes and images of a dataset: those of its table of images, or a guess before there is one."""
+        """Classes and images of a dataset: those of its table of images, or a guess where it isn't there or damaged."""
         table, version = self._table(dataset)
         if version is None:
             return BEFORE_INDEXED
         if (dataset, version) not in self._counts:
-            with open(table, encoding="utf-8", newline="") as file:
-                rows = [(row["class"], row["split"]) for row in csv.DictReader(file)]
+            try:
+                rows = read_rows(table, COUNTED, "index_dataset", lambda row: (row["class"], row["split"]))
+            except InputError:  # a job that needs the table tells it
+                return BEFORE_INDEXED
             splits = Counter(split for _, split in rows)
             self._counts[dataset, version] = ImageCounts(len({name for name, _ in rows}), splits)
         return self._counts[dataset, version]
 
     def _table(self, dataset: str) -> tuple[Path, int | None]:
-        table = self.results / dataset / "images.csv"
+        table = self.images(dataset)
         return table, table.stat().st_mtime_ns if table.exists() else None
 
     def _jobs(self, dataset: str) -> dict[tuple[str, frozenset[tuple[str, str]]], Work]:

@@ -6,16 +6,14 @@ taken to mean less confidence, so that the largest such level, the ceiling, is f
 classes are tried together, each at a level of its own. No noise at all is always borne.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import InputError
 from diagen.plan import PlanRow
 from diagen.pseudo_words import pseudo_word
+from diagen.result_files import read_rows, write_rows
 from diagen.seeds import stable_seed
 from diagen.shots import Shot
 
@@ -105,20 +103,16 @@ def find_ceilings(
 
 def write_ceilings(trials: Iterable[Trial], path: Path) -> None:
     """Write `trials` to the CSV file `path`, which appears whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for trial in trials:
-            writer.writerow(str(value).lower() if isinstance(value, bool) else value for value in astuple(trial))
+    rows = ((str(value).lower() if isinstance(value, bool) else value for value in astuple(trial)) for trial in trials)
+    write_rows(COLUMNS, rows, path)
 
 
 def read_ceilings(path: Path) -> dict[str, float]:
-    """The ceiling of each class in a table of `find_noise_ceilings`. Raises `InputError` when a column is missing."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(
-                f"{path} is no table of noise ceilings: it lacks {', '.join(sorted(missing))}; run find_noise_ceilings"
-            )
-        return {row["class"]: float(row["level"]) for row in reader if row["ceiling"] == "true"}
+    """The ceiling of each class in a table of `find_noise_ceilings`. Raises `InputError` when it is damaged."""
+    rows = read_rows(
+        path,
+        COLUMNS,
+        "find_noise_ceilings",
+        lambda values: (values["class"], float(values["level"]), values["ceiling"] == "true"),
+    )
+    return {class_name: level for class_name, level, ceiling in rows if ceiling}

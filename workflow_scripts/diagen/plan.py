@@ -1,17 +1,16 @@
 """The plan: every synthetic image by name, prompt, noise and seeds, before any is made (sections 3.2 to 3.4)."""
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from diagen.atomic import atomic_path
 from diagen.config.programs import PlanGenerationSettings
 from diagen.errors import InputError
 from diagen.prompts import PromptRow, to_pseudo_word, with_article
 from diagen.pseudo_words import class_words, pseudo_word
+from diagen.result_files import read_rows, write_rows
 from diagen.seeds import stable_seed
 from diagen.shots import Shot
 
@@ -143,30 +142,23 @@ def _noisy_words(
 
 def write_plan(rows: Iterable[PlanRow], path: Path) -> None:
     """Write `rows` to the CSV file `path`, which appears whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+    write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_plan(path: Path) -> list[PlanRow]:
-    """Read a `plan.csv`. Raises `InputError` when a column is missing."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(f"{path} is no plan.csv: it lacks {', '.join(sorted(missing))}; run plan_generation again")
-        return [
-            PlanRow(
-                row["class"],
-                int(row["guide"]),
-                row["guide_path"],
-                row["guide_sha256"],
-                int(row["number"]),
-                row["prompt"],
-                float(row["noise_level"]),
-                int(row["noise_seed"]),
-                int(row["image_seed"]),
-            )
-            for row in reader
-        ]
+    """Read a `plan.csv`. Raises `InputError` when it is damaged."""
+    return read_rows(path, COLUMNS, "plan_generation", _row)
+
+
+def _row(values: dict[str, str]) -> PlanRow:
+    return PlanRow(
+        values["class"],
+        int(values["guide"]),
+        values["guide_path"],
+        values["guide_sha256"],
+        int(values["number"]),
+        values["prompt"],
+        float(values["noise_level"]),
+        int(values["noise_seed"]),
+        int(values["image_seed"]),
+    )

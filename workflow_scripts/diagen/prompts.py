@@ -4,7 +4,6 @@
 are the model's own.
 """
 
-import csv
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,12 +11,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diagen.atomic import atomic_path
 from diagen.config import ComposedPrompts, LlamaModel, LlamaPrompts
 from diagen.errors import InputError
 from diagen.letters import CONTROL
 from diagen.progress import progress
 from diagen.pseudo_words import class_words, pseudo_word
+from diagen.result_files import read_rows, write_rows
 from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
@@ -266,17 +265,14 @@ def ask(
 
 def write_prompts(rows: Iterable[PromptRow], path: Path) -> None:
     """Write `rows` to the CSV file `path`, which appears whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+    write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_prompts(path: Path) -> list[PromptRow]:
-    """Read a `prompts.csv`. Raises `InputError` when a column is missing."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(f"{path} is no table of prompts: it lacks {', '.join(sorted(missing))}; run write_prompts")
-        return [PromptRow(row["class"], int(row["number"]), row["prompt"]) for row in reader]
+    """Read a `prompts.csv`. Raises `InputError` when it is damaged."""
+    return read_rows(
+        path,
+        COLUMNS,
+        "write_prompts",
+        lambda values: PromptRow(values["class"], int(values["number"]), values["prompt"]),
+    )

@@ -3,7 +3,6 @@
 Free of torch.
 """
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import astuple, dataclass
@@ -13,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from diagen.atomic import atomic_path
 from diagen.errors import InputError
+from diagen.result_files import read_rows, write_rows
 
 COLUMNS = ("file_name", "confidence", "temperature", "weight")
 
@@ -31,23 +30,17 @@ class WeightRow:
 
 def write_weights(rows: Iterable[WeightRow], path: Path) -> None:
     """Write `rows`, in the order of the manifest, to the CSV file `path`."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+    write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_weights(path: Path) -> list[WeightRow]:
-    """Read a table of weights. Raises `InputError` when a column is missing."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(f"{path} is no table of weights: it lacks {', '.join(sorted(missing))}; run score_images")
-        return [
-            WeightRow(row["file_name"], float(row["confidence"]), float(row["temperature"]), float(row["weight"]))
-            for row in reader
-        ]
+    """Read a table of weights. Raises `InputError` when it is damaged."""
+    return read_rows(path, COLUMNS, "score_images", _row)
+
+
+def _row(values: dict[str, str]) -> WeightRow:
+    confidence, temperature, weight = (float(values[name]) for name in COLUMNS[1:])
+    return WeightRow(values["file_name"], confidence, temperature, weight)
 
 
 def read_shares(path: Path, file_names: Sequence[str]) -> list[float]:

@@ -1,6 +1,5 @@
 """Few-shot splits: which images guide, which validate, which test (section 4 of the paper)."""
 
-import csv
 import os
 import unicodedata
 from collections import defaultdict
@@ -10,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from diagen.atomic import atomic_path
 from diagen.datasets import ImageRow, images_needed
 from diagen.errors import InputError
+from diagen.result_files import read_rows, write_rows
 from diagen.seeds import stable_seed
 
 COLUMNS = ("role", "class", "guide", "path", "sha256")
@@ -86,20 +85,14 @@ def _place(row: Shot) -> tuple[int, str, int, str]:
 
 def write_shots(rows: Iterable[Shot], path: Path) -> None:
     """Write `rows` to the CSV file `path`, which appears whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in rows)
+    write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_shots(path: Path) -> list[Shot]:
-    """Read a `shots.csv`. Raises `InputError` when a column is missing."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(f"{path} is no shots.csv: it lacks {', '.join(sorted(missing))}; run draw_shots again")
-        return [
-            Shot(row["role"], row["class"], int(row["guide"]) if row["guide"] else None, row["path"], row["sha256"])
-            for row in reader
-        ]
+    """Read a `shots.csv`. Raises `InputError` when it is damaged."""
+    return read_rows(path, COLUMNS, "draw_shots", _row)
+
+
+def _row(values: dict[str, str]) -> Shot:
+    guide = int(values["guide"]) if values["guide"] else None
+    return Shot(values["role"], values["class"], guide, values["path"], values["sha256"])

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from diagen.errors import InputError
+from diagen.result_files import reading
 
 Cell = tuple[str, str, int, int, str]
 """Dataset, generator, seed, shots, and the weighting by which its images are drawn; empty where they count alike."""
@@ -26,14 +26,15 @@ TEXT = ["dataset", "method", "generator", "prompt_set", "split", "scope", "class
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Read a summary table; names such as `NA` or `1` stay text. Raises `InputError` when a column is missing."""
+    """Read a summary table; names such as `NA` or `1` stay text. Raises `InputError` when it is damaged."""
     texts = {name: str for name in columns if name in TEXT}
     numbers = {name: ["", "nan"] for name in columns if name not in TEXT}
-    table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers)
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise InputError(f"{path} lacks the column(s) {', '.join(missing)}; run summarise again")
-    return table[columns]
+    with reading(path, "summarise"):
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers)
+        missing = [name for name in columns if name not in table.columns]
+        if missing:
+            raise ValueError(f"it lacks the column(s) {', '.join(missing)}")
+        return table[columns].apply(lambda column: column if column.name in TEXT else pd.to_numeric(column))
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -3,10 +3,9 @@
 Images are compared with the hashes in the manifests. Of other files it is seen that they can be read and are whole.
 """
 
-import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,28 +15,28 @@ from safetensors.numpy import load_file
 
 from diagen import evaluation, manifest, noise_ceilings, plan, prompts, sampling, shots, statistics
 from diagen.datasets import table
-from diagen.errors import InputError
+from diagen.result_files import DamagedFile, read_rows
 from diagen.training_state import Epoch
 
 HISTORY = tuple(field.name for field in fields(Epoch))
-TABLES: dict[str, Sequence[str]] = {
-    "summary/accuracy.csv": statistics.ACCURACY,
-    "summary/per_class.csv": statistics.PER_CLASS,
-    "summary/diversity.csv": statistics.DIVERSITY,
-    "summary/prompts.csv": statistics.PROMPTS,
-    "images.csv": table.COLUMNS,
-    "skipped.csv": table.SKIPPED_COLUMNS,
-    "prompts/*.csv": prompts.COLUMNS,
-    "shots.csv": shots.COLUMNS,
-    "noise_ceilings/*.csv": noise_ceilings.COLUMNS,
-    "synthetic/*/plan.csv": plan.COLUMNS,
-    "synthetic/*/manifest.csv": manifest.COLUMNS,
-    "weights/*.csv": sampling.COLUMNS,
-    "guide/*/history.csv": HISTORY,
-    "downstream/*/history.csv": HISTORY,
-    "downstream/*/predictions.csv": evaluation.COLUMNS,
+TABLES: dict[str, Callable[[Path], object]] = {
+    "summary/accuracy.csv": lambda path: statistics.read_table(path, statistics.ACCURACY),
+    "summary/per_class.csv": lambda path: statistics.read_table(path, statistics.PER_CLASS),
+    "summary/diversity.csv": lambda path: statistics.read_table(path, statistics.DIVERSITY),
+    "summary/prompts.csv": lambda path: statistics.read_table(path, statistics.PROMPTS),
+    "images.csv": table.read_images,
+    "skipped.csv": table.read_skipped,
+    "prompts/*.csv": prompts.read_prompts,
+    "shots.csv": shots.read_shots,
+    "noise_ceilings/*.csv": noise_ceilings.read_ceilings,
+    "synthetic/*/plan.csv": plan.read_plan,
+    "synthetic/*/manifest.csv": manifest.read_manifest,
+    "weights/*.csv": sampling.read_weights,
+    "guide/*/history.csv": lambda path: read_rows(path, HISTORY, "train_guide_classifier", dict),
+    "downstream/*/history.csv": lambda path: read_rows(path, HISTORY, "train_downstream", dict),
+    "downstream/*/predictions.csv": lambda path: read_rows(path, evaluation.COLUMNS, "train_downstream", dict),
 }
-"""Columns of the tables, by the end of their path; the first that fits counts."""
+"""What reads the tables, by the end of their path; the first that fits counts."""
 FIGURES: dict[str, tuple[str, ...]] = {
     "leakage.json": ("near_distance", "leaks"),
     "guide/*/calibration.json": ("temperature", "classes"),
@@ -51,7 +50,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
 }
 """Files that one job writes into a folder: where one is, all must be."""
 NOT_RESULTS = ("logs", "benchmarks", "export")
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, csv.Error, SafetensorError, InputError)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -102,19 +101,16 @@ def _problem(path: Path) -> str | None:
     check = CHECKS.get(path.suffix)
     try:
         return check(path) if check else None
+    except DamagedFile as error:
+        return error.reason if error.path == path else str(error)
     except UNREADABLE as error:
         return f"can't be read ({' '.join(str(error).split()) or type(error).__name__})"
 
 
 def _check_table(path: Path) -> str | None:
-    columns = next((columns for pattern, columns in TABLES.items() if path.match(pattern)), ())
-    with open(path, encoding="utf-8", newline="") as file:
-        header, *rows = list(csv.reader(file, strict=True)) or [[]]
-    if lacking := [name for name in columns if name not in header]:
-        return f"lacks the column(s) {', '.join(lacking)}"
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            return f"row {number} has {len(row)} values for {len(header)} columns"
+    read = next((read for pattern, read in TABLES.items() if path.match(pattern)), None)
+    if read is not None:
+        read(path)
     if path.match("synthetic/*/manifest.csv") and _planned(path) != _planned(path.with_name("plan.csv")):
         return "doesn't hold what plan.csv beside it plans"
     if path.match("weights/*.csv") and not _is_damaged(path.parents[1] / "manifest.csv"):

@@ -1,12 +1,10 @@
 """The tables of a dataset: `images.csv`, and `skipped.csv` with the files that were left out."""
 
-import csv
 from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import InputError
+from diagen.result_files import read_rows, write_rows
 
 COLUMNS = ("path", "class", "split", "width", "height", "sha256")
 SKIPPED_COLUMNS = ("path", "class", "split", "reason")
@@ -46,41 +44,26 @@ def images_needed(splits: Collection[str], shots: int) -> int:
 
 def write_images(rows: Iterable[ImageRow], path: Path) -> None:
     """Write `rows` to the CSV file `path`, which appears whole or not at all."""
-    _write(COLUMNS, rows, path)
+    write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_images(path: Path) -> list[ImageRow]:
-    """Read an `images.csv`. Raises `InputError` when a column is missing."""
-    return [
-        ImageRow(row["path"], row["class"], row["split"], int(row["width"]), int(row["height"]), row["sha256"])
-        for row in _read(COLUMNS, path, "images.csv")
-    ]
+    """Read an `images.csv`. Raises `InputError` when it is damaged."""
+    return read_rows(path, COLUMNS, "index_dataset", _row)
+
+
+def _row(values: dict[str, str]) -> ImageRow:
+    width, height = int(values["width"]), int(values["height"])
+    return ImageRow(values["path"], values["class"], values["split"], width, height, values["sha256"])
 
 
 def write_skipped(rows: Iterable[SkippedImage], path: Path) -> None:
     """Write `rows` to the CSV file `path`, which appears whole or not at all."""
-    _write(SKIPPED_COLUMNS, rows, path)
+    write_rows(SKIPPED_COLUMNS, map(astuple, rows), path)
 
 
 def read_skipped(path: Path) -> list[SkippedImage]:
-    """Read a `skipped.csv`. Raises `InputError` when a column is missing."""
-    return [
-        SkippedImage(row["path"], row["class"], row["split"], row["reason"])
-        for row in _read(SKIPPED_COLUMNS, path, "skipped.csv")
-    ]
-
-
-def _write(columns: tuple[str, ...], rows: Iterable[ImageRow | SkippedImage], path: Path) -> None:
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(astuple(row) for row in rows)
-
-
-def _read(columns: tuple[str, ...], path: Path, name: str) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(columns) - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(f"{path} is no {name}: it lacks {', '.join(sorted(missing))}; run index_dataset again")
-        return list(reader)
+    """Read a `skipped.csv`. Raises `InputError` when it is damaged."""
+    return read_rows(
+        path, SKIPPED_COLUMNS, "index_dataset", lambda values: SkippedImage(*(values[name] for name in SKIPPED_COLUMNS))
+    )

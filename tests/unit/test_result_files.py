@@ -1,0 +1,182 @@
+"""Files that programs hand to each other: read back as they were written, and told by name once they are damaged."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diagen.calibration import read_temperature
+from diagen.datasets import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
+from diagen.errors import InputError
+from diagen.heads import new_head, read_head, write_head
+from diagen.inversion import LearnedWord, read_learned_words, write_words
+from diagen.leakage import Leak, Twin, read_leaks, write_leaks
+from diagen.manifest import ManifestRow, read_manifest, write_manifest
+from diagen.noise_ceilings import Trial, read_ceilings, write_ceilings
+from diagen.plan import PlanRow, read_plan, write_plan
+from diagen.prompts import PromptRow, read_prompts, write_prompts
+from diagen.result_files import read_rows, write_rows
+from diagen.sampling import WeightRow, read_weights, write_weights
+from diagen.shots import Shot, read_shots, write_shots
+from diagen.statistics import ACCURACY, read_table
+
+NAME = 'a "b", {c}\nd'  # as hostile as tables must bear
+HASH = "ab" * 32
+LEAK = Leak(0, 2, "guide", "test", 9, 1, 1, (Twin("exact", 0.0, "a", "car", "b", "car"),))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: its name, its writer with content for it, and its reader."""
+
+    name: str
+    write: Callable[[Path], object]
+    read: Callable[[Path], object]
+
+
+TABLES = (
+    Kind(
+        "images.csv",
+        lambda path: write_images([ImageRow(f"x/{NAME}.png", NAME, "test", 3, 4, HASH)] * 2, path),
+        read_images,
+    ),
+    Kind(
+        "skipped.csv",
+        lambda path: write_skipped([SkippedImage(NAME, NAME, "test", NAME)] * 2, path),
+        read_skipped,
+    ),
+    Kind("shots.csv", lambda path: write_shots([Shot("guide", NAME, 1, NAME, HASH)] * 2, path), read_shots),
+    Kind("prompts.csv", lambda path: write_prompts([PromptRow(NAME, 0, NAME)] * 2, path), read_prompts),
+    Kind(
+        "plan.csv",
+        lambda path: write_plan([PlanRow(NAME, 0, NAME, HASH, 2, NAME, 0.025, 3, 4)] * 2, path),
+        read_plan,
+    ),
+    Kind(
+        "manifest.csv",
+        lambda path: write_manifest([ManifestRow(NAME, NAME, 0, 1, NAME, 0.025, 3, 4, HASH, 16)] * 2, path),
+        read_manifest,
+    ),
+    Kind("weights.csv", lambda path: write_weights([WeightRow(NAME, 0.5, 1.5, 0.25)] * 2, path), read_weights),
+    Kind(
+        "ceilings.csv",
+        lambda path: write_ceilings([Trial(NAME, 0.1, 0.5, 8, 0.4, True, True)] * 2, path),
+        read_ceilings,
+    ),
+)
+FIGURES = (
+    Kind("calibration.json", lambda path: path.write_text(json.dumps({"temperature": 1.5})), read_temperature),
+    Kind(
+        "leakage.json",
+        lambda path: write_leaks([LEAK], 0.05, path),
+        read_leaks,
+    ),
+)
+TENSORS = (
+    Kind("head.safetensors", lambda path: write_head(new_head(["car", NAME], 4, 0), path), read_head),
+    Kind(
+        "words.safetensors",
+        lambda path: write_words([LearnedWord("car", torch.ones(2, 8), 0.125)], path),
+        read_learned_words,
+    ),
+)
+SUMMARY = Kind(
+    "accuracy.csv",
+    lambda path: path.write_text(",".join(ACCURACY) + "\n" + ",".join("1" for _ in ACCURACY) + "\n"),
+    lambda path: read_table(path, ACCURACY),
+)
+KINDS = {kind.name: kind for kind in (*TABLES, *FIGURES, *TENSORS, SUMMARY)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of each kind."""
+    folder = tmp_path_factory.mktemp("files")
+    for kind in KINDS.values():
+        kind.write(folder / kind.name)
+    return folder
+
+
+def read_damaged(kind: Kind, content: bytes, folder: Path) -> str | None:
+    """What is told when `content` is read; none where it is taken."""
+    path = folder / f"damaged_{kind.name}"
+    path.write_bytes(content)
+    try:
+        kind.read(path)
+    except InputError as error:
+        assert str(error).startswith(f"{path} isn't as ") and "verify_results" in str(error)
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe", b"{}", b"[1]", b"null", b"a,b\n1,2\n", b'"', b"x" * 200_000])
+def test_other_contents_are_told(name: str, content: bytes, folder: Path) -> None:
+    assert read_damaged(KINDS[name], content, folder) is not None
+
+
+@pytest.mark.parametrize("name", KINDS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_random_damage_gives_rows_or_a_sentence(name: str, folder: Path, data: st.DataObject) -> None:
+    whole = bytearray((folder / name).read_bytes())
+    place = data.draw(st.integers(0, len(whole) - 1))
+    match data.draw(st.sampled_from(["cut", "change", "remove", "insert"])):
+        case "cut":
+            whole = whole[:place]
+        case "change":
+            whole[place] = data.draw(st.integers(0, 255))
+        case "remove":
+            del whole[place : place + data.draw(st.integers(1, 20))]
+        case "insert":
+            whole[place:place] = data.draw(st.binary(min_size=1, max_size=8))
+    read_damaged(KINDS[name], bytes(whole), folder)
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in TABLES])
+def test_the_line_and_all_lacking_columns_are_told(name: str, folder: Path) -> None:
+    columns, *rows = (folder / name).read_text("utf-8").split("\n", 1)
+    text = "\n".join([columns.rpartition(",")[0], *rows])
+    told = read_damaged(KINDS[name], text.encode(), folder)
+    assert told is not None and f"it lacks the column(s) {columns.rpartition(',')[2]})" in told
+    whole = (folder / name).read_text("utf-8")
+    told = read_damaged(KINDS[name], f"{whole}x".encode(), folder)
+    assert told is not None and f"line {whole.count(chr(10)) + 1} hasn't a value for each column" in told
+
+
+def test_a_value_of_another_kind_is_told_with_its_line(folder: Path) -> None:
+    text = (folder / "weights.csv").read_text("utf-8").replace("0.25", "much")
+    told = read_damaged(KINDS["weights.csv"], text.encode(), folder)
+    assert told is not None and "line 3: could not convert string to float: 'much'" in told
+
+
+def test_features_that_are_cut_are_told_by_the_programs_that_read_them(folder: Path) -> None:
+    from measure_diversity import read_features
+
+    np.save(folder / "features.npy", np.ones((5, 3), np.float32))
+    assert len(read_features(folder / "features.npy", ["car"] * 5).features) == 5
+    whole = (folder / "features.npy").read_bytes()
+    for content in (b"", whole[:20], whole[:-1], b"x" * 300):
+        (folder / "cut.npy").write_bytes(content)
+        with pytest.raises(InputError, match="isn't as extract_features wrote it"):
+            read_features(folder / "cut.npy", ["car"] * 5)
+
+
+# No carriage returns, which older versions of Python take for the end of a row: datasets and prompts refuse them.
+@given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r")), min_size=2, max_size=2)))
+@settings(deadline=None)
+def test_all_text_comes_back(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    write_rows(["one", "two"], rows, path)
+
+    def parse(values: dict[str, str]) -> list[Any]:
+        return [values["one"], values["two"]]
+
+    assert read_rows(path, ["one", "two"], "a program", parse) == rows
