@@ -3,6 +3,7 @@
 import numpy as np
 
 from demo.world import Scene
+from diagen.inversion import TEMPLATES
 
 PLACE_PHRASES: dict[str, tuple[str, ...]] = {
     "desert": ("in the desert", "in a desert", "among sand dunes"),
@@ -23,37 +24,6 @@ SMALL_WORDS: tuple[str, ...] = ("small", "tiny", "little")
 LARGE_WORDS: tuple[str, ...] = ("large", "big", "huge")
 SMALL_BELOW = 0.60
 LARGE_ABOVE = 0.70
-
-# The 27 object templates of Textual Inversion (Gal et al. 2022, arXiv 2208.01618, appendix D).
-TEMPLATES: tuple[str, ...] = (
-    "a photo of a {}",
-    "a rendering of a {}",
-    "a cropped photo of the {}",
-    "the photo of a {}",
-    "a photo of a clean {}",
-    "a photo of a dirty {}",
-    "a dark photo of the {}",
-    "a photo of my {}",
-    "a photo of the cool {}",
-    "a close-up photo of a {}",
-    "a bright photo of the {}",
-    "a cropped photo of a {}",
-    "a photo of the {}",
-    "a good photo of the {}",
-    "a photo of one {}",
-    "a close-up photo of the {}",
-    "a rendition of the {}",
-    "a photo of the clean {}",
-    "a rendition of a {}",
-    "a photo of a nice {}",
-    "a good photo of a {}",
-    "a photo of the nice {}",
-    "a photo of the small {}",
-    "a photo of the weird {}",
-    "a photo of the large {}",
-    "a photo of a cool {}",
-    "a photo of a small {}",
-)
 
 
 def pick(generator: np.random.Generator, choices: tuple[str, ...]) -> str:

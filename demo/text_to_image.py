@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from demo.architectures import write_clip_tokenizer, write_json
-from demo.captions import LARGE_WORDS, PLACE_PHRASES, SMALL_WORDS, TEMPLATES, TIME_PHRASES
+from demo.captions import LARGE_WORDS, PLACE_PHRASES, SMALL_WORDS, TIME_PHRASES
 from demo.world import CLASSES, COLOURS, SIDE
+from diagen.inversion import TEMPLATES
 
 TEXT_LENGTH = 32
 TEXT_WIDTH = 64

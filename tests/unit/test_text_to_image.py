@@ -6,12 +6,13 @@ import torch
 from transformers import CLIPTokenizer
 
 from demo.architectures import MODELS
-from demo.captions import TEMPLATES, training_caption
+from demo.captions import training_caption
 from demo.judge import load_judge
 from demo.measure_models import measure, prompts_of
 from demo.text_to_image import TEXT_LENGTH, TextToImage, generate_from_noise, new_tokenizer, tokenize
 from demo.train_judge import drawn_scenes, truth
 from demo.world import CLASSES, RARE_CLASSES, sample_scene
+from diagen.inversion import TEMPLATES
 
 needs_judge = pytest.mark.skipif(not (MODELS / "judge").exists(), reason="the judge isn't trained yet")
 needs_model = pytest.mark.skipif(
