@@ -1,4 +1,12 @@
-# What is seen to before the first job starts. Not in a dry run, nor in the jobs that a cluster runs.
+# What is seen to before the first job starts.
+
+if not Path(".snakemake/metadata").is_dir() and any(Path("results", CONFIG.experiment).glob("*/images.csv")):
+    logger.warning(
+        f"results/{CONFIG.experiment} holds results, but .snakemake/metadata, where Snakemake remembers what they were "
+        "made with, isn't here: they are taken for what the configuration and the code ask now. Remove what is older."
+    )
+
+# The rest not in a dry run, nor in the jobs that a cluster runs.
 
 HELD = []  # open files, whose locks the kernel gives back when Snakemake ends, by whatever end
 

@@ -190,3 +190,12 @@ def test_another_profile_reruns_nothing(changeable):
     other.write_text("resources:\n  - gpu=4\nprintshellcmds: true\n")
     assert changeable.plan("--workflow-profile", "profiles/other") == set()
     assert changeable.plan("--workflow-profile", "none") == set()
+
+
+def test_results_whose_making_is_forgotten_are_warned_of(changeable):
+    assert "holds results, but" not in changeable.snakemake("--dry-run").stdout
+    shutil.rmtree(changeable.folder / ".snakemake")
+    changeable.configure(lambda config: config["generators"]["diagen"].update(strength=0.9))
+    result = changeable.snakemake("--dry-run")
+    assert result.returncode == 0 and "Nothing to be done" in result.stdout
+    assert "results/tiny holds results, but .snakemake/metadata" in result.stdout
