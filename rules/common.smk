@@ -14,6 +14,7 @@ from diagen.checksums import checksum
 from diagen.config import Coco, ConfigError, DrawnWorld, ImageFolder, load_config, programs
 from diagen.config.prompt_sets import asks_llama, prompt_files
 from diagen.config.repeated_keys import repeated_keys
+from diagen.errors import InputError
 from diagen.fingerprint import fingerprint
 from diagen.needs import Needs
 
@@ -50,8 +51,9 @@ FILES_MAY_LACK = not ASIDE.isdisjoint(sys.argv)
 
 def read_config(config, files):
     """The validated configuration, as the user wrote it into `files` and on the command line."""
-    problems = [problem for file in files for problem in repeated_keys(Path(file).read_text("utf-8"))]
-    names = ", ".join(os.path.relpath(file) for file in files)
+    paths = [os.path.relpath(file) for file in files]
+    problems = [problem for path in paths for problem in repeated_keys(Path(path).read_text("utf-8"), path)]
+    names = ", ".join(paths)
     try:
         named = load_config(config, names, check_files=not FILES_MAY_LACK)
     except ConfigError as error:
@@ -140,15 +142,6 @@ def before_indexing(dataset):
     if isinstance(block, DrawnWorld):
         return [f"{block.root}/scenes.csv"]
     return [block.split_table] if isinstance(block, ImageFolder) and block.split_table else []
-
-
-def photo_list(wildcards):
-    """What stands for the photos that the dataset has now: others are indexed anew. A drawn world has its scenes."""
-    # It imports Pillow and numpy, of which the jobs of a cluster, that parse this too, have no need.
-    from diagen.photo_list import photo_list_checksum
-
-    dataset = CONFIG.datasets[wildcards.dataset]
-    return "" if isinstance(dataset, DrawnWorld) else photo_list_checksum(dataset)
 
 
 def planned_prompts(wildcards):

@@ -56,7 +56,6 @@ rule index_dataset:
         shots=max(CONFIG.shots),  # only checked: more shots don't change the index
     params:
         settings=lambda wildcards: settings("IndexDataset", dataset=CONFIG.datasets[wildcards.dataset]),
-        photos=photo_list,
         code=code("index_dataset"),
     shell:
         'python "$DIAGEN"/workflow_scripts/index_dataset.py --settings {params.settings:q} --shots {resources.shots}'

@@ -1,5 +1,26 @@
 # What is seen to before the first job starts.
 
+
+def warn_of_other_photos():
+    """A dataset is indexed once: photos that came or went since are told, and the user says whether they are to count."""
+    from diagen.photo_list import photos_changed
+
+    for name, dataset in CONFIG.datasets.items():
+        images, skipped = (Path("results", CONFIG.experiment, name, table) for table in ("images.csv", "skipped.csv"))
+        # To list COCO takes as long, and as much memory, as to index it.
+        if isinstance(dataset, Coco | DrawnWorld) or not (images.is_file() and skipped.is_file()):
+            continue
+        try:
+            changed = photos_changed(dataset, images, skipped)
+        except InputError as error:
+            changed = str(error)
+        if changed:
+            logger.warning(f"{dataset.root}, compared with {images}, {changed}. To index it anew: rm {images}")
+
+
+if workflow.is_main_process and not FILES_MAY_LACK:
+    warn_of_other_photos()
+
 if not Path(".snakemake/metadata").is_dir() and any(Path("results", CONFIG.experiment).glob("*/images.csv")):
     logger.warning(
         f"results/{CONFIG.experiment} holds results, but .snakemake/metadata, where Snakemake remembers what they were "

@@ -3,13 +3,11 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from diagen.config.programs import AuditLeakageSettings
 from diagen.datasets import read_images
 from diagen.errors import run
 from diagen.leakage import audit_cell, unit_features, write_leaks
-from diagen.result_files import reading
+from diagen.result_files import read_features
 from diagen.shots import read_shots
 
 
@@ -33,8 +31,7 @@ def main() -> None:
     near = arguments.settings.near_distance
 
     images = read_images(arguments.images)
-    with reading(arguments.features, "extract_features", EOFError):
-        features = unit_features(images, np.load(arguments.features, allow_pickle=False))
+    features = unit_features(images, read_features(arguments.features))
     leaks = [
         leak
         for seed, shots, table in arguments.cells

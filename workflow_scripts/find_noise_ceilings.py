@@ -32,14 +32,15 @@ def main() -> None:
 
     from diagen import classifier, generation, heads, noise_ceilings
     from diagen.backbones import load_backbone
-    from diagen.calibration import class_confidences, read_temperature
+    from diagen.calibration import class_confidences
     from diagen.diffusion import load_diffusion
     from diagen.inversion import read_words
+    from diagen.json_files import read_calibration
     from diagen.shots import read_shots
 
     cell, words = read_shots(arguments.shots), read_words(arguments.embeddings)
     head = heads.read_head(arguments.guide / "head.safetensors")
-    temperature = read_temperature(arguments.guide / "calibration.json")
+    temperature = read_calibration(arguments.guide / "calibration.json")["temperature"]
     diffusion = load_diffusion(settings.generation.diffusion, device)
     backbone = load_backbone(settings.backbone, device)
     code = fingerprint(Path(generation.__file__))

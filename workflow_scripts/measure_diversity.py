@@ -4,16 +4,13 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from diagen.atomic import atomic_path
 from diagen.config.programs import MeasureDiversitySettings
 from diagen.datasets import read_images
 from diagen.errors import run
 from diagen.manifest import read_manifest
 from diagen.manifold import LabelledFeatures, diversity_by_scope
-from diagen.result_files import reading
+from diagen.result_files import read_features
 from diagen.sampling import drawn_shares, read_shares
 
 
@@ -31,13 +28,13 @@ def main() -> None:
     settings = arguments.settings
 
     images, manifest = read_images(arguments.images), read_manifest(arguments.manifest)
-    real = read_features(arguments.real, [row.class_name for row in images])
+    real = LabelledFeatures(read_features(arguments.real), [row.class_name for row in images])
     classes = [row.class_name for row in manifest]
     weights = None
     if arguments.weights:
         shares = read_shares(arguments.weights, [row.file_name for row in manifest])
         weights = drawn_shares(classes, [row.guide for row in manifest], shares)
-    synthetic = read_features(arguments.synthetic, classes, weights)
+    synthetic = LabelledFeatures(read_features(arguments.synthetic), classes, weights)
     # Validation images of their own split are a part of train-val.
     chosen = [
         row
@@ -51,12 +48,6 @@ def main() -> None:
     )
     with atomic_path(arguments.output) as temporary:
         temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-
-
-def read_features(path: Path, classes: list[str], weights: NDArray[np.float64] | None = None) -> LabelledFeatures:
-    """Features of images of these classes, and perhaps weights. Raises `InputError` when the file is damaged."""
-    with reading(path, "extract_features", EOFError):
-        return LabelledFeatures(np.load(path, allow_pickle=False), classes, weights)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from diagen.atomic import atomic_path
 from diagen.errors import run
-from diagen.result_files import read_json
+from diagen.json_files import read_calibration
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
 
     from diagen.figures import plot_calibration, save_figure
 
-    calibrations = [read_json(path, "train_guide_classifier") for path in arguments.calibrations]
+    calibrations = [read_calibration(path) for path in arguments.calibrations]
     with atomic_path(arguments.output) as temporary:
         save_figure(plot_calibration(calibrations), temporary)
 

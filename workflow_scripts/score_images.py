@@ -28,7 +28,8 @@ def main() -> None:
     from diagen import classifier, heads, sampling
     from diagen.backbones import load_backbone
     from diagen.batch_norm import load_statistics
-    from diagen.calibration import class_confidences, read_temperature
+    from diagen.calibration import class_confidences
+    from diagen.json_files import read_calibration
     from diagen.manifest import read_manifest
     from diagen.seeds import stable_seed
     from diagen.views import augmented_features
@@ -36,7 +37,7 @@ def main() -> None:
     backbone = load_backbone(settings.backbone, device)
     rows = read_manifest(arguments.manifest)
     head = heads.read_head(arguments.guide / "head.safetensors")
-    temperature = read_temperature(arguments.guide / "calibration.json")
+    temperature = read_calibration(arguments.guide / "calibration.json")["temperature"]
     if head.statistics:
         load_statistics(backbone, head.statistics)
     paths = [arguments.store / row.file_name for row in rows]

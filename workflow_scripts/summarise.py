@@ -9,7 +9,8 @@ import pandas as pd
 from diagen.atomic import atomic_path
 from diagen.config.programs import SummariseSettings
 from diagen.errors import run
-from diagen.result_files import read_json, reading
+from diagen.json_files import read_diversity, read_metrics
+from diagen.result_files import reading
 from diagen.statistics import accuracy_table, diversity_table, per_class_table, prompts_table, write_table
 
 
@@ -32,7 +33,7 @@ def main() -> None:
         for dataset, seed, shots in product(names.datasets, names.seeds, names.shots)
     ]
     metrics = [
-        read_json(folder / "downstream" / method / "metrics.json", "train_downstream")
+        read_metrics(folder / "downstream" / method / "metrics.json")
         for *_, folder in cells
         for method in names.methods
     ]
@@ -42,7 +43,7 @@ def main() -> None:
         for generator, weighting in [(name, ""), *(pair for pair in names.weighted if pair[0] == name)]
     ]
     diversity = [
-        ((dataset, generator, seed, shots, weighting), read_json(folder / "diversity" / file, "measure_diversity"))
+        ((dataset, generator, seed, shots, weighting), read_diversity(folder / "diversity" / file))
         for dataset, seed, shots, folder in cells
         for generator, weighting, file in sets
     ]

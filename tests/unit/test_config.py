@@ -195,6 +195,8 @@ def test_wrong_values_name_their_key(key: str, value: object) -> None:
         ("generators.llm.noise_levels", [False, 0.1]),
         ("execution.shards", True),
         ("leakage", {"near_distance": False}),
+        ("models.diffusion.image_size", True),
+        ("guide_pool", True),
         ("prompts.paper.temperature", True),
     ],
 )

@@ -52,3 +52,6 @@ def test_listed_images(tmp_path: Path) -> None:
     assert listed_images(tmp_path / "manifest.csv") == ["images/ab/x.png"]
     with pytest.raises(InputError, match="lacks the column"):
         listed_images(tmp_path / "other.csv")
+    (tmp_path / "empty.csv").write_text("path,class\n")
+    with pytest.raises(InputError, match="empty.csv lists no images"):
+        listed_images(tmp_path / "empty.csv")

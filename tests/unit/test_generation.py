@@ -313,6 +313,19 @@ def test_micro_batches_without_room_are_halved_in_place(
         assert np.abs(pixels - undisturbed[4][row.file_name].astype(int)).max() <= 1
 
 
+def test_words_of_another_model_are_told(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    name, word = next(iter(words.items()))
+    other = words | {name: torch.zeros(1, word.shape[1] + 1)}
+    with pytest.raises(InputError, match=f"word of `{name}` has {word.shape[1] + 1} values, and the model's have"):
+        images(diffusion, rows, other, settings, tmp_path, micro_batch=4)
+
+
 def test_an_image_that_cant_be_written_ends_the_work_at_once(
     diffusion: Diffusion,
     rows: list[PlanRow],

@@ -111,7 +111,7 @@ def test_the_dataset_counts_once_it_is_there(tmp_path: Path) -> None:
         for number in range(80)
         for name, split in (("a", "train_val"), ("b", "test"))
     ]
-    table.write_text("\n".join(["path,class,split", *rows]), "utf-8")
+    table.write_text("\n".join(["path,class,split", *rows, ""]), "utf-8")
     assert needs.counts("photos") == ImageCounts(80, {"train_val": 80, "test": 80})
     assert needs.minutes("generate_images", JOBS["generate_images"], 1) > guessed
 

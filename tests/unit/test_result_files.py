@@ -12,17 +12,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diagen.calibration import read_temperature
 from diagen.datasets import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
 from diagen.errors import InputError
-from diagen.heads import new_head, read_head, write_head
+from diagen.heads import Head, new_head, read_head, write_head
 from diagen.inversion import LearnedWord, read_learned_words, write_words
+from diagen.json_files import read_calibration, read_diversity, read_metrics
 from diagen.leakage import Leak, Twin, read_leaks, write_leaks
 from diagen.manifest import ManifestRow, read_manifest, write_manifest
 from diagen.noise_ceilings import Trial, read_ceilings, write_ceilings
 from diagen.plan import PlanRow, read_plan, write_plan
 from diagen.prompts import PromptRow, read_prompts, write_prompts
-from diagen.result_files import read_rows, write_rows
+from diagen.result_files import read_features, read_rows, write_rows
 from diagen.sampling import WeightRow, read_weights, write_weights
 from diagen.shots import Shot, read_shots, write_shots
 from diagen.statistics import ACCURACY, read_table
@@ -30,6 +30,24 @@ from diagen.statistics import ACCURACY, read_table
 NAME = 'a "b", {c}\nd'  # as hostile as tables must bear
 HASH = "ab" * 32
 LEAK = Leak(0, 2, "guide", "test", 9, 1, 1, (Twin("exact", 0.0, "a", "car", "b", "car"),))
+
+BIN = {"lower": 0.0, "upper": 1.0, "confidence": 0.5, "accuracy": 0.5, "count": 3}
+CALIBRATION = {
+    "temperature": 1.5,
+    "classes": ["car", NAME],
+    "val": {"ece_before": 0.1, "ece_after": 0.05, "nll_before": 1.0, "nll_after": 0.5},
+    "reliability": {"before": [BIN], "after": [BIN]},
+}
+RESULT = {"accuracy": 0.5, "n_images": 2}
+METRICS = {
+    "dataset": "world",
+    "method": "diagen",
+    "seed": 0,
+    "shots": 2,
+    "splits": {"test": RESULT | {"per_class": {NAME: RESULT}}},
+}
+SHARES = {"precision": 1.0, "recall": 0.5, "density": 1.25, "coverage": 0.5}
+DIVERSITY = [{"scope": "pooled", "k": 3, "n_real": 9, "n_synthetic": 9} | SHARES]
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,9 @@ TABLES = (
     ),
 )
 FIGURES = (
-    Kind("calibration.json", lambda path: path.write_text(json.dumps({"temperature": 1.5})), read_temperature),
+    Kind("calibration.json", lambda path: path.write_text(json.dumps(CALIBRATION)), read_calibration),
+    Kind("metrics.json", lambda path: path.write_text(json.dumps(METRICS)), read_metrics),
+    Kind("diversity.json", lambda path: path.write_text(json.dumps(DIVERSITY)), read_diversity),
     Kind(
         "leakage.json",
         lambda path: write_leaks([LEAK], 0.05, path),
@@ -87,12 +107,13 @@ TENSORS = (
         read_learned_words,
     ),
 )
+FEATURES = Kind("features.npy", lambda path: np.save(path, np.ones((5, 3), np.float32)), read_features)
 SUMMARY = Kind(
     "accuracy.csv",
     lambda path: path.write_text(",".join(ACCURACY) + "\n" + ",".join("1" for _ in ACCURACY) + "\n"),
     lambda path: read_table(path, ACCURACY),
 )
-KINDS = {kind.name: kind for kind in (*TABLES, *FIGURES, *TENSORS, SUMMARY)}
+KINDS = {kind.name: kind for kind in (*TABLES, *FIGURES, *TENSORS, FEATURES, SUMMARY)}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +138,10 @@ def read_damaged(kind: Kind, content: bytes, folder: Path) -> str | None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe", b"{}", b"[1]", b"null", b"a,b\n1,2\n", b'"', b"x" * 200_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x00\xff\xfe", b"{}", b"[]", b"[1]", b"null", b"[" * 100_000, b"a,b\n1,2\n", b'"', b"x" * 200_000],
+)
 def test_other_contents_are_told(name: str, content: bytes, folder: Path) -> None:
     assert read_damaged(KINDS[name], content, folder) is not None
 
@@ -147,8 +171,10 @@ def test_the_line_and_all_lacking_columns_are_told(name: str, folder: Path) -> N
     told = read_damaged(KINDS[name], text.encode(), folder)
     assert told is not None and f"it lacks the column(s) {columns.rpartition(',')[2]})" in told
     whole = (folder / name).read_text("utf-8")
-    told = read_damaged(KINDS[name], f"{whole}x".encode(), folder)
+    told = read_damaged(KINDS[name], f"{whole}x\n".encode(), folder)
     assert told is not None and f"line {whole.count(chr(10)) + 1} hasn't a value for each column" in told
+    told = read_damaged(KINDS[name], whole[:-1].encode(), folder)
+    assert told is not None and "its last line is cut" in told
 
 
 def test_a_value_of_another_kind_is_told_with_its_line(folder: Path) -> None:
@@ -157,16 +183,70 @@ def test_a_value_of_another_kind_is_told_with_its_line(folder: Path) -> None:
     assert told is not None and "line 3: could not convert string to float: 'much'" in told
 
 
-def test_features_that_are_cut_are_told_by_the_programs_that_read_them(folder: Path) -> None:
-    from measure_diversity import read_features
+@pytest.mark.parametrize(
+    ("name", "key", "value", "problem"),
+    [
+        ("calibration.json", ("temperature",), -1, "temperature: Input should be greater than 0"),
+        ("calibration.json", ("val",), {}, "val.ece_before: Field required"),
+        ("metrics.json", ("splits",), {}, "splits: Dictionary should have at least 1 item"),
+        ("metrics.json", ("splits", "test", "accuracy"), 1.5, "splits.test.accuracy: Input should be less than"),
+        ("diversity.json", (0, "recall"), None, "0.recall: Input should be a valid number"),
+        ("leakage.json", ("leaks", 0, "twins", 0, "kind"), "x", "leaks.0.twins.0.kind: Input should be 'exact'"),
+    ],
+)
+def test_a_wrong_value_in_json_is_told_with_its_place(
+    name: str, key: tuple[str | int, ...], value: object, problem: str, folder: Path
+) -> None:
+    content = json.loads((folder / name).read_text("utf-8"))
+    inner = content
+    for part in key[:-1]:
+        inner = inner[part]
+    inner[key[-1]] = value
+    told = read_damaged(KINDS[name], json.dumps(content).encode(), folder)
+    assert told is not None and problem in told
 
-    np.save(folder / "features.npy", np.ones((5, 3), np.float32))
-    assert len(read_features(folder / "features.npy", ["car"] * 5).features) == 5
-    whole = (folder / "features.npy").read_bytes()
-    for content in (b"", whole[:20], whole[:-1], b"x" * 300):
-        (folder / "cut.npy").write_bytes(content)
-        with pytest.raises(InputError, match="isn't as extract_features wrote it"):
-            read_features(folder / "cut.npy", ["car"] * 5)
+
+@pytest.mark.parametrize(
+    "features",
+    [np.full((5, 3), np.nan, np.float32), np.ones(5, np.float32), np.ones((5, 3)), np.array([["a"]])],
+    ids=["NaN", "one-dimensional", "float64", "text"],
+)
+def test_other_arrays_are_no_features(features: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "features.npy", features)
+    with pytest.raises(InputError, match="isn't as extract_features wrote it .it holds no table of finite numbers"):
+        read_features(tmp_path / "features.npy")
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias"),
+    [
+        (torch.ones(2, 4), torch.ones(3)),
+        (torch.ones(8), torch.ones(2)),
+        (torch.ones(2, 4), torch.tensor([1.0, torch.nan])),
+        (torch.ones(2, 4, dtype=torch.float64), torch.ones(2)),
+    ],
+    ids=["another bias", "no matrix", "NaN", "float64"],
+)
+def test_other_tensors_are_no_head(weight: torch.Tensor, bias: torch.Tensor, tmp_path: Path) -> None:
+    write_head(Head(weight, bias, ("car", "star")), tmp_path / "head.safetensors")
+    with pytest.raises(InputError, match="isn't as train_guide_classifier or train_downstream wrote it"):
+        read_head(tmp_path / "head.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("images.csv", ",test,", ",tset,"),
+        ("shots.csv", "guide,", "guard,"),
+        ("shots.csv", ",1,", ",,"),
+        ("weights.csv", "0.25", "nan"),
+        ("weights.csv", "0.25", "-1"),
+    ],
+)
+def test_values_that_mean_nothing_are_told(name: str, old: str, new: str, folder: Path) -> None:
+    text = (folder / name).read_text("utf-8")
+    assert old in text
+    assert read_damaged(KINDS[name], text.replace(old, new).encode(), folder) is not None
 
 
 # No carriage returns, which older versions of Python take for the end of a row: datasets and prompts refuse them.

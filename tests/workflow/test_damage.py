@@ -50,20 +50,28 @@ def edit_a_seed(path: Path) -> None:
     path.write_text("\n".join([*rows, last.replace(last.split(",")[-3], "1", 1)]) + "\n", "utf-8")
 
 
+def repair(project: Project, told: str) -> None:
+    """Type the two commands that `verify_results` printed."""
+    *_, remove, remake = told.splitlines()
+    assert remove.startswith("rm -f ") and remake.startswith("snakemake ")
+    subprocess.run(shlex.split(remove), cwd=project.folder, check=True)
+    subprocess.run([sys.executable, "-m", *shlex.split(remake)], cwd=project.folder, check=True)
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "tiny/world/images.csv": (change(b",sha256", b",sha"), "it lacks the column(s) sha256"),
-    "tiny/world/features.npy": (cut, "can't be read"),
-    "tiny/world/leakage.json": (cut, "can't be read"),
+    "tiny/world/features.npy": (lambda path: path.write_bytes(b""), "No data left in file"),
+    "tiny/world/leakage.json": (cut, "Invalid JSON: EOF while parsing"),
     "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "line 2 hasn't a value for each column"),
     f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "line 2 hasn't a value for each column"),
-    f"{CELL}/embeddings/paper.safetensors": (cut, "can't be read"),
-    f"{CELL}/guide/paper/calibration.json": (change(b'"temperature"', b'"warmth"'), "lacks temperature"),
+    f"{CELL}/embeddings/paper.safetensors": (cut, "Error while deserializing header"),
+    f"{CELL}/guide/paper/calibration.json": (change(b'"temperature"', b'"warmth"'), "temperature: Field required"),
     f"{CELL}/synthetic/diagen/weights/paper.csv": (change(b"images/", b"pictures/"), "doesn't hold the images"),
     f"{CELL}/downstream/diagen/metrics.json": (Path.unlink, "is missing"),
-    f"{CELL}/downstream/standard/head.safetensors": (cut, "can't be read"),
-    f"{CELL}/diversity/diagen.json": (lambda path: path.write_text("[]"), "holds no list of measures"),
+    f"{CELL}/downstream/standard/head.safetensors": (cut, "Error while deserializing header"),
+    f"{CELL}/diversity/diagen.json": (lambda path: path.write_text("[]"), "List should have at least 1 item"),
     "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "No columns to parse from file"),
-    "tiny/figures/accuracy.svg": (cut, "isn't whole"),
+    "tiny/figures/accuracy.svg": (cut, "it doesn't end with </svg>"),
 }
 
 
@@ -87,6 +95,24 @@ def test_a_manifest_that_was_edited_is_found_by_the_plan(changeable):
     assert f"results/{MANIFEST}: doesn't hold what plan.csv beside it plans" in told
     plan = Path(MANIFEST).with_name("plan.csv")
     assert f"rm -f results/{MANIFEST} results/{plan}\n" in told, "either may be the one that was edited"
+
+
+def test_a_table_of_images_that_is_cut_at_the_end_of_a_line_comes_back(finished, changeable):
+    images = changeable.folder / "results/tiny/world/images.csv"
+    images.write_text("".join(images.read_text("utf-8").splitlines(keepends=True)[:-5]), "utf-8")
+    result = verify(changeable)
+    assert "results/tiny/world/features.npy: holds features of 40 images, and images.csv lists 35" in result.stdout
+    repair(changeable, result.stdout)
+    assert verify(changeable).returncode == 0 and changeable.plan() == set()
+    assert changeable.results() == finished.results()
+
+
+def test_a_table_of_images_that_is_lost_is_told_by_itself(changeable):
+    for name in ("images.csv", "skipped.csv"):
+        (changeable.folder / "results/tiny/world" / name).unlink()
+    assert [line.split(": ")[0] for line in verify(changeable).stdout.splitlines() if ": " in line] == [
+        "results/tiny/world/images.csv"
+    ]
 
 
 def test_a_manifest_that_is_cut_short_is_blamed_alone(changeable):
@@ -114,10 +140,7 @@ def test_all_damage_is_found_at_once_and_the_printed_commands_repair_it(finished
     result = verify(changeable)
     assert "7 result(s) are damaged or missing" in result.stdout, result.stdout
 
-    *_, remove, remake = result.stdout.splitlines()
-    assert remove.startswith("rm -f ") and remake.startswith("snakemake ")
-    subprocess.run(shlex.split(remove), cwd=changeable.folder, check=True)
-    subprocess.run([sys.executable, "-m", *shlex.split(remake)], cwd=changeable.folder, check=True)
+    repair(changeable, result.stdout)
     assert verify(changeable).returncode == 0
     assert changeable.plan() == set(), "what was made again is the same, so nothing else is"
     # Words are made again when embeddings are, from which nobody misses them.

@@ -49,4 +49,8 @@ def test_a_key_that_stands_twice_is_told_with_the_other_problems(fresh):
     with open(fresh.folder / "config/tiny.yaml", "a") as file:
         file.write("shots: [2]\nsheds: 1\n")
     text = complaint(fresh)
-    assert "`shots`: stands in lines" in text and "`sheds`: unknown key" in text
+    assert (
+        "`shots`: stands in the lines" in text
+        and "of config/tiny.yaml; keep one" in text
+        and "`sheds`: unknown key" in text
+    )

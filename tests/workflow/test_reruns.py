@@ -171,17 +171,22 @@ def test_a_fresh_clone_with_results_kept_reruns_nothing(finished, tmp_path, stan
     assert clone.plan() == set()
 
 
-def test_another_photo_indexes_its_dataset_anew(fresh):
+def test_another_photo_is_told_and_reruns_nothing(fresh):
     index = "results/tiny/world/images.csv"
     fresh.make("--cores", "1", "results/worlds/7/scenes.csv")
     fresh.configure(
         lambda config: config["datasets"].update(world={"adapter": "image_folder", "root": "results/worlds/7"}),
     )
     fresh.make("--cores", "1", index)
-    assert fresh.plan(index) == set()
+    assert "compared with" not in fresh.snakemake("--dry-run", index).stdout
     photo = next((fresh.folder / "results/worlds/7/train-val").rglob("*.png"))
     shutil.copy(photo, photo.with_name("another.png"))
-    assert {str(job) for job in fresh.plan(index)} == {"index_dataset"}
+    result = fresh.snakemake("--dry-run", index)
+    assert "has 1 photo (such as results/worlds/7/train-val/" in result.stdout and "Nothing to be done" in result.stdout
+    assert f"To index it anew: rm {index}" in result.stdout
+    (fresh.folder / index).unlink()
+    fresh.make("--cores", "1", index)
+    assert "compared with" not in fresh.snakemake("--dry-run", index).stdout
 
 
 def test_another_profile_reruns_nothing(changeable):

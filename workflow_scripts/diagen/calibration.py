@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from diagen.result_files import read_json, reading
 
 BINS = 15  # of the expected calibration error, as in Guo et al.
 LARGEST_LOG = 5.0  # |log T| stays below: on logits that are always right the best temperature would be 0
@@ -122,10 +119,3 @@ def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
     """Fit the temperature on validation `logits` `[n, C]` and `labels` `[n]` (int64)."""
     temperature = fit_temperature(logits, labels)
     return Calibration(temperature, reliability(logits, labels, 1.0), reliability(logits, labels, temperature))
-
-
-def read_temperature(path: Path) -> float:
-    """The temperature in a `calibration.json`. Raises `InputError` when the file is damaged."""
-    content = read_json(path, "train_guide_classifier")
-    with reading(path, "train_guide_classifier"):
-        return float(content["temperature"])

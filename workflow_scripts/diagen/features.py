@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from diagen.backbones import embed
 from diagen.datasets import load_image
+from diagen.errors import InputError
 from diagen.result_files import read_rows
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as DINOv2 was trained
@@ -27,7 +28,10 @@ def listed_images(table: Path) -> list[str]:
     with open(table, encoding="utf-8", newline="", errors="replace") as file:
         header = next(csv.reader(file), [])
     column, program = ("path", "index_dataset") if "path" in header else ("file_name", "generate_images")
-    return read_rows(table, [column], program, lambda values: values[column])
+    names = read_rows(table, [column], program, lambda values: values[column])
+    if not names:
+        raise InputError(f"{table} lists no images, so there are no features to extract; make it again")
+    return names
 
 
 def load_pixels(path: Path, size: int) -> Tensor:

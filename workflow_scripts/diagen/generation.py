@@ -110,6 +110,12 @@ def generate(
     classes share passes of the fixed size `micro_batch`; what an image draws depends on its own seeds alone. When the
     GPU's memory runs out, the images that are left are made with half of it; each tells its own.
     """
+    width = diffusion.text_encoder.config.hidden_size
+    if others := [name for name, word in words.items() if word.shape[1] != width]:
+        raise InputError(
+            f"the word of `{others[0]}` has {words[others[0]].shape[1]} values, and the model's have {width}: it was "
+            "learned with another model; run learn_embeddings again"
+        )
     halve_when_full(
         micro_batch,
         lambda size: _generate(

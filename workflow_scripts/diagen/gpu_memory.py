@@ -11,8 +11,9 @@ from diagen.errors import InputError
 
 Result = TypeVar("Result")
 
-FULL = ("CUDA error: out of memory", "_STATUS_ALLOC_FAILED", "MPS backend out of memory")
-"""How errors speak of full memory that torch raises as others: those of CUDA itself, cuBLAS, cuDNN and Apple's MPS."""
+FULL = ("out of memory", "_ALLOC_FAILED", "ALLOCATION_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
+"""How errors tell of full memory that torch raises as others: those of drivers, of MPS, cuDNN, and cuBLAS, which then
+can't be started."""
 REMEDY = "free its memory (`nvidia-smi` tells who has it), take a larger GPU, or the CPU with `execution.device: cpu`"
 
 

@@ -53,8 +53,13 @@ def write_head(head: Head, path: Path) -> None:
 
 def read_head(path: Path) -> Head:
     """Read a layer that `write_head` wrote. Raises `InputError` when it is damaged."""
-    with reading(path, "the training of a classifier", SafetensorError):
+    with reading(path, "train_guide_classifier or train_downstream", SafetensorError):
         tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
             classes = tuple(json.loads(file.metadata()["classes"]))
-        return Head(tensors.pop("weight"), tensors.pop("bias"), classes, tensors)
+        head = Head(tensors.pop("weight"), tensors.pop("bias"), classes, tensors)
+        if head.weight.ndim != 2 or head.bias.shape != head.weight.shape[:1] or len(head.bias) != len(classes):
+            raise ValueError("weight, bias and classes don't fit each other")
+        if not all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in (head.weight, head.bias)):
+            raise ValueError("it holds other values than finite float32 numbers")
+        return head

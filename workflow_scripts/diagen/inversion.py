@@ -243,7 +243,10 @@ def read_learned_words(path: Path) -> list[LearnedWord]:
     """Read the words of a cell with their losses, sorted by class. Raises `InputError` when the file is damaged."""
     with reading(path, "learn_embeddings", SafetensorError), safe_open(path, framework="pt") as file:
         losses = json.loads(file.metadata()["losses"])
-        return [LearnedWord(name, file.get_tensor(name), losses[name]) for name in sorted(losses)]
+        words = [LearnedWord(name, file.get_tensor(name), losses[name]) for name in sorted(losses)]
+        if not all(word.vectors.ndim == 2 and word.vectors.isfinite().all() for word in words):
+            raise ValueError("it holds other words than vectors of finite numbers")
+        return words
 
 
 def read_words(path: Path) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from diagen.atomic import atomic_path
 from diagen.datasets import ImageRow
 from diagen.errors import InputError
-from diagen.result_files import read_json, reading
+from diagen.result_files import read_json
 from diagen.shots import Shot
 
 PAIRS = (("guide", "val"), ("guide", "test"), ("guide", "test_uncommon"), ("val", "test"), ("val", "test_uncommon"))
@@ -31,7 +32,7 @@ class Twin:
     `kind` is `exact`, `near` or `apart`; `distance` is 1 - cosine of their features, in [0, 2].
     """
 
-    kind: str
+    kind: Literal["exact", "near", "apart"]
     distance: float
     path: str
     class_name: str
@@ -57,6 +58,14 @@ class Leak:
     twins: tuple[Twin, ...]
 
 
+@dataclass(frozen=True)
+class Audit:
+    """The content of `leakage.json`: images at most `near_distance` apart are near-duplicates."""
+
+    near_distance: float
+    leaks: list[Leak]
+
+
 def unit_features(images: Sequence[ImageRow], features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Each image's features `[D]`, scaled to length one, by its path; `features` are `[n, D]`, in the images' order.
 
@@ -79,6 +88,9 @@ def audit_cell(
 
     `features` are those of `unit_features`; images at most `near_distance` apart are near-duplicates.
     """
+    unknown = [shot.path for shot in cell if shot.path not in features]
+    if unknown:
+        raise InputError(f"shots.csv names {unknown[0]}, which images.csv doesn't; draw the shots again")
     roles: dict[str, list[Shot]] = {}
     for shot in cell:
         roles.setdefault(shot.role, []).append(shot)
@@ -121,7 +133,7 @@ def _twins(
 
 def write_leaks(leaks: Sequence[Leak], near_distance: float, path: Path) -> None:
     """Write the audit of all cells to the JSON file `path`, which appears whole or not at all."""
-    content = {"near_distance": near_distance, "leaks": [asdict(leak) for leak in leaks]}
+    content = asdict(Audit(near_distance, list(leaks)))
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -129,9 +141,7 @@ def write_leaks(leaks: Sequence[Leak], near_distance: float, path: Path) -> None
 def read_leaks(path: Path) -> tuple[list[Leak], float]:
     """Read a `leakage.json`: the leaks, and the distance up to which images are near-duplicates.
 
-    Raises `InputError` when it is damaged.
+    Raises `DamagedFile`.
     """
-    content = read_json(path, "audit_leakage")
-    with reading(path, "audit_leakage"):
-        leaks = [Leak(**{**leak, "twins": tuple(Twin(**twin) for twin in leak["twins"])}) for leak in content["leaks"]]
-        return leaks, content["near_distance"]
+    audit = read_json(path, "audit_leakage", Audit)
+    return audit.leaks, audit.near_distance

@@ -78,10 +78,10 @@ class Needs:
         if (dataset, version) not in self._counts:
             try:
                 rows = read_rows(table, COUNTED, "index_dataset", lambda row: (row["class"], row["split"]))
+                splits = Counter(split for _, split in rows)
+                self._counts[dataset, version] = ImageCounts(len({name for name, _ in rows}), splits)
             except InputError:  # a job that needs the table tells it
-                return BEFORE_INDEXED
-            splits = Counter(split for _, split in rows)
-            self._counts[dataset, version] = ImageCounts(len({name for name, _ in rows}), splits)
+                self._counts[dataset, version] = BEFORE_INDEXED
         return self._counts[dataset, version]
 
     def _table(self, dataset: str) -> tuple[Path, int | None]:

@@ -1,35 +1,27 @@
-"""Which photos a dataset has now, told without opening one: whether those that were indexed are still all."""
+"""Whether the photos that a dataset has now are those that were indexed, told without opening one."""
 
-import hashlib
-import os
 from pathlib import Path
 
-from diagen.config.datasets import Coco, Photos
-from diagen.datasets import ADAPTERS
+from diagen.config.datasets import Photos
+from diagen.datasets import ADAPTERS, read_images, read_skipped
 
 
-def photo_list_checksum(dataset: Photos) -> str:
-    """SHA-256 (64 hexadecimal digits) of the paths, from the root, and sizes of the photos that an adapter lists.
+def photos_changed(dataset: Photos, images: Path, skipped: Path) -> str | None:
+    """How the photos that an adapter lists differ from those in `images.csv` and `skipped.csv`; None if they don't.
 
-    It changes when a photo is added, removed, moved or replaced by one of another size. COCO's photos, of which there
-    are 123,000, are those of its annotations: the files of these stand for them. Never raises: what is wrong with a
-    dataset, `index_dataset` tells.
+    Photos that were added, removed, renamed or moved are noticed, others under the same names aren't, nor a changed
+    table of splits (which Snakemake watches). Raises `InputError` when one of the tables is damaged.
     """
-    root = Path(dataset.root)
     try:
-        if isinstance(dataset, Coco):
-            files = list((root / "annotations").glob("instances_*.json"))
-        else:
-            files = [image.path for image in ADAPTERS[dataset.adapter](dataset).images]
-    except OSError:  # a folder that mustn't be read
-        files = []
-    lines = sorted(os.fsencode(os.path.relpath(file, root)) + b"\0%d\n" % _size(file) for file in files)
-    return hashlib.sha256(b"".join(lines)).hexdigest()
-
-
-def _size(file: Path) -> int:
-    """Bytes of a file; -1 if it can't be asked, as of a link that leads nowhere."""
-    try:
-        return file.stat().st_size
-    except OSError:
-        return -1
+        listing = ADAPTERS[dataset.adapter](dataset)
+    except OSError as error:
+        return f"can't be read ({error.strerror}: {error.filename})"
+    indexed = {row.path for row in [*read_images(images), *read_skipped(skipped)]}
+    listed = {image.path.as_posix() for image in listing.images}
+    told = [
+        f"{what} {len(paths)} photo{'s' if len(paths) > 1 else ''} (such as {min(paths)})"
+        for what, paths in (("has", listed - indexed), ("lacks", indexed - listed))
+        if paths
+    ]
+    told += [f"can't be indexed as it is ({listing.problems[0]})"] if listing.problems else []
+    return " and ".join(told) or None

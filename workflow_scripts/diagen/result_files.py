@@ -1,14 +1,20 @@
 """Files that one program writes and another reads: whole or not at all, and told by name if they were damaged since."""
 
 import csv
-import json
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from diagen.atomic import atomic_path
 from diagen.errors import InputError
+
+if TYPE_CHECKING:  # the rules read tables, and have no need of numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Row = TypeVar("Row")
 
@@ -19,7 +25,7 @@ class DamagedFile(InputError):
     def __init__(self, path: Path, program: str, reason: str) -> None:
         """Tell of the file at `path`, which `program` wrote."""
         super().__init__(
-            f"{path} isn't as {program} wrote it ({reason}); `snakemake verify_results` says how to make it again"
+            f"{path} isn't as {program} wrote it ({reason}); the target `verify_results` says how to make it again"
         )
         self.path = path
         self.reason = reason
@@ -29,19 +35,37 @@ class DamagedFile(InputError):
 def reading(path: Path, program: str, *errors: type[Exception]) -> Iterator[None]:
     """Inside, `path` is read: what shows that it isn't as `program` wrote it is told as a `DamagedFile`.
 
-    That are errors of values, keys and types, and further `errors` that a format has for broken files.
+    That are the errors that Python has for unexpected content, and further `errors` of a format for broken files.
     """
     try:
         yield
-    except (ValueError, KeyError, TypeError, *errors) as error:
+    except (OSError, InputError):
+        raise
+    except (ValueError, TypeError, AttributeError, LookupError, EOFError, RecursionError, *errors) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise DamagedFile(path, program, reason) from None
+        raise DamagedFile(path, program, reason or type(error).__name__) from None
 
 
-def read_json(path: Path, program: str) -> Any:
-    """The content of a JSON file that `program` wrote. Raises `DamagedFile`."""
+def read_json(path: Path, program: str, kind: Any) -> Any:
+    """The content of a JSON file that `program` wrote, of the type `kind`. Raises `DamagedFile` if it is of another."""
     with reading(path, program):
-        return json.loads(path.read_text("utf-8"))
+        try:
+            return TypeAdapter(kind).validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+
+
+def read_features(path: Path) -> "NDArray[np.float32]":
+    """Features `[images, D]` that `extract_features` wrote, finite. Raises `DamagedFile`."""
+    import numpy as np
+
+    with reading(path, "extract_features", Exception):  # numpy reads headers by Python's parser, with all its errors
+        features = np.load(path, allow_pickle=False)
+        if features.dtype != np.float32 or features.ndim != 2 or not np.isfinite(features).all():
+            raise ValueError("it holds no table of finite numbers")
+        return features
 
 
 def write_rows(columns: Sequence[str], rows: Iterable[Iterable[object]], path: Path) -> None:
@@ -59,8 +83,10 @@ def read_rows(path: Path, columns: Sequence[str], program: str, parse: Callable[
     `columns` that the file lacks.
     """
     rows = []
-    with reading(path, program, csv.Error), open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
+    with reading(path, program, csv.Error):
+        with open(path, encoding="utf-8", newline="") as file:
+            text = file.read()
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
             raise ValueError(f"it lacks the column(s) {', '.join(missing)}")
         for values in reader:
@@ -70,4 +96,6 @@ def read_rows(path: Path, columns: Sequence[str], program: str, parse: Callable[
                 rows.append(parse(values))
             except ValueError as error:
                 raise ValueError(f"line {reader.line_num}: {error}") from None
+        if not text.endswith("\n"):
+            raise ValueError("its last line is cut")
     return rows

@@ -40,6 +40,8 @@ def read_weights(path: Path) -> list[WeightRow]:
 
 def _row(values: dict[str, str]) -> WeightRow:
     confidence, temperature, weight = (float(values[name]) for name in COLUMNS[1:])
+    if not (0 <= confidence <= 1 and 0 <= weight <= 1):
+        raise ValueError(f"confidence {confidence} and weight {weight} aren't both shares")
     return WeightRow(values["file_name"], confidence, temperature, weight)
 
 

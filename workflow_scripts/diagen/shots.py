@@ -95,4 +95,6 @@ def read_shots(path: Path) -> list[Shot]:
 
 def _row(values: dict[str, str]) -> Shot:
     guide = int(values["guide"]) if values["guide"] else None
+    if values["role"] not in ROLES or (values["role"] == "guide") != (guide is not None):
+        raise ValueError(f"no image has the role `{values['role']}` and the guide number `{values['guide']}`")
     return Shot(values["role"], values["class"], guide, values["path"], values["sha256"])

@@ -34,7 +34,10 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         missing = [name for name in columns if name not in table.columns]
         if missing:
             raise ValueError(f"it lacks the column(s) {', '.join(missing)}")
-        return table[columns].apply(lambda column: column if column.name in TEXT else pd.to_numeric(column))
+        table = table[columns].apply(lambda column: column if column.name in TEXT else pd.to_numeric(column))
+        if "accuracy" in columns and not (len(table) and table["accuracy"].between(0, 1).all()):
+            raise ValueError("it doesn't hold an accuracy in each row")
+        return table
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

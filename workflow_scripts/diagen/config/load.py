@@ -51,8 +51,11 @@ def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = Tr
         sections[name], wrong = _parse_section(name, mapping[name])
         problems += wrong
     problems += sorted(problems_between(sections, mapping) | (missing_files(sections) if check_files else set()))
-    told = tuple(problem.partition(": ")[0] for problem in problems)
-    problems += [f"`{key}`: {NO_TRUTH}" for key in _truths(mapping, ()) if f"`{key}`" not in told]
+    # This is said instead of what follows from it, but for texts, of which more is said already.
+    truths = {f"`{key}`": f"`{key}`: {NO_TRUTH}" for key in _truths(mapping, ())}
+    texts = {key for key, problem in _by_key(problems) if PLAIN["string_type"] in problem}
+    problems = [problem for key, problem in _by_key(problems) if key not in truths or key in texts]
+    problems += [problem for key, problem in truths.items() if key not in texts]
     if problems:
         raise ConfigError(file, problems)
     try:
@@ -66,6 +69,11 @@ def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = Tr
             [f"the file holds {length:,} bytes, and {LONGEST:,} can be handed to jobs; shorten its texts and lists"],
         )
     return config
+
+
+def _by_key(problems: list[str]) -> list[tuple[str, str]]:
+    """Problems, each with the key that its sentence begins with."""
+    return [(problem.partition(": ")[0], problem) for problem in problems]
 
 
 def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:

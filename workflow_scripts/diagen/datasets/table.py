@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from diagen.datasets.interface import SPLITS
 from diagen.result_files import read_rows, write_rows
 
 COLUMNS = ("path", "class", "split", "width", "height", "sha256")
@@ -54,6 +55,8 @@ def read_images(path: Path) -> list[ImageRow]:
 
 def _row(values: dict[str, str]) -> ImageRow:
     width, height = int(values["width"]), int(values["height"])
+    if values["split"] not in SPLITS:
+        raise ValueError(f"there is no split `{values['split']}`")
     return ImageRow(values["path"], values["class"], values["split"], width, height, values["sha256"])
 
 
