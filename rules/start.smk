@@ -12,20 +12,29 @@ def warn_of_other_photos():
             continue
         try:
             changed = photos_changed(dataset, images, skipped)
-        except InputError as error:
-            changed = str(error)
+        except (InputError, OSError):  # a damaged table is told by the jobs that read it
+            continue
         if changed:
-            logger.warning(f"{dataset.root}, compared with {images}, {changed}. To index it anew: rm {images}")
+            logger.warning(
+                f"datasets.{name}: {dataset.root} isn't what was indexed: it {changed}. If these photos are meant to "
+                f"count: rm {images} (not needed where the dataset's settings have changed as well)."
+            )
+
+
+def warn_of_forgotten_results():
+    """Without its memory, Snakemake takes results for what the configuration and the code ask now."""
+    remembered = any(path.is_file() for path in Path(".snakemake/metadata").rglob("*"))
+    if not remembered and any(Path("results", CONFIG.experiment).glob("*/images.csv")):
+        logger.warning(
+            f"results/{CONFIG.experiment} holds results, but .snakemake/metadata, where Snakemake remembers what they "
+            "were made with, holds nothing: they are taken for what is asked for now. Remove what is older."
+        )
 
 
 if workflow.is_main_process and not FILES_MAY_LACK:
+    warn_of_forgotten_results()
     warn_of_other_photos()
 
-if not Path(".snakemake/metadata").is_dir() and any(Path("results", CONFIG.experiment).glob("*/images.csv")):
-    logger.warning(
-        f"results/{CONFIG.experiment} holds results, but .snakemake/metadata, where Snakemake remembers what they were "
-        "made with, isn't here: they are taken for what the configuration and the code ask now. Remove what is older."
-    )
 
 # The rest not in a dry run, nor in the jobs that a cluster runs.
 

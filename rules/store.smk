@@ -9,7 +9,7 @@ rule prune_images:
         "<logs>/prune_images.log",
     retries: 0
     conda:
-        "../envs/vision.yaml"
+        "../envs/store.yaml"
     resources:
         mem_mb=2_000,
         runtime=60,
@@ -34,7 +34,7 @@ rule verify_results:
         "<logs>/verify_results.log",
     retries: 0
     conda:
-        "../envs/vision.yaml"
+        "../envs/store.yaml"
     resources:
         mem_mb=2_000,
         runtime=600,

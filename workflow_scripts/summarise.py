@@ -4,20 +4,12 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-import pandas as pd
-
 from diagen.atomic import atomic_path
 from diagen.config.programs import SummariseSettings
 from diagen.errors import run
 from diagen.json_files import read_diversity, read_metrics
-from diagen.result_files import reading
+from diagen.prompts import read_prompts
 from diagen.statistics import accuracy_table, diversity_table, per_class_table, prompts_table, write_table
-
-
-def read_prompts(path: Path) -> pd.DataFrame:
-    """A table of prompts, all of it text. Raises `InputError` when it is damaged."""
-    with reading(path, "write_prompts"):
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def main() -> None:

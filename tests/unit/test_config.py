@@ -205,6 +205,12 @@ def test_true_is_no_number(key: str, value: object) -> None:
     assert problem.startswith(f"`{key}") and "true and false" in problem
 
 
+@pytest.mark.parametrize("key", ["guide_pol", "embeddings.paper.scale_learning_rat", "execution.shard"])
+def test_a_key_that_is_mistyped_is_unknown_whatever_it_holds(key: str) -> None:
+    problem = only_problem(changed(key, True))
+    assert problem.startswith(f"`{key}`: unknown key; did you mean")
+
+
 @pytest.mark.parametrize("path", ["a b", "it's", '"', "$(touch pwned)", "`x`;", "[x]*?", "-x", "é", "😀", "x" * 300])
 def test_paths_may_hold_what_shells_know(path: str) -> None:
     assert load_config(changed("datasets.world.root", path), FILE).datasets["world"].root == path

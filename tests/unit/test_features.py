@@ -55,3 +55,15 @@ def test_listed_images(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("path,class\n")
     with pytest.raises(InputError, match="empty.csv lists no images"):
         listed_images(tmp_path / "empty.csv")
+
+
+def test_features_that_arent_finite_name_their_image(tmp_path: Path) -> None:
+    class Overflowing(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return torch.where(pixels.mean((1, 2, 3)) > 0, torch.inf, 1.0)[:, None]
+
+    for name, grey in (("dark.png", 0), ("bright.png", 255)):
+        Image.new("RGB", (8, 8), (grey, grey, grey)).save(tmp_path / name)
+    paths = [tmp_path / "dark.png", tmp_path / "bright.png"]
+    with pytest.raises(InputError, match="bright.png aren't finite"):
+        image_features(Overflowing(), paths, size=8, micro_batch=2, device=torch.device("cpu"))

@@ -54,7 +54,7 @@ def calibration(seed: int) -> dict:
         {"lower": i / 15, "upper": (i + 1) / 15, "count": i % 4 * 5, "confidence": (i + 0.5) / 15, "accuracy": accuracy}
         for i, accuracy in enumerate(np.sort(generator.random(15)).tolist())
     ]
-    state[0] |= {"count": 0, "confidence": None, "accuracy": None}
+    state[0] |= {"count": 0, "confidence": 0.0, "accuracy": 0.0}
     val = {f"{key}_{when}": 0.25 for key in ("accuracy", "nll", "ece") for when in ("before", "after")}
     return {"temperature": 1.5, "val": val, "reliability": {"before": state, "after": state}}
 

@@ -9,8 +9,11 @@ from diagen.gpu_memory import halve_when_full, tell_when_full
 FULL = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
     RuntimeError("CUDA error: out of memory"),
+    RuntimeError("HIP error: out of memory"),
     RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB, other allocations: 0.2 GB)"),
 )
 

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from diagen import manifold
 from diagen.errors import InputError
+from diagen.json_files import read_diversity
 from diagen.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
 from diagen.statistics import MEASURES
 
@@ -231,3 +232,18 @@ def test_subsample_is_drawn_by_seed_and_keeps_order() -> None:
 def test_features_and_table_must_match() -> None:
     with pytest.raises(InputError, match="features of 2 images, but the table lists 1"):
         LabelledFeatures(np.zeros((2, 3)), ["car"])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shares_that_sum_to_more_than_one_give_a_precision_that_is_read_back(seed: int, tmp_path: Path) -> None:
+    draw = np.random.default_rng(seed)
+    points = draw.normal(size=(150, 4)).astype(np.float32)
+    weights = draw.random(150)
+    labels = ["car"] * 150
+    entries = diversity_by_scope(
+        LabelledFeatures(points, labels), LabelledFeatures(points, labels, weights / weights.sum()), [3]
+    )
+    assert all(entry["precision"] <= 1.0 for entry in entries)
+    assert entries[0]["precision"] == pytest.approx(1.0)
+    (tmp_path / "diversity.json").write_text(json.dumps(entries))
+    assert read_diversity(tmp_path / "diversity.json") == entries

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from diagen.datasets import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
 from diagen.errors import InputError
+from diagen.features import listed_images
 from diagen.heads import Head, new_head, read_head, write_head
 from diagen.inversion import LearnedWord, read_learned_words, write_words
 from diagen.json_files import read_calibration, read_diversity, read_metrics
@@ -113,7 +114,11 @@ SUMMARY = Kind(
     lambda path: path.write_text(",".join(ACCURACY) + "\n" + ",".join("1" for _ in ACCURACY) + "\n"),
     lambda path: read_table(path, ACCURACY),
 )
-KINDS = {kind.name: kind for kind in (*TABLES, *FIGURES, *TENSORS, FEATURES, SUMMARY)}
+LISTED = (
+    Kind("listed_images.csv", TABLES[0].write, listed_images),
+    Kind("listed_manifest.csv", TABLES[5].write, listed_images),
+)
+KINDS = {kind.name: kind for kind in (*TABLES, *FIGURES, *TENSORS, *LISTED, FEATURES, SUMMARY)}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Results damaged by hand are found, all of them, and the command that verify_results prints makes them again."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,6 +114,24 @@ def test_a_table_of_images_that_is_lost_is_told_by_itself(changeable):
     assert [line.split(": ")[0] for line in verify(changeable).stdout.splitlines() if ": " in line] == [
         "results/tiny/world/images.csv"
     ]
+
+
+def test_blocks_may_be_called_as_files_are(changeable):
+    """A set of prompts `images` or `skipped` is no table of images, nor does it miss the other."""
+    folder = changeable.folder / "results/tiny/world/prompts"
+    for name in ("images", "shots"):
+        shutil.copy(folder / "paper.csv", folder / f"{name}.csv")
+    assert verify(changeable).returncode == 0
+
+
+def test_an_image_that_cant_be_read_hides_nothing(changeable):
+    first, second = sorted((changeable.folder / "results/store/images").rglob("*.png"))[:2]
+    for image in (first, second):
+        image.unlink()
+    first.mkdir()
+    told = verify(changeable).stdout
+    assert f"{first.relative_to(changeable.folder)}: can't be read (Is a directory)" in told
+    assert f"{second.relative_to(changeable.folder)}: is missing" in told
 
 
 def test_a_manifest_that_is_cut_short_is_blamed_alone(changeable):

@@ -178,15 +178,15 @@ def test_another_photo_is_told_and_reruns_nothing(fresh):
         lambda config: config["datasets"].update(world={"adapter": "image_folder", "root": "results/worlds/7"}),
     )
     fresh.make("--cores", "1", index)
-    assert "compared with" not in fresh.snakemake("--dry-run", index).stdout
+    assert "what was indexed" not in fresh.snakemake("--dry-run", index).stdout
     photo = next((fresh.folder / "results/worlds/7/train-val").rglob("*.png"))
     shutil.copy(photo, photo.with_name("another.png"))
     result = fresh.snakemake("--dry-run", index)
     assert "has 1 photo (such as results/worlds/7/train-val/" in result.stdout and "Nothing to be done" in result.stdout
-    assert f"To index it anew: rm {index}" in result.stdout
+    assert f"If these photos are meant to count: rm {index}" in result.stdout
     (fresh.folder / index).unlink()
     fresh.make("--cores", "1", index)
-    assert "compared with" not in fresh.snakemake("--dry-run", index).stdout
+    assert "what was indexed" not in fresh.snakemake("--dry-run", index).stdout
 
 
 def test_another_profile_reruns_nothing(changeable):
@@ -198,9 +198,10 @@ def test_another_profile_reruns_nothing(changeable):
 
 
 def test_results_whose_making_is_forgotten_are_warned_of(changeable):
-    assert "holds results, but" not in changeable.snakemake("--dry-run").stdout
+    assert "holds nothing" not in changeable.snakemake("--dry-run").stdout
     shutil.rmtree(changeable.folder / ".snakemake")
     changeable.configure(lambda config: config["generators"]["diagen"].update(strength=0.9))
     result = changeable.snakemake("--dry-run")
     assert result.returncode == 0 and "Nothing to be done" in result.stdout
     assert "results/tiny holds results, but .snakemake/metadata" in result.stdout
+    assert "results/tiny holds results, but .snakemake/metadata" in changeable.snakemake("--cores", "1").stdout

@@ -1,6 +1,5 @@
 """Features of images for measuring diversity: DINOv2's class token (Oquab et al. 2023; section 4)."""
 
-import csv
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,8 +24,8 @@ def listed_images(table: Path) -> list[str]:
 
     Raises `InputError` when it is damaged, or another table.
     """
-    with open(table, encoding="utf-8", newline="", errors="replace") as file:
-        header = next(csv.reader(file), [])
+    with open(table, encoding="utf-8", errors="replace") as file:
+        header = file.readline().strip().split(",")
     column, program = ("path", "index_dataset") if "path" in header else ("file_name", "generate_images")
     names = read_rows(table, [column], program, lambda values: values[column])
     if not names:
@@ -51,4 +50,10 @@ def image_features(
             return torch.stack(list(pool.map(lambda path: load_pixels(path, size), batch)))
 
         features = embed(extractor, paths, prepare, micro_batch=micro_batch, device=device, label="features")
+    broken = ~features.isfinite().all(1)
+    if broken.any():
+        raise InputError(
+            f"the features of {paths[int(broken.nonzero()[0, 0])]} aren't finite: its pixels are sound, so the model's "
+            "weights must be broken or of a type too small for it"
+        )
     return features.numpy()

@@ -30,7 +30,8 @@ def tell_when_full(what: str, remedy: str = REMEDY) -> Iterator[None]:
     except RuntimeError as error:
         if not is_full(error):
             raise
-        raise InputError(f"the GPU has no room for {what}: {remedy}") from None
+        first = str(error).strip().partition("\n")[0]
+        raise InputError(f"the GPU has no room for {what}: {remedy} ({first})") from None
 
 
 def halve_when_full(micro_batch: int, work: Callable[[int], Result]) -> Result:

@@ -4,14 +4,14 @@ Free of torch.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from diagen.result_files import read_json
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]  # sums of weights round
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -39,13 +39,20 @@ class Metrics(TypedDict):
 
 
 class Bin(TypedDict):
-    """Predictions with a confidence in (lower, upper]; their means, if there are any."""
+    """Predictions with a confidence in (lower, upper]: their means, 0 where there are none."""
 
     lower: float
     upper: float
-    confidence: float | None
-    accuracy: float | None
+    confidence: float
+    accuracy: float
     count: Count
+
+
+class BothReliabilities(TypedDict):
+    """The bins before and after scaling."""
+
+    before: Annotated[list[Bin], Field(min_length=1)]
+    after: Annotated[list[Bin], Field(min_length=1)]
 
 
 class ValidationFigures(TypedDict):
@@ -62,7 +69,7 @@ class Calibration(TypedDict):
 
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     val: ValidationFigures
-    reliability: dict[Literal["before", "after"], Annotated[list[Bin], Field(min_length=1)]]
+    reliability: BothReliabilities
 
 
 class DiversityEntry(TypedDict):

@@ -210,7 +210,7 @@ def weighted_diversity(
         results.append(
             Diversity(
                 k=k,
-                precision=float(shares[forward.inside].sum()),
+                precision=min(1.0, float(shares[forward.inside].sum())),  # a sum of shares may round to more
                 recall=float(np.minimum(reaching, 1).mean()),
                 density=float((shares * forward.balls).sum() / k),
                 coverage=float(np.minimum(covering, 1).mean()),

@@ -9,8 +9,8 @@ from diagen.datasets import ADAPTERS, read_images, read_skipped
 def photos_changed(dataset: Photos, images: Path, skipped: Path) -> str | None:
     """How the photos that an adapter lists differ from those in `images.csv` and `skipped.csv`; None if they don't.
 
-    Photos that were added, removed, renamed or moved are noticed, others under the same names aren't, nor a changed
-    table of splits (which Snakemake watches). Raises `InputError` when one of the tables is damaged.
+    Photos that were added, removed, renamed or moved are noticed, others under the same names aren't, nor are other
+    classes and splits of the same photos. Raises `InputError` when one of the tables is damaged.
     """
     try:
         listing = ADAPTERS[dataset.adapter](dataset)

@@ -35,7 +35,7 @@ class DamagedFile(InputError):
 def reading(path: Path, program: str, *errors: type[Exception]) -> Iterator[None]:
     """Inside, `path` is read: what shows that it isn't as `program` wrote it is told as a `DamagedFile`.
 
-    That are the errors that Python has for unexpected content, and further `errors` of a format for broken files.
+    These are the errors that Python has for unexpected content, and further `errors` of a format for broken files.
     """
     try:
         yield

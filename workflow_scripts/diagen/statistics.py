@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from diagen.prompts import PromptRow
 from diagen.result_files import reading
 
 Cell = tuple[str, str, int, int, str]
@@ -76,10 +77,10 @@ def diversity_table(cells: Iterable[tuple[Cell, list[dict[str, Any]]]]) -> pd.Da
     return pd.DataFrame(rows, columns=DIVERSITY)
 
 
-def prompts_table(sets: Iterable[tuple[str, str, pd.DataFrame]]) -> pd.DataFrame:
-    """All prompts (columns `PROMPTS`) from (dataset, prompt set, its table of class, number and prompt)."""
-    tables = [table.assign(dataset=dataset, prompt_set=name) for dataset, name, table in sets]
-    return pd.concat(tables)[PROMPTS] if tables else pd.DataFrame(columns=PROMPTS)
+def prompts_table(sets: Iterable[tuple[str, str, Iterable[PromptRow]]]) -> pd.DataFrame:
+    """All prompts (columns `PROMPTS`) from (dataset, prompt set, its rows)."""
+    rows = [(dataset, name, row.class_name, row.number, row.prompt) for dataset, name, rows in sets for row in rows]
+    return pd.DataFrame(rows, columns=PROMPTS)
 
 
 def standard_error(values: Sequence[float] | np.ndarray) -> float:

@@ -1,6 +1,5 @@
 """The store keeps what experiments share and what interrupted jobs go on with: which of it nothing names any more."""
 
-import csv
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from diagen.atomic import TEMPORARY
-from diagen.errors import InputError
+from diagen.result_files import DamagedFile, read_rows
 
 KEPT_DAYS = 30  # words and checkpoints are small and took hours; an experiment that was put off goes on with them
 Word = tuple[str, bytes]  # class, vectors
@@ -40,7 +39,7 @@ def find_unneeded(results: Path, store: Path) -> Unneeded:
 
     An image is needed if a manifest names it. Learned words are needed if a file of embeddings holds them; others, and
     checkpoints of words that aren't learned yet, may be those of an interrupted job and are needed for 30 days.
-    Raises `InputError` for a manifest that can't be read: its images would be taken for unneeded.
+    Raises `DamagedFile` for a manifest that can't be read: its images would be taken for unneeded.
     """
     found = Unneeded()
     named = {name for manifest in _experiments(results, store, "manifest.csv") for name in _named_images(manifest)}
@@ -79,25 +78,11 @@ def _experiments(results: Path, store: Path, pattern: str) -> list[Path]:
 
 
 def _named_images(manifest: Path) -> Iterator[str]:
-    with open(manifest, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if "file_name" not in (reader.fieldnames or ()):
-            raise InputError(
-                f"{manifest} is no manifest, so which images it named isn't known; remove it, or repair it"
-            )
-        rows = list(reader)
+    names = read_rows(manifest, ["file_name"], "generate_images", lambda values: values["file_name"])
     plan = manifest.with_name("plan.csv")
-    if any(None in row.values() for row in rows) or (plan.is_file() and len(rows) != _count_rows(plan)):
-        raise InputError(
-            f"{manifest} is cut short, so which images it named isn't known; `snakemake verify_results` says how to "
-            "repair it"
-        )
-    yield from (row["file_name"] for row in rows)
-
-
-def _count_rows(table: Path) -> int:
-    with open(table, encoding="utf-8", newline="") as file:
-        return sum(1 for _ in csv.DictReader(file))
+    if plan.is_file() and len(names) != len(read_rows(plan, [], "plan_generation", dict)):
+        raise DamagedFile(manifest, "generate_images", "it doesn't hold what plan.csv beside it plans")
+    yield from names
 
 
 def _words(file: Path) -> Iterator[Word]:

@@ -51,11 +51,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "summary/per_class.csv": partial(statistics.read_table, columns=statistics.PER_CLASS),
     "summary/diversity.csv": partial(statistics.read_table, columns=statistics.DIVERSITY),
     "summary/prompts.csv": partial(statistics.read_table, columns=statistics.PROMPTS),
-    "images.csv": table.read_images,
-    "skipped.csv": table.read_skipped,
-    "leakage.json": leakage.read_leaks,
     "prompts/*.csv": prompts.read_prompts,
-    "shots.csv": shots.read_shots,
+    "shots*/shots.csv": shots.read_shots,
     "embeddings/*.safetensors": read_learned_words,
     "noise_ceilings/*.csv": noise_ceilings.read_ceilings,
     "synthetic/*/plan.csv": plan.read_plan,
@@ -66,23 +63,27 @@ READERS: dict[str, Callable[[Path], object]] = {
     "downstream/*/metrics.json": read_metrics,
     "downstream/*/history.csv": partial(_read_history, program="train_downstream"),
     "downstream/*/predictions.csv": _read_predictions,
-    "head.safetensors": read_head,
+    "guide/*/head.safetensors": read_head,
+    "downstream/*/head.safetensors": read_head,
     "diversity/*.json": read_diversity,
     "diversity/*/*.json": read_diversity,
     "words/*.safetensors": read_learned_words,
     "checkpoints/*.safetensors": _read_checkpoint,
+    "images.csv": table.read_images,
+    "skipped.csv": table.read_skipped,
+    "leakage.json": leakage.read_leaks,
     "features.npy": read_features,
     "*.svg": _read_page,
     "*.html": _read_page,
 }
-"""What reads a file, by the end of its path; the first that fits counts."""
+"""What reads a file, by the end of its path; the first that fits counts (a set of prompts may be called `images`)."""
 TOGETHER: dict[str, tuple[str, ...]] = {
     "downstream/*": ("metrics.json", "history.csv", "predictions.csv", "head.safetensors"),
     "guide/*": ("head.safetensors", "calibration.json", "history.csv"),
     "summary": ("accuracy.csv", "per_class.csv", "diversity.csv", "prompts.csv"),
-    "*": ("images.csv", "skipped.csv"),
 }
 """Files that one job writes into a folder: where one is, all must be."""
+DATASET = ("images.csv", "skipped.csv")  # the same, in each folder of the experiment itself
 NOT_RESULTS = ("logs", "benchmarks", "export")
 MANIFEST = "synthetic/*/manifest.csv"
 
@@ -104,7 +105,7 @@ def verify_results(results: Path, store: Path) -> Iterator[Finding]:
         if inside.parts[0] in NOT_RESULTS or any(part.startswith(".") for part in inside.parts):
             continue
         if path.is_dir():
-            yield from _lost_beside_others(path)
+            yield from _lost_beside_others(path, DATASET if len(inside.parts) == 1 else ())
         elif problem := _unreadable(path):
             yield Finding(path, problem, (path,), path)
         else:
@@ -115,9 +116,9 @@ def verify_results(results: Path, store: Path) -> Iterator[Finding]:
             yield Finding(path, problem, (path,), None)
 
 
-def _lost_beside_others(folder: Path) -> Iterator[Finding]:
+def _lost_beside_others(folder: Path, otherwise: tuple[str, ...]) -> Iterator[Finding]:
     """Files that one job writes together, or from each other, and of which only some are there."""
-    names = next(names for pattern, names in TOGETHER.items() if folder.match(pattern))
+    names = next((names for pattern, names in TOGETHER.items() if folder.match(pattern)), otherwise)
     if any((folder / name).is_file() for name in names):
         lost = [folder / name for name in names if not (folder / name).is_file()]
     else:
@@ -179,10 +180,13 @@ def _images(path: Path, store: Path) -> Iterator[Finding]:
     """The images that a manifest names and that aren't in the store as it says."""
     for row in manifest.read_manifest(path):
         image = store / row.file_name
-        if not image.is_file():
+        try:
+            if hashlib.sha256(image.read_bytes()).hexdigest() != row.sha256:
+                yield Finding(image, f"isn't the image that {path} names: its hash differs", (image, path), path)
+        except FileNotFoundError:
             yield Finding(image, "is missing", (path,), path)
-        elif hashlib.sha256(image.read_bytes()).hexdigest() != row.sha256:
-            yield Finding(image, f"isn't the image that {path} names: its hash differs", (image, path), path)
+        except OSError as error:
+            yield Finding(image, f"can't be read ({error.strerror})", (image, path), path)
 
 
 def _planned(rows: Sequence[manifest.ManifestRow] | Sequence[plan.PlanRow]) -> list[tuple]:

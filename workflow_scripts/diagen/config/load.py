@@ -51,11 +51,12 @@ def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = Tr
         sections[name], wrong = _parse_section(name, mapping[name])
         problems += wrong
     problems += sorted(problems_between(sections, mapping) | (missing_files(sections) if check_files else set()))
-    # This is said instead of what follows from it, but for texts, of which more is said already.
+    # Said instead of what follows from it, such as that 1 is too small. Of keys that are unknown or hold text, what was
+    # said is better.
     truths = {f"`{key}`": f"`{key}`: {NO_TRUTH}" for key in _truths(mapping, ())}
-    texts = {key for key, problem in _by_key(problems) if PLAIN["string_type"] in problem}
-    problems = [problem for key, problem in _by_key(problems) if key not in truths or key in texts]
-    problems += [problem for key, problem in truths.items() if key not in texts]
+    better = {key for key, problem in _by_key(problems) if PLAIN["string_type"] in problem or "unknown key" in problem}
+    problems = [problem for key, problem in _by_key(problems) if key not in truths or key in better]
+    problems += [problem for key, problem in truths.items() if key not in better]
     if problems:
         raise ConfigError(file, problems)
     try:
@@ -97,7 +98,7 @@ def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:
 
 def _truths(value: object, location: Location) -> Iterator[str]:
     """The keys that hold true or false and mustn't: Python takes these for 1 and 0, and pydantic follows it."""
-    if isinstance(value, bool) and location[-1] not in _truth_keys(Config):
+    if isinstance(value, bool) and location[-1] not in TRUTHS:
         yield ".".join(map(str, location))
     elif isinstance(value, dict | list) and len(location) < DEEPEST:
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
@@ -178,3 +179,6 @@ def _unknown_key(location: Location, *blocks: type[Block]) -> str:
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     remedy = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
     return f"`{'.'.join(str(part) for part in location)}`: unknown key; {remedy}"
+
+
+TRUTHS = _truth_keys(Config)
