@@ -29,7 +29,7 @@ def main():
     lease = lease_gpu()
     mine = of_shard("aabbc", "aabbc", arguments.shards, arguments.shard)
     # In one piece: an unbuffered print would let the shards' words mix.
-    os.write(1, f"{os.environ['CUDA_VISIBLE_DEVICES']} {''.join(mine)} {os.getpid()}\n".encode())
+    os.write(1, f"{os.environ['CUDA_VISIBLE_DEVICES']} {''.join(mine)} {os.getpid()}\\n".encode())
     while not Path("end").exists():
         time.sleep(0.1)
     sys.exit(3 if Path("end").read_text() == str(arguments.shard) else 0)
