@@ -1,7 +1,7 @@
 # make demo         set up, run the demo, say where its report is
 # make test         set up, run all tests but those on SLURM
 # make test-slurm   set up, start a SLURM cluster on this machine, run the workflow on it, break things, take it down
-# make torture      set up, kill a small run 30 times by `kill -9` and see that its results are the same (some 10 minutes)
+# make torture      set up, kill a small run 30 times by `kill -9` and see that its results are the same (some 3 minutes)
 # make lint         set up, check form and style
 # make bench        set up, run every stage once with models of the real sizes and random weights: time and memory
 # make demo-models  train the demo's models again, from nothing (hours; an interrupted run goes on where it stopped)

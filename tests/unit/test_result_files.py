@@ -60,12 +60,18 @@ class Kind:
     read: Callable[[Path], object]
 
 
+IMAGES = Kind(
+    "images.csv",
+    lambda path: write_images([ImageRow(f"x/{NAME}.png", NAME, "test", 3, 4, HASH)] * 2, path),
+    read_images,
+)
+MANIFEST = Kind(
+    "manifest.csv",
+    lambda path: write_manifest([ManifestRow(NAME, NAME, 0, 1, NAME, 0.025, 3, 4, HASH, 16)] * 2, path),
+    read_manifest,
+)
 TABLES = (
-    Kind(
-        "images.csv",
-        lambda path: write_images([ImageRow(f"x/{NAME}.png", NAME, "test", 3, 4, HASH)] * 2, path),
-        read_images,
-    ),
+    IMAGES,
     Kind(
         "skipped.csv",
         lambda path: write_skipped([SkippedImage(NAME, NAME, "test", NAME)] * 2, path),
@@ -78,11 +84,7 @@ TABLES = (
         lambda path: write_plan([PlanRow(NAME, 0, NAME, HASH, 2, NAME, 0.025, 3, 4)] * 2, path),
         read_plan,
     ),
-    Kind(
-        "manifest.csv",
-        lambda path: write_manifest([ManifestRow(NAME, NAME, 0, 1, NAME, 0.025, 3, 4, HASH, 16)] * 2, path),
-        read_manifest,
-    ),
+    MANIFEST,
     Kind("weights.csv", lambda path: write_weights([WeightRow(NAME, 0.5, 1.5, 0.25)] * 2, path), read_weights),
     Kind(
         "ceilings.csv",
@@ -94,11 +96,7 @@ FIGURES = (
     Kind("calibration.json", lambda path: path.write_text(json.dumps(CALIBRATION)), read_calibration),
     Kind("metrics.json", lambda path: path.write_text(json.dumps(METRICS)), read_metrics),
     Kind("diversity.json", lambda path: path.write_text(json.dumps(DIVERSITY)), read_diversity),
-    Kind(
-        "leakage.json",
-        lambda path: write_leaks([LEAK], 0.05, path),
-        read_leaks,
-    ),
+    Kind("leakage.json", lambda path: write_leaks([LEAK], 0.05, path), read_leaks),
 )
 TENSORS = (
     Kind("head.safetensors", lambda path: write_head(new_head(["car", NAME], 4, 0), path), read_head),
@@ -115,8 +113,8 @@ SUMMARY = Kind(
     lambda path: read_table(path, ACCURACY),
 )
 LISTED = (
-    Kind("listed_images.csv", TABLES[0].write, listed_images),
-    Kind("listed_manifest.csv", TABLES[5].write, listed_images),
+    Kind("listed_images.csv", IMAGES.write, listed_images),
+    Kind("listed_manifest.csv", MANIFEST.write, listed_images),
 )
 KINDS = {kind.name: kind for kind in (*TABLES, *FIGURES, *TENSORS, *LISTED, FEATURES, SUMMARY)}
 

@@ -6,7 +6,7 @@ Free of torch.
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from diagen.result_files import read_json
@@ -85,16 +85,21 @@ class DiversityEntry(TypedDict):
     n_synthetic: Count
 
 
+METRICS = TypeAdapter(Metrics)
+CALIBRATION = TypeAdapter(Calibration)
+DIVERSITY = TypeAdapter(Annotated[list[DiversityEntry], Field(min_length=1)])
+
+
 def read_metrics(path: Path) -> Metrics:
     """Read a `metrics.json`. Raises `DamagedFile`."""
-    return read_json(path, "train_downstream", Metrics)
+    return read_json(path, "train_downstream", METRICS)
 
 
 def read_calibration(path: Path) -> Calibration:
     """Read a `calibration.json`. Raises `DamagedFile`."""
-    return read_json(path, "train_guide_classifier", Calibration)
+    return read_json(path, "train_guide_classifier", CALIBRATION)
 
 
 def read_diversity(path: Path) -> list[DiversityEntry]:
     """Read a `diversity.json`. Raises `DamagedFile`."""
-    return read_json(path, "measure_diversity", Annotated[list[DiversityEntry], Field(min_length=1)])
+    return read_json(path, "measure_diversity", DIVERSITY)

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from diagen.atomic import atomic_path
 from diagen.datasets import ImageRow
@@ -143,5 +144,5 @@ def read_leaks(path: Path) -> tuple[list[Leak], float]:
 
     Raises `DamagedFile`.
     """
-    audit = read_json(path, "audit_leakage", Audit)
+    audit = read_json(path, "audit_leakage", TypeAdapter(Audit))
     return audit.leaks, audit.near_distance

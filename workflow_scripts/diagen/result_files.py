@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the rules read tables, and have no need of numpy
     from numpy.typing import NDArray
 
 Row = TypeVar("Row")
+Content = TypeVar("Content")
 
 
 class DamagedFile(InputError):
@@ -46,11 +47,11 @@ def reading(path: Path, program: str, *errors: type[Exception]) -> Iterator[None
         raise DamagedFile(path, program, reason or type(error).__name__) from None
 
 
-def read_json(path: Path, program: str, kind: Any) -> Any:
-    """The content of a JSON file that `program` wrote, of the type `kind`. Raises `DamagedFile` if it is of another."""
+def read_json(path: Path, program: str, content: TypeAdapter[Content]) -> Content:
+    """What a JSON file holds that `program` wrote. Raises `DamagedFile` where that isn't what `content` describes."""
     with reading(path, program):
         try:
-            return TypeAdapter(kind).validate_json(path.read_bytes())
+            return content.validate_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))

@@ -6,10 +6,12 @@ Images are compared with the hashes in the manifests. Other files are read as th
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -100,19 +102,27 @@ class Finding:
 
 def verify_results(results: Path, store: Path) -> Iterator[Finding]:
     """Look at everything that an experiment wrote into its folder `results`, and at its images in `store`."""
+    tables = lru_cache(maxsize=8)(_read)  # a manifest is read for itself, and compared with its weights and features
     for path in sorted(results.rglob("*")):
         inside = path.relative_to(results)
         if inside.parts[0] in NOT_RESULTS or any(part.startswith(".") for part in inside.parts):
             continue
         if path.is_dir():
             yield from _lost_beside_others(path, DATASET if len(inside.parts) == 1 else ())
-        elif problem := _unreadable(path):
+            continue
+        content, problem = tables(path) if path.suffix == ".csv" else _read(path)
+        if problem:
             yield Finding(path, problem, (path,), path)
-        else:
-            yield from _unlike_others(path, store)
+        elif path.match(MANIFEST):
+            yield from _unlike_its_plan(path, content, tables(path.with_name("plan.csv"))[0])
+            yield from _images(path, content, store)
+        elif path.match("weights/*.csv"):
+            yield from _unlike_its_manifest(path, content, tables(path.parents[1] / "manifest.csv")[0])
+        elif path.name == "features.npy":
+            yield from _unlike_its_table(path, content, tables(_listing(path))[0])
     # A file that is there is taken for whole, so a damaged one would stop each job that goes on with it.
     for path in sorted([*store.glob("words/*.safetensors"), *store.glob("checkpoints/*.safetensors")]):
-        if not path.name.startswith(".") and (problem := _unreadable(path)):
+        if not path.name.startswith(".") and (problem := _read(path)[1]):
             yield Finding(path, problem, (path,), None)
 
 
@@ -127,43 +137,45 @@ def _lost_beside_others(folder: Path, otherwise: tuple[str, ...]) -> Iterator[Fi
     yield from (Finding(path, "is missing", (), path) for path in lost)
 
 
-def _unreadable(path: Path) -> str | None:
-    """How it shows that a file isn't what its program wrote."""
+def _read(path: Path) -> tuple[Any, str | None]:
+    """The content of a file as its reader gives it, and how it shows that it isn't what its program wrote.
+
+    The content is None where it can't be read, and where nothing is known of what it should hold.
+    """
     read = next((read for pattern, read in READERS.items() if path.match(pattern)), None)
     try:
-        if read is not None:
-            read(path)
+        return (None if read is None else read(path)), None
     except DamagedFile as error:
-        return error.reason
+        return None, error.reason
     except OSError as error:
-        return f"can't be read ({error.strerror})"
-    return None
+        return None, f"can't be read ({error.strerror})"
 
 
-def _unlike_others(path: Path, store: Path) -> Iterator[Finding]:
-    """What is wrong with a file that can be read, compared with those that it was made from."""
-    if path.match(MANIFEST):
-        source = path.with_name("plan.csv")
-        if _can_be_read(source) and _planned(manifest.read_manifest(path)) != _planned(plan.read_plan(source)):
-            # Either may be the one that was edited.
-            yield Finding(path, "doesn't hold what plan.csv beside it plans", (path, source), path)
-        else:
-            yield from _images(path, store)
-    elif path.match("weights/*.csv"):
-        source = path.parents[1] / "manifest.csv"
-        weighed = [row.file_name for row in sampling.read_weights(path)]
-        if _can_be_read(source) and weighed != [row.file_name for row in manifest.read_manifest(source)]:
-            yield Finding(path, "doesn't hold the images of the manifest", (path,), path)
-    elif path.name == "features.npy":
+# What a file is compared with is None where it can't be read, which is told by itself.
+
+
+def _unlike_its_plan(
+    path: Path, made: Sequence[manifest.ManifestRow], planned: Sequence[plan.PlanRow] | None
+) -> Iterator[Finding]:
+    if planned is not None and _planned(made) != _planned(planned):
+        # Either may be the one that was edited.
+        yield Finding(path, "doesn't hold what plan.csv beside it plans", (path, path.with_name("plan.csv")), path)
+
+
+def _unlike_its_manifest(
+    path: Path, weights: Sequence[sampling.WeightRow], made: Sequence[manifest.ManifestRow] | None
+) -> Iterator[Finding]:
+    if made is not None and [row.file_name for row in weights] != [row.file_name for row in made]:
+        yield Finding(path, "doesn't hold the images of the manifest", (path,), path)
+
+
+def _unlike_its_table(path: Path, features: NDArray[np.float32], images: Sequence[object] | None) -> Iterator[Finding]:
+    if images is not None and len(features) != len(images):
         source = _listing(path)
-        if _can_be_read(source):
-            synthetic = path.match("synthetic/*/*")
-            found = len(read_features(path))
-            images = len(manifest.read_manifest(source) if synthetic else table.read_images(source))
-            if images != found:
-                # A dataset's table is compared with nothing else, so it may be the one that was cut.
-                remove = (path,) if synthetic else (path, source)
-                yield Finding(path, f"holds features of {found} images, and {source.name} lists {images}", remove, path)
+        # A dataset's table is compared with nothing else, so it may be the one that was cut.
+        remove = (path,) if source.name == "manifest.csv" else (path, source)
+        problem = f"holds features of {len(features)} images, and {source.name} lists {len(images)}"
+        yield Finding(path, problem, remove, path)
 
 
 def _listing(features: Path) -> Path:
@@ -171,14 +183,9 @@ def _listing(features: Path) -> Path:
     return features.with_name("manifest.csv" if features.match("synthetic/*/*") else "images.csv")
 
 
-def _can_be_read(path: Path) -> bool:
-    """Whether others can be compared with a file; what is wrong with it is told by itself."""
-    return path.is_file() and _unreadable(path) is None
-
-
-def _images(path: Path, store: Path) -> Iterator[Finding]:
+def _images(path: Path, made: Sequence[manifest.ManifestRow], store: Path) -> Iterator[Finding]:
     """The images that a manifest names and that aren't in the store as it says."""
-    for row in manifest.read_manifest(path):
+    for row in made:
         image = store / row.file_name
         try:
             if hashlib.sha256(image.read_bytes()).hexdigest() != row.sha256:

@@ -1,9 +1,9 @@
 """What all blocks of the configuration have in common."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from diagen.letters import CONTROL
 
@@ -22,6 +22,12 @@ class Block(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False, str_max_length=LONGEST_TEXT
     )
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):  # which Python takes for 1 or 0, and pydantic follows it
+        raise ValueError("true and false (in YAML also yes, no, on and off) are no numbers; give one")
+    return value
 
 
 def _within_bounds(value: int) -> int:
@@ -68,8 +74,12 @@ FilePath = Annotated[str, AfterValidator(_path)]
 PlannedPath = Annotated[FilePath, AfterValidator(_planned_path)]
 """A file or folder that Snakemake watches too."""
 
-PositiveInt = Annotated[int, Field(ge=1), AfterValidator(_within_bounds)]
-NaturalInt = Annotated[int, Field(ge=0), AfterValidator(_within_bounds)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-PositiveFloat = Annotated[float, Field(gt=0.0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# The validator stands last: pydantic puts bounds that follow one into no schema.
+NUMBER = BeforeValidator(_no_truth)
+PositiveInt = Annotated[int, Field(ge=1), AfterValidator(_within_bounds), NUMBER]
+NaturalInt = Annotated[int, Field(ge=0), AfterValidator(_within_bounds), NUMBER]
+Probability = Annotated[float, Field(ge=0.0, le=1.0), NUMBER]
+PositiveFloat = Annotated[float, Field(gt=0.0), NUMBER]
+NaturalFloat = Annotated[float, Field(ge=0), NUMBER]
+GuidanceScale = Annotated[float, Field(ge=1.0), NUMBER]
+Seed = Annotated[int, Field(ge=0, lt=2**31), NUMBER]

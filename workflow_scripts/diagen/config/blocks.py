@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from diagen.config.base import Block, BlockName, NaturalInt, PositiveFloat, PositiveInt, Probability, Seed
+from diagen.config.base import (
+    Block,
+    BlockName,
+    GuidanceScale,
+    NaturalFloat,
+    NaturalInt,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    Seed,
+)
 from diagen.config.datasets import Dataset, Leakage
 from diagen.config.models import Models
 from diagen.config.prompt_sets import PromptSet
@@ -22,7 +32,7 @@ class Embedding(Block):
         "the", description="Text whose vectors the new word starts from (paper: `the`); may hold `{class_name}`."
     )
     vectors: PositiveInt = Field(1, description="Vectors per word (paper: 1; later versions of DA-Fusion: 4).")
-    weight_decay: float = Field(1e-2, ge=0, description="Decoupled weight decay of AdamW (paper: 1e-2).")
+    weight_decay: NaturalFloat = Field(1e-2, description="Decoupled weight decay of AdamW (paper: 1e-2).")
     crop: Literal["squash", "center"] = Field(
         "squash", description="How a photo becomes square: squash (published code) or centre crop."
     )
@@ -49,7 +59,7 @@ class NoiseCeiling(Block):
     images_per_level: PositiveInt = Field(8, description="Images per class and level that is tried.")
     keep: PositiveFloat = Field(0.8, le=1.0, description="Share of the confidence without noise that must be left.")
     strength: PositiveFloat = Field(0.7, le=1.0, description="Strength t0 of img2img, as in a generator.")
-    guidance_scale: float = Field(15.0, ge=1.0, description="Guidance scale, as in a generator.")
+    guidance_scale: GuidanceScale = Field(15.0, description="Guidance scale, as in a generator.")
     inference_steps: PositiveInt = Field(50, le=1000, description="Steps of the schedule, as in a generator.")
 
 
@@ -63,7 +73,7 @@ class Generator(Block):
     )
     prompts: BlockName | None = Field(None, description="Prompt set; without one the prompt is `a photo of a <class>`.")
     negative_prompt: str = Field("", description="What the guidance leads away from (paper: nothing).")
-    noise_levels: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+    noise_levels: tuple[NaturalFloat, ...] = Field(
         (), description="Standard deviations of the noise added to the word, taken in turn (paper: 0.005, 0.01, 0.025)."
     )
     noise_draw: Literal["image", "class"] = Field(
@@ -90,7 +100,7 @@ class Generator(Block):
         "theirs, so `dog` also takes `hot dog` (published code).",
     )
     strength: PositiveFloat = Field(le=1.0, description="Strength t0 of img2img (DIAGen: 0.7, DA-Fusion: 0.5).")
-    guidance_scale: float = Field(ge=1.0, description="Guidance scale (DIAGen: 15, DA-Fusion: 7.5).")
+    guidance_scale: GuidanceScale = Field(description="Guidance scale (DIAGen: 15, DA-Fusion: 7.5).")
     images_per_guide: PositiveInt = Field(10, description="Synthetic images per guide image M (paper: 10).")
     inference_steps: PositiveInt = Field(
         50, le=1000, description="Steps of the PNDM schedule before strength cuts it (paper: 50)."
@@ -128,7 +138,7 @@ class Guide(Block):
     )
     batch: PositiveInt = Field(32, description="Images per step.")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
-    weight_decay: float = Field(1e-2, ge=0, description="Weight decay of Adam (paper: 1e-2).")
+    weight_decay: NaturalFloat = Field(1e-2, description="Weight decay of Adam (paper: 1e-2).")
     decay: Literal["l2", "decoupled"] = Field(
         "l2",
         description="How Adam takes the weight decay: `l2`, added to the gradient (torch.optim.Adam, published code), "

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from diagen.config.base import Block, FilePath, PlannedPath, PositiveInt, Seed
+from diagen.config.base import Block, FilePath, NaturalFloat, PlannedPath, PositiveFloat, PositiveInt, Seed
 
 Split = Literal["train_val", "val", "test", "test_uncommon"]
 
@@ -80,8 +80,8 @@ class Coco(Photos):
 
     adapter: Literal["coco"]
     crowds: bool = Field(False, description="Whether a crowd annotation may name an image too.")
-    test_fraction: float = Field(
-        0.5, gt=0, lt=1, description="Share of each class's images in val2017 that tests; the others validate."
+    test_fraction: PositiveFloat = Field(
+        0.5, lt=1, description="Share of each class's images in val2017 that tests; the others validate."
     )
     split_seed: Seed = Field(0, description="Seed of that draw.")
 
@@ -104,9 +104,8 @@ Dataset = Annotated[ImageFolder | CustomCoco | Focus | Coco | DrawnWorld, Field(
 class Leakage(Block):
     """The audit for images that stand both in the shots or the validation images and in what is tested."""
 
-    near_distance: float = Field(
+    near_distance: NaturalFloat = Field(
         0.05,
-        ge=0,
         le=2,
         description="Images whose features are at most this far apart (1 - cosine) are near-duplicates.",
     )

@@ -27,8 +27,6 @@ PLAIN = {
     "string_type": "this must be text; put what looks like a number or a date in quotes",
 }
 """What pydantic tells in words of Python, by its type of error."""
-NO_TRUTH = "true and false (in YAML also yes, no, on and off) are no values here; give a number, or quote the word"
-DEEPEST = 6  # levels of blocks and lists; an alias of YAML may lead back to where it stands
 UNSHOWN = ("base_url", "key_variable")  # keys whose values aren't repeated: someone may have put a secret there
 
 
@@ -51,12 +49,6 @@ def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = Tr
         sections[name], wrong = _parse_section(name, mapping[name])
         problems += wrong
     problems += sorted(problems_between(sections, mapping) | (missing_files(sections) if check_files else set()))
-    # Said instead of what follows from it, such as that 1 is too small. Of keys that are unknown or hold text, what was
-    # said is better.
-    truths = {f"`{key}`": f"`{key}`: {NO_TRUTH}" for key in _truths(mapping, ())}
-    better = {key for key, problem in _by_key(problems) if PLAIN["string_type"] in problem or "unknown key" in problem}
-    problems = [problem for key, problem in _by_key(problems) if key not in truths or key in better]
-    problems += [problem for key, problem in truths.items() if key not in better]
     if problems:
         raise ConfigError(file, problems)
     try:
@@ -70,11 +62,6 @@ def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = Tr
             [f"the file holds {length:,} bytes, and {LONGEST:,} can be handed to jobs; shorten its texts and lists"],
         )
     return config
-
-
-def _by_key(problems: list[str]) -> list[tuple[str, str]]:
-    """Problems, each with the key that its sentence begins with."""
-    return [(problem.partition(": ")[0], problem) for problem in problems]
 
 
 def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:
@@ -94,22 +81,6 @@ def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:
         if block is not None:
             blocks[key] = block
     return blocks, problems
-
-
-def _truths(value: object, location: Location) -> Iterator[str]:
-    """The keys that hold true or false and mustn't: Python takes these for 1 and 0, and pydantic follows it."""
-    if isinstance(value, bool) and location[-1] not in TRUTHS:
-        yield ".".join(map(str, location))
-    elif isinstance(value, dict | list) and len(location) < DEEPEST:
-        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _truths(entry, (*location, key))
-
-
-def _truth_keys(block: type[Block]) -> set[str]:
-    """The keys of a block, and of all blocks inside it, that hold true or false."""
-    fields = block.model_fields
-    inner = [_truth_keys(found) for field in fields.values() for found in _blocks_in(field.annotation)]
-    return {name for name, field in fields.items() if field.annotation is bool}.union(*inner)
 
 
 def _with_constraints(annotation: Any, metadata: list[Any]) -> Any:
@@ -179,6 +150,3 @@ def _unknown_key(location: Location, *blocks: type[Block]) -> str:
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     remedy = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
     return f"`{'.'.join(str(part) for part in location)}`: unknown key; {remedy}"
-
-
-TRUTHS = _truth_keys(Config)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from diagen.config.base import Block, NaturalInt, PlannedPath, PositiveFloat, PositiveInt, Seed
+from diagen.config.base import NUMBER, Block, NaturalInt, PlannedPath, PositiveFloat, PositiveInt, Seed
 
 
 class LlamaPrompts(Block):
@@ -56,10 +56,10 @@ class EndpointPrompts(Block):
     per_class: PositiveInt = Field(10, description="Distinct prompts per class (paper: 10).")
     spare: NaturalInt = Field(0, description="Prompts asked for beyond `per_class` in each call (published code: 5).")
     instruction: PlannedPath = Field(description="Template file with `{num_prompts}` and `{class_name}`.")
-    temperature: Annotated[float, Field(ge=0, le=5)] | None = Field(
+    temperature: Annotated[float, Field(ge=0, le=5), NUMBER] | None = Field(
         None, description="Sampling temperature; the endpoint's own when left out."
     )
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    top_p: Annotated[float, Field(gt=0, le=1), NUMBER] | None = Field(
         None, description="Nucleus sampling mass; the endpoint's own when left out."
     )
     max_tokens: PositiveInt | None = Field(
