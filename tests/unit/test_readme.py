@@ -1,4 +1,4 @@
-"""What README.md claims about files, targets, commands and configurations is so."""
+"""README.md and the pages of docs/ name files, targets, options and configurations that exist."""
 
 import re
 import shutil
@@ -12,6 +12,8 @@ from diagen.config import load_config
 
 README = Path("README.md").read_text(encoding="utf-8")
 PAGES = {path: Path(path).read_text(encoding="utf-8") for path in ("README.md", "config/README.md")}
+SITE = {str(path): path.read_text(encoding="utf-8") for path in sorted(Path("docs").glob("*.md"))}
+MADE_BY_THE_READER = {"config/mine.yaml", "config/demo_strong.yaml"}
 
 
 def code_blocks(text: str, language: str = "") -> list[str]:
@@ -19,10 +21,17 @@ def code_blocks(text: str, language: str = "") -> list[str]:
     return [block for name, block in fenced if name == language]
 
 
+def commands_of(page: str) -> list[str]:
+    """The page's calls of Snakemake, in blocks and in the text."""
+    text = (PAGES | SITE)[page]
+    lines = [line for block in code_blocks(text) for line in block.splitlines()]
+    return [line for line in [*lines, *re.findall(r"`(\.venv/bin/[^`]*)`", text)] if "/snakemake " in line]
+
+
 @pytest.fixture
 def readers_folder(tmp_path, monkeypatch):
     """A working directory in which the photos and models of the pages' examples lie."""
-    for path in re.findall(r"(?:path|root): ([\w./-]+)", "".join(PAGES.values())):
+    for path in re.findall(r"(?:path|root): ([\w./-]+)", "".join((PAGES | SITE).values())):
         (tmp_path / path).mkdir(parents=True, exist_ok=True)
     shutil.copytree("config/instructions", tmp_path / "config" / "instructions")
     for table in re.findall(r"file: (config/[\w./-]+\.csv)", PAGES["config/README.md"]):
@@ -30,18 +39,21 @@ def readers_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_to_files(page):
-    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", PAGES[page])
+@pytest.mark.parametrize("page", PAGES | SITE)
+def test_links_and_includes_lead_to_files(page):
+    text = (PAGES | SITE)[page]
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", text)
     missing = [link for link in links if not (Path(page).parent / link).exists()]
+    missing += [path for path in re.findall(r'^--8<-- "([^":]+)', text, re.MULTILINE) if not Path(path).exists()]
     assert not missing
 
 
-def test_files_named_in_the_text_exist():
-    paths = re.findall(r"`(?:python )?((?:workflow_scripts|rules|config|demo|tests)/[\w./-]*)[^`<]*`", README)
-    made_by_the_reader = {"config/mine.yaml"}
-    missing = [path for path in set(paths) - made_by_the_reader if not Path(path).exists()]
-    assert paths and not missing
+@pytest.mark.parametrize("page", ["README.md", *SITE])
+def test_files_named_in_the_text_exist(page):
+    text = re.sub(r"^```.*?^```$", "", (PAGES | SITE)[page], flags=re.DOTALL | re.MULTILINE)
+    paths = re.findall(r"`(?:python )?((?:workflow_scripts|rules|config|demo|tests)/[\w./-]*)[^`<]*`", text)
+    missing = [path for path in set(paths) - MADE_BY_THE_READER if not Path(path).exists()]
+    assert not missing
 
 
 def test_the_picture_is_a_small_png():
@@ -51,10 +63,13 @@ def test_the_picture_is_a_small_png():
     assert picture.stat().st_size < 1_000_000
 
 
-def test_make_targets_exist():
-    targets = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(re.findall(r"`[^`]*`|^make .*$", README, re.MULTILINE))))
+@pytest.mark.parametrize("page", PAGES | SITE)
+def test_make_targets_exist(page):
+    commands = "\n".join(re.findall(r"`make [^`]*`|^make .*$", (PAGES | SITE)[page], re.MULTILINE))
+    targets = set(re.findall(r"\bmake ([a-z-]+)", commands))
     rules = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    assert {"demo", "test", "lint"} <= targets <= rules
+    assert targets <= rules
+    assert page != "README.md" or {"demo", "test", "lint"} <= targets
 
 
 def test_the_example_configuration_is_valid(readers_folder):
@@ -63,27 +78,37 @@ def test_the_example_configuration_is_valid(readers_folder):
     assert f"results/{config.experiment}/report.html" in README
 
 
-def test_the_configuration_pages_blocks_are_valid_in_the_example(readers_folder):
+@pytest.mark.parametrize("page", [name for name, text in (PAGES | SITE).items() if code_blocks(text, "yaml")])
+def test_the_pages_blocks_are_valid_in_the_example(page, readers_folder):
     (example,) = code_blocks(README, "yaml")
     config = yaml.safe_load(example)
-    for block in code_blocks(PAGES["config/README.md"], "yaml"):
+    for block in code_blocks((PAGES | SITE)[page], "yaml"):
         for key, entries in yaml.safe_load(block).items():
             config[key] = {**config.get(key, {}), **entries}
     load_config(config, "config/mine.yaml")
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES | SITE)
 def test_commands_use_options_that_snakemake_has(page):
     from snakemake.cli import get_argument_parser
 
     known = {option for action in get_argument_parser()._actions for option in action.option_strings}
-    lines = [line for block in code_blocks(PAGES[page]) for line in block.splitlines() if "snakemake" in line]
-    used = {word for line in lines for word in line.split() if word.startswith("--")}
-    assert used and used <= known
+    used = {word for line in commands_of(page) for word in line.split() if word.startswith("--")}
+    assert used <= known
+    assert used or page not in PAGES
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES | SITE)
 def test_targets_stand_before_configuration_files(page):
     """`--configfile` takes all that follows it up to the next option."""
-    lines = [line for block in code_blocks(PAGES[page]) for line in block.splitlines() if "--configfile" in line]
+    lines = [line for line in commands_of(page) if "--configfile" in line]
     assert all(re.search(r"--configfile [^ ]+( --|$)", line) for line in lines)
+
+
+@pytest.mark.parametrize("page", PAGES | SITE)
+def test_commands_use_targets_that_exist(page):
+    text = "\n".join(path.read_text(encoding="utf-8") for path in Path("rules").glob("*.smk"))
+    rules = set(re.findall(r"^(?:use )?rule (\w+)(?: as (\w+) with)?:", text, flags=re.MULTILINE))
+    known = {name for names in rules for name in names if name}
+    targets = {word for line in commands_of(page) for word in line.split() if re.fullmatch(r"[a-z]+_[a-z_]+", word)}
+    assert targets <= known
