@@ -52,7 +52,7 @@ results/demo/report.html: $(wildcard results/demo/summary/* results/demo/figures
 demo-models: $(READY)
 	for program in $(TRAINING); do PYTHONPATH=.:workflow_scripts $(BIN)/python demo/$$program.py; done
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
-	PYTHONPATH=.:workflow_scripts $(BIN)/python demo/measure_parts.py
+	PYTHONPATH=.:workflow_scripts $(BIN)/python demo/training/measure_parts.py
 
 bench: $(READY)
 	PYTHONPATH=.:workflow_scripts $(BIN)/python bench/full_size.py --configfile $(CONFIG)

@@ -9,14 +9,14 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from diagen import run_lock
-from diagen.checksums import checksum
+from diagen.runtime import run_lock
+from diagen.files.checksums import checksum
 from diagen.config import Coco, ConfigError, DrawnWorld, ImageFolder, load_config, programs
 from diagen.config.prompt_sets import asks_llama, prompt_files
 from diagen.config.repeated_keys import repeated_keys
 from diagen.errors import InputError
-from diagen.fingerprint import fingerprint
-from diagen.needs import Needs
+from diagen.runtime.fingerprint import fingerprint
+from diagen.preflight.needs import Needs
 
 os.environ.update(
     # The interpreter that runs Snakemake runs the programs, unless a conda environment comes before it.

@@ -24,11 +24,11 @@ for name, world in CONFIG.datasets.items():
                     f" --test-uncommon {world.test_uncommon_per_class}"
                 ),
                 code=fingerprint(
-                    Path(workflow.basedir) / "demo/draw_dataset.py",
+                    Path(workflow.basedir) / "demo/world/draw_dataset.py",
                     (Path(workflow.basedir), Path(workflow.basedir) / "workflow_scripts"),
                 ),
             shell:
-                'python "$DIAGEN"/demo/draw_dataset.py --output={params.root:q}'
+                'python "$DIAGEN"/demo/world/draw_dataset.py --output={params.root:q}'
                 " --classes={params.classes:q} {params.numbers} 2>&1 | tee {log}"
 
 

@@ -3,7 +3,7 @@
 
 def warn_of_other_photos():
     """A dataset is indexed once: photos that came or went since are told, and the user says whether they are to count."""
-    from diagen.photo_list import photos_changed
+    from diagen.data.photo_list import photos_changed
 
     for name, dataset in CONFIG.datasets.items():
         images, skipped = (Path("results", CONFIG.experiment, name, table) for table in ("images.csv", "skipped.csv"))

@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 
 from diagen.config.programs import DrawShotsSettings
-from diagen.datasets import read_images
-from diagen.errors import run
-from diagen.shots import draw_shots, write_shots
+from diagen.data.images_file import read_images
+from diagen.runtime.program import run
+from diagen.data.shots import draw_shots
+from diagen.data.shots_file import write_shots
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
+from diagen.files.atomic import atomic_path
 from diagen.config.programs import ExportDatasetSettings
-from diagen.errors import run
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -22,15 +22,15 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = arguments.settings
 
-    from diagen import export
-    from diagen.dataset_card import dataset_card
-    from diagen.manifest import read_manifest
-    from diagen.sampling import read_shares
-    from diagen.shots import read_shots
+    from diagen.export import image_folder
+    from diagen.export.card import dataset_card
+    from diagen.generation.manifest_file import read_manifest
+    from diagen.weighting.weights_file import read_shares
+    from diagen.data.shots_file import read_shots
 
     manifest = read_manifest(arguments.manifest)
     shares = read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None
-    images = export.plan_export(
+    images = image_folder.plan_export(
         read_shots(arguments.shots),
         manifest,
         shares,
@@ -38,10 +38,10 @@ def main() -> None:
         store=arguments.store,
     )
     rows = [image.row for image in images]
-    export.place_images(images, arguments.output.parent)
+    image_folder.place_images(images, arguments.output.parent)
     with atomic_path(arguments.output.with_name("README.md")) as temporary:
         temporary.write_text(dataset_card(rows, settings, arguments.seed, arguments.count), encoding="utf-8")
-    export.write_metadata(rows, arguments.output)
+    image_folder.write_metadata(rows, arguments.output)
 
 
 if __name__ == "__main__":

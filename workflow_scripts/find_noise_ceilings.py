@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
-from diagen.checksums import verify
+from diagen.files.checksums import verify
 from diagen.config.programs import FindNoiseCeilingsSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
-from diagen.fingerprint import fingerprint
+from diagen.runtime.program import run
+from diagen.runtime.execution import add_execution_arguments, prepare_torch
+from diagen.runtime.fingerprint import fingerprint
 
 
 def main() -> None:
@@ -30,13 +30,15 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen import classifier, generation, heads, noise_ceilings
-    from diagen.backbones import load_backbone
-    from diagen.calibration import class_confidences
-    from diagen.diffusion import load_diffusion
-    from diagen.inversion import read_words
-    from diagen.json_files import read_calibration
-    from diagen.shots import read_shots
+    from diagen.classifiers import linear_probe, heads
+    from diagen.generation import fill
+    from diagen.noise_ceilings import ceilings
+    from diagen.models.backbones import load_backbone
+    from diagen.weighting.calibration import class_confidences
+    from diagen.models.diffusion import load_diffusion
+    from diagen.embeddings.words_file import read_words
+    from diagen.files.json_files import read_calibration
+    from diagen.data.shots_file import read_shots
 
     cell, words = read_shots(arguments.shots), read_words(arguments.embeddings)
     head = heads.read_head(arguments.guide / "head.safetensors")
@@ -48,7 +50,7 @@ def main() -> None:
 
     def confidences(levels: Mapping[str, float]) -> dict[str, float]:
         """The mean confidence of each class in its trial images at its level."""
-        rows = noise_ceilings.probe_rows(cell, levels, settings.images_per_level, **who)
+        rows = ceilings.probe_rows(cell, levels, settings.images_per_level, **who)
         spoken = [generation.word_of(row, words) for row in rows]
         names = [
             generation.image_name(row, word, settings.generation, code) for row, word in zip(rows, spoken, strict=True)
@@ -56,20 +58,20 @@ def main() -> None:
         missing = generation.missing_rows(rows, names, store)
         generation.generate(diffusion, missing, words, settings.generation, store, arguments.micro_batch)
         how = {"size": settings.image_size, "micro_batch": arguments.micro_batch, "device": device}
-        features = classifier.plain_features(backbone, [store / name for name in names], **how)
-        labels = classifier.labels_of([row.class_name for row in rows], head.classes, arguments.shots)
+        features = linear_probe.plain_features(backbone, [store / name for name in names], **how)
+        labels = linear_probe.labels_of([row.class_name for row in rows], head.classes, arguments.shots)
         values = class_confidences(head.logits(features), labels, temperature)
         pairs = list(zip(rows, values, strict=True))
         return {name: fmean(value for row, value in pairs if row.class_name == name) for name in levels}
 
-    trials = noise_ceilings.find_ceilings(
+    trials = ceilings.find_ceilings(
         sorted(words),
         settings.levels,
         keep=settings.keep,
         images=settings.images_per_level,
         confidences=confidences,
     )
-    noise_ceilings.write_ceilings(trials, arguments.output)
+    ceilings.write_ceilings(trials, arguments.output)
 
 
 if __name__ == "__main__":

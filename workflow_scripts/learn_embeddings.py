@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
-from diagen.checksums import verify
+from diagen.files.checksums import verify
 from diagen.config.programs import LearnEmbeddingsSettings
-from diagen.errors import InputError, run
-from diagen.execution import add_execution_arguments, prepare_torch
-from diagen.fingerprint import fingerprint
-from diagen.shards import add_shard_arguments, of_shard, run_shards
+from diagen.errors import InputError
+from diagen.runtime.program import run
+from diagen.runtime.execution import add_execution_arguments, prepare_torch
+from diagen.runtime.fingerprint import fingerprint
+from diagen.runtime.shards import add_shard_arguments, of_shard, run_shards
 
 
 def main() -> None:
@@ -30,22 +31,22 @@ def main() -> None:
     made = run_shards(arguments.shards, arguments.shard)
     device = prepare_torch("cpu" if made else arguments.device, arguments.torch_threads)
 
-    from diagen import inversion, words
-    from diagen.shots import read_shots
+    from diagen.embeddings import inversion, word_groups
+    from diagen.data.shots_file import read_shots
 
     cell = (arguments.dataset, arguments.seed, arguments.count)
-    groups = words.group_classes(read_shots(arguments.shots), arguments.words_together)
+    groups = word_groups.group_classes(read_shots(arguments.shots), arguments.words_together)
     code = fingerprint(Path(inversion.__file__))
-    paths = [words.group_path(arguments.store, group, cell, arguments.settings, code) for group in groups]
+    paths = [word_groups.group_path(arguments.store, group, cell, arguments.settings, code) for group in groups]
     try:
         for group, path in of_shard(
             list(zip(groups, paths, strict=True)), range(len(groups)), arguments.shards, arguments.shard
         ):
-            words.learn_group(group, path, cell, arguments.settings, device, arguments.micro_batch)
+            word_groups.learn_group(group, path, cell, arguments.settings, device, arguments.micro_batch)
     except FloatingPointError as error:
         raise InputError(str(error)) from None
     if arguments.shard is None:
-        words.merge_groups(paths, arguments.output)
+        word_groups.merge_groups(paths, arguments.output)
 
 
 if __name__ == "__main__":

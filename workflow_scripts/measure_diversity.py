@@ -4,14 +4,15 @@ import argparse
 import json
 from pathlib import Path
 
-from diagen.atomic import atomic_path
+from diagen.files.atomic import atomic_path
 from diagen.config.programs import MeasureDiversitySettings
-from diagen.datasets import read_images
-from diagen.errors import run
-from diagen.manifest import read_manifest
-from diagen.manifold import LabelledFeatures, diversity_by_scope
-from diagen.result_files import read_features
-from diagen.sampling import drawn_shares, read_shares
+from diagen.data.images_file import read_images
+from diagen.runtime.program import run
+from diagen.generation.manifest_file import read_manifest
+from diagen.diversity.manifold import LabelledFeatures, diversity_by_scope
+from diagen.files.tables import read_features
+from diagen.weighting.drawing import drawn_shares
+from diagen.weighting.weights_file import read_shares
 
 
 def main() -> None:

@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 
 from diagen.config.programs import PlanGenerationSettings
-from diagen.errors import run
-from diagen.noise_ceilings import read_ceilings
-from diagen.plan import plan_generation, write_plan
-from diagen.prompts import read_prompts
-from diagen.shots import read_shots
+from diagen.runtime.program import run
+from diagen.noise_ceilings.ceilings_file import read_ceilings
+from diagen.generation.plan import plan_generation
+from diagen.generation.plan_file import write_plan
+from diagen.prompts.prompts_file import read_prompts
+from diagen.data.shots_file import read_shots
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from diagen.checksums import verify
+from diagen.files.checksums import verify
 from diagen.config.programs import ScoreImagesSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
+from diagen.runtime.program import run
+from diagen.runtime.execution import add_execution_arguments, prepare_torch
 
 
 def main() -> None:
@@ -25,14 +25,15 @@ def main() -> None:
 
     import numpy as np
 
-    from diagen import classifier, heads, sampling
-    from diagen.backbones import load_backbone
-    from diagen.batch_norm import load_statistics
-    from diagen.calibration import class_confidences
-    from diagen.json_files import read_calibration
-    from diagen.manifest import read_manifest
+    from diagen.classifiers import linear_probe, heads
+    from diagen.weighting import weights
+    from diagen.models.backbones import load_backbone
+    from diagen.classifiers.batch_norm import load_statistics
+    from diagen.weighting.calibration import class_confidences
+    from diagen.files.json_files import read_calibration
+    from diagen.generation.manifest_file import read_manifest
     from diagen.seeds import stable_seed
-    from diagen.views import augmented_features
+    from diagen.classifiers.views import augmented_features
 
     backbone = load_backbone(settings.backbone, device)
     rows = read_manifest(arguments.manifest)
@@ -41,14 +42,14 @@ def main() -> None:
     if head.statistics:
         load_statistics(backbone, head.statistics)
     paths = [arguments.store / row.file_name for row in rows]
-    labels = classifier.labels_of([row.class_name for row in rows], head.classes, arguments.manifest)
+    labels = linear_probe.labels_of([row.class_name for row in rows], head.classes, arguments.manifest)
     how = {"size": settings.image_size, "micro_batch": arguments.micro_batch, "device": device}
     views = [
         augmented_features(
             backbone, paths, [stable_seed(row.image_seed, "view", view) for row in rows], settings.augmentation, **how
         )
         for view in range(settings.views)
-    ] or [classifier.plain_features(backbone, paths, **how)]
+    ] or [linear_probe.plain_features(backbone, paths, **how)]
     confidences = np.mean([class_confidences(head.logits(view), labels, temperature) for view in views], 0).tolist()
     values = sampling.transform_confidences(confidences, settings.transform, settings.threshold)
     by_guide = settings.normalise == "guide_image"

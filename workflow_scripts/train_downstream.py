@@ -7,12 +7,12 @@ import argparse
 import json
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.checksums import verify
+from diagen.files.atomic import atomic_path
+from diagen.files.checksums import verify
 from diagen.config.programs import TrainDownstreamSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
-from diagen.fingerprint import fingerprint
+from diagen.runtime.program import run
+from diagen.runtime.execution import add_execution_arguments, prepare_torch
+from diagen.runtime.fingerprint import fingerprint
 
 
 def main() -> None:
@@ -34,16 +34,17 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen import classifier, evaluation, heads, sampling
-    from diagen.backbones import load_backbone
-    from diagen.manifest import read_manifest
-    from diagen.recipe import Recipe
-    from diagen.shots import read_shots
-    from diagen.training_state import checkpoint_path
-    from diagen.views import repeatable_features
+    from diagen.classifiers import linear_probe, evaluation, heads
+    from diagen.weighting import weights
+    from diagen.models.backbones import load_backbone
+    from diagen.generation.manifest_file import read_manifest
+    from diagen.classifiers.recipe import Recipe
+    from diagen.data.shots_file import read_shots
+    from diagen.files.store_layout import checkpoint_path
+    from diagen.classifiers.views import repeatable_features
 
     backbone = load_backbone(settings.backbone, device)
-    cell = classifier.read_cell(read_shots(arguments.shots), arguments.shots)
+    cell = linear_probe.read_cell(read_shots(arguments.shots), arguments.shots)
     synthetic = read_manifest(arguments.manifest) if arguments.manifest else []
     synthetic_classes = [row.class_name for row in synthetic]
     file_names = [row.file_name for row in synthetic]
@@ -65,10 +66,10 @@ def main() -> None:
         arguments.seed,
         arguments.count,
     )
-    trained = classifier.train_head(
+    trained = linear_probe.train_head(
         backbone,
-        classifier.decode_all([*cell.paths["guide"], *(arguments.store / name for name in file_names)]),
-        classifier.labels_of(cell.class_names("guide") + synthetic_classes, cell.classes, arguments.manifest),
+        linear_probe.decode_all([*cell.paths["guide"], *(arguments.store / name for name in file_names)]),
+        linear_probe.labels_of(cell.class_names("guide") + synthetic_classes, cell.classes, arguments.manifest),
         probabilities,
         cell.classes,
         (repeatable_features(backbone, cell.paths["val"], size=recipe.image_size, **how), cell.labels["val"]),
@@ -102,7 +103,7 @@ def main() -> None:
         for row in evaluation.predictions(logits[split], cell.labels[split], cell.classes, cell.paths[split], split)
     ]
     heads.write_head(trained.head, arguments.output / "head.safetensors")
-    classifier.write_history(trained.history, arguments.output / "history.csv")
+    linear_probe.write_history(trained.history, arguments.output / "history.csv")
     evaluation.write_predictions(rows, arguments.output / "predictions.csv")
     with atomic_path(arguments.output / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")

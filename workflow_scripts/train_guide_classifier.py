@@ -7,12 +7,12 @@ import argparse
 import json
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.checksums import verify
+from diagen.files.atomic import atomic_path
+from diagen.files.checksums import verify
 from diagen.config.programs import TrainGuideClassifierSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
-from diagen.fingerprint import fingerprint
+from diagen.runtime.program import run
+from diagen.runtime.execution import add_execution_arguments, prepare_torch
+from diagen.runtime.fingerprint import fingerprint
 
 
 def main() -> None:
@@ -31,18 +31,18 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen import classifier, heads
-    from diagen.backbones import load_backbone
-    from diagen.calibration import calibrate
-    from diagen.recipe import Recipe
-    from diagen.sampling import drawing_probabilities
+    from diagen.classifiers import linear_probe, heads
+    from diagen.models.backbones import load_backbone
+    from diagen.weighting.calibration import calibrate
+    from diagen.classifiers.recipe import Recipe
+    from diagen.weighting.drawing import drawing_probabilities
     from diagen.seeds import stable_seed
-    from diagen.shots import read_shots
-    from diagen.training_state import checkpoint_path
-    from diagen.views import repeatable_features
+    from diagen.data.shots_file import read_shots
+    from diagen.files.store_layout import checkpoint_path
+    from diagen.classifiers.views import repeatable_features
 
     backbone = load_backbone(settings.backbone, device)
-    cell = classifier.read_cell(read_shots(arguments.shots), arguments.shots)
+    cell = linear_probe.read_cell(read_shots(arguments.shots), arguments.shots)
     how = {"micro_batch": arguments.micro_batch, "device": device}
     features = repeatable_features(backbone, cell.paths["val"], size=settings.image_size, **how)
     recipe = Recipe(**settings.guide.model_dump(), image_size=settings.image_size, best="loss")
@@ -56,9 +56,9 @@ def main() -> None:
         arguments.seed,
         arguments.count,
     )
-    trained = classifier.train_head(
+    trained = linear_probe.train_head(
         backbone,
-        classifier.decode_all(cell.paths["guide"]),
+        linear_probe.decode_all(cell.paths["guide"]),
         cell.labels["guide"],
         drawing_probabilities(cell.class_names("guide"), cell.guides, [], [], None, 0.0),
         cell.classes,
@@ -69,10 +69,10 @@ def main() -> None:
         checkpoint=checkpoint,
         **how,
     )
-    rows = classifier.validation_rows(cell.labels["val"], recipe, stable_seed(*seed_parts, "calibration"))
+    rows = linear_probe.validation_rows(cell.labels["val"], recipe, stable_seed(*seed_parts, "calibration"))
     calibration = calibrate(trained.head.logits(features())[rows], cell.labels["val"][rows])
     heads.write_head(trained.head, arguments.output / "head.safetensors")
-    classifier.write_history(trained.history, arguments.output / "history.csv")
+    linear_probe.write_history(trained.history, arguments.output / "history.csv")
     with atomic_path(arguments.output / "calibration.json") as temporary:
         temporary.write_text(json.dumps(calibration.to_json(cell.classes), indent=1) + "\n", encoding="utf-8")
     checkpoint.unlink(missing_ok=True)

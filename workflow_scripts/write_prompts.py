@@ -5,13 +5,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from diagen import prompts
-from diagen.checksums import verify
+from diagen.prompts import form
+from diagen.files.checksums import verify
 from diagen.config import ComposedPrompts, EndpointPrompts, PromptTable
 from diagen.config.programs import WritePromptsSettings
-from diagen.datasets import read_images
-from diagen.devices import lease_gpu
-from diagen.errors import InputError, run
+from diagen.data.images_file import read_images
+from diagen.runtime.gpu_lease import lease_gpu
+from diagen.errors import InputError
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -50,12 +51,12 @@ def rows_of(class_names: list[str], arguments: argparse.Namespace) -> Iterable[p
     """The prompts from the source that the settings name."""
     block, model = arguments.settings.prompts, arguments.settings.llama
     if isinstance(block, PromptTable):
-        from diagen.prompt_tables import read_prompt_table
+        from diagen.prompts.hand_written import read_prompt_table
 
         return read_prompt_table(arguments.files[0], class_names)
     texts = [file.read_text(encoding="utf-8") for file in arguments.files]
     if isinstance(block, EndpointPrompts):
-        from diagen.endpoint import connect, write_endpoint_prompts
+        from diagen.prompts.endpoint import connect, write_endpoint_prompts
 
         return write_endpoint_prompts(connect(block, os.environ), class_names, texts[0], block)
     if model is None:
@@ -65,7 +66,7 @@ def rows_of(class_names: list[str], arguments: argparse.Namespace) -> Iterable[p
         lease_gpu()
     llama = prompts.load_language_model(model, threads=arguments.torch_threads, gpu=arguments.device != "cpu")
     if isinstance(block, ComposedPrompts):
-        from diagen.composed_prompts import compose_class_prompts
+        from diagen.prompts.composed import compose_class_prompts
 
         return compose_class_prompts(llama, class_names, *texts, block)
     return prompts.write_class_prompts(llama, class_names, texts[0], block)

@@ -6,7 +6,7 @@ import os
 import pytest
 from safetensors import SafetensorError
 
-from diagen.atomic import TEMPORARY, atomic_path
+from diagen.files.atomic import TEMPORARY, atomic_path
 from diagen.errors import InputError
 
 FULL = os.strerror(errno.ENOSPC)

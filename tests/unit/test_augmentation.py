@@ -11,17 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 
-from diagen import augmentation
-from diagen.augmentation import (
-    AUGMENTATIONS,
-    CROP_ATTEMPTS,
-    crop_boxes,
-    decode,
-    evaluation,
-    resize,
-    standard,
-    standard_no_crop,
-)
+from diagen.classifiers import augmentation
+from diagen.classifiers.augmentation import AUGMENTATIONS, CROP_ATTEMPTS, crop_boxes, decode, evaluation, resize, standard, standard_no_crop
 
 SIZE = 33
 

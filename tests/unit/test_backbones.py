@@ -16,7 +16,7 @@ from transformers import (
     ViTConfig,
 )
 
-from diagen.backbones import embed, load_backbone, load_feature_extractor
+from diagen.models.backbones import embed, load_backbone, load_feature_extractor
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
 

@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 from diagen.config import ImageFolder
-from diagen.datasets import SkippedImage, class_label, index_dataset, load_image, read_skipped, write_skipped
-from diagen.datasets.names import class_problems
+from diagen.data.images_file import SkippedImage, read_skipped, write_skipped
+from diagen.data.names import class_label
+from diagen.data.index import index_dataset
+from diagen.images import load_image
+from diagen.data.names import class_problems
 from diagen.errors import InputError
 
 

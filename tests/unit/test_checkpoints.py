@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diagen.backbones import load_backbone
-from diagen.checkpoints import read_checkpoint, read_torchvision_resnet, transformers_name
+from diagen.models.backbones import load_backbone
+from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet, transformers_name
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
 

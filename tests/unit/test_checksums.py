@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from diagen.checksums import checksum, verify, write_list
+from diagen.files.checksums import checksum, verify, write_list
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
 

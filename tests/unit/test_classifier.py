@@ -7,18 +7,19 @@ import pytest
 import torch
 from torch.nn import functional
 
-from diagen import classifier
-from diagen.augmentation import AUGMENTATIONS
-from diagen.backbones import Backbone, load_backbone
-from diagen.classifier import Trained, read_cell, train_head
+from diagen.classifiers import linear_probe
+from diagen.classifiers.augmentation import AUGMENTATIONS
+from diagen.models.backbones import Backbone, load_backbone
+from diagen.classifiers.linear_probe import Trained, read_cell, train_head
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
-from diagen.heads import Head, new_head, read_head, write_head
-from diagen.recipe import Recipe
-from diagen.sampling import draw_rows
+from diagen.classifiers.heads import Head, new_head
+from diagen.classifiers.head_file import read_head, write_head
+from diagen.classifiers.recipe import Recipe
+from diagen.weighting.drawing import draw_rows
 from diagen.seeds import stable_seed
-from diagen.shots import Shot
-from diagen.training_state import Epoch
+from diagen.data.shots_file import Shot
+from diagen.classifiers.training_state import Epoch
 
 CPU = torch.device("cpu")
 CLASSES = ("boat", "red_car")

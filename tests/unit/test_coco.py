@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from diagen.config import Coco
-from diagen.datasets import ImageRow, index_dataset, write_images
+from diagen.data.images_file import ImageRow, write_images
+from diagen.data.index import index_dataset
 from diagen.errors import InputError
-from diagen.manifest import ManifestRow, write_manifest
-from diagen.shots import draw_shots
+from diagen.generation.manifest_file import ManifestRow, write_manifest
+from diagen.data.shots import draw_shots
 
 CATEGORIES = [
     {"supercategory": "kitchen", "id": 1, "name": "cup"},

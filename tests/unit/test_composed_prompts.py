@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from diagen.composed_prompts import compose, compose_class_prompts, phrase_grammar
+from diagen.prompts.composed import compose, compose_class_prompts, phrase_grammar
 from diagen.config import ComposedPrompts, LlamaModel
 from diagen.errors import InputError
-from diagen.prompts import fill_instruction, is_valid, load_language_model
+from diagen.prompts.collection import fill_instruction
+from diagen.prompts.form import is_valid
+from diagen.prompts.llama import load_language_model
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config/instructions/composed"

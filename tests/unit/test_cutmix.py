@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch.nn import functional
 
-from diagen.augmentation import AUGMENTATIONS
-from diagen.backbones import load_backbone
-from diagen.classifier import train_head
+from diagen.classifiers.augmentation import AUGMENTATIONS
+from diagen.models.backbones import load_backbone
+from diagen.classifiers.linear_probe import train_head
 from diagen.config.models import BackboneModel
-from diagen.cutmix import cut_boxes, draws_per_batch, mix, mixed_labels, paste
-from diagen.heads import new_head
-from diagen.recipe import Recipe
-from diagen.sampling import draw_rows
+from diagen.classifiers.cutmix import cut_boxes, draws_per_batch, mix, mixed_labels, paste
+from diagen.classifiers.heads import new_head
+from diagen.classifiers.recipe import Recipe
+from diagen.weighting.drawing import draw_rows
 from diagen.seeds import stable_seed
 
 

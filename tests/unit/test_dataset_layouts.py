@@ -10,7 +10,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from diagen.config import CustomCoco, ImageFolder
-from diagen.datasets import ImageRow, index_dataset
+from diagen.data.images_file import ImageRow
+from diagen.data.index import index_dataset
 from diagen.errors import InputError
 
 PHOTOS = Path(__file__).parents[3] / "shared/data/custom_coco_mini"

@@ -9,7 +9,10 @@ import pytest
 from PIL import Image
 
 from diagen.config import DrawnWorld, ImageFolder
-from diagen.datasets import ImageRow, class_label, index_dataset, load_image, read_images, write_images
+from diagen.data.images_file import ImageRow, read_images, write_images
+from diagen.data.names import class_label
+from diagen.data.index import index_dataset
+from diagen.images import load_image
 from diagen.errors import InputError
 
 PHOTOS = Path(__file__).parents[3] / "shared/data/custom_coco_mini"

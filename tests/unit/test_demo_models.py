@@ -12,10 +12,10 @@ from llama_cpp import Llama
 from safetensors import safe_open
 from transformers import ResNetForImageClassification
 
-from demo import train_dinov2, train_llama, train_resnet
-from demo.architectures import MODELS
-from demo.softness import blur, soften
-from demo.world import CLASSES, RARE_CLASSES
+from demo.training import train_dinov2, train_llama, train_resnet
+from demo.training.architectures import MODELS
+from demo.training.softness import blur, soften
+from demo.world.scenes import CLASSES, RARE_CLASSES
 
 MEGABYTE = 1_000_000
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from diagen.devices import Gpu, visible_gpus
+from diagen.runtime.gpu_lease import Gpu, visible_gpus
 
 LIBRARY = Path(__file__).parents[2] / "workflow_scripts"
 HOLD = "import os, sys, time; from diagen.devices import lease_gpu; lease = lease_gpu(); "
@@ -170,7 +170,7 @@ def test_which_gpus_may_be_used(
 def test_without_nvidias_tool_its_driver_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("diagen.devices.DRIVER", tmp_path)
+    monkeypatch.setattr("diagen.runtime.gpu_lease.DRIVER", tmp_path)
     assert visible_gpus() == []
     (tmp_path / "0000:3b:00.0").mkdir()
     (tmp_path / "0000:3b:00.0" / "information").write_text(

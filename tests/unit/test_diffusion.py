@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diagen.config import DiffusionModel
-from diagen.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenise, word_vectors
+from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenise, word_vectors
 from diagen.errors import InputError
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from diagen.backbones import load_backbone, load_feature_extractor
-from diagen.checksums import checksum, verify
+from diagen.models.backbones import load_backbone, load_feature_extractor
+from diagen.files.checksums import checksum, verify
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel
-from diagen.diffusion import load_diffusion
-from diagen.downloads import needed_files
+from diagen.models.diffusion import load_diffusion
+from diagen.models.downloads import needed_files
 from diagen.errors import InputError
-from diagen.prompts import load_language_model
+from diagen.prompts.llama import load_language_model
 from tests.hub import COMMIT, Hub, named, sha256
 
 PROGRAM = Path("workflow_scripts/download_models.py").resolve()
@@ -194,6 +194,6 @@ def test_each_part_of_a_repository_has_its_own_folder() -> None:
 
 
 def test_stages_never_ask_a_hub() -> None:
-    script = "import diagen.execution, huggingface_hub.constants as c; assert c.HF_HUB_OFFLINE"
+    script = "import diagen.runtime.execution, huggingface_hub.constants as c; assert c.HF_HUB_OFFLINE"
     environment = {**os.environ, "PYTHONPATH": "workflow_scripts", "HF_HUB_OFFLINE": "0"}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)

@@ -17,10 +17,11 @@ from urllib.request import Request, urlopen
 import pytest
 
 from diagen.config import EndpointPrompts
-from diagen.datasets import ImageRow, write_images
-from diagen.endpoint import answer_lines, connect, write_endpoint_prompts
+from diagen.data.images_file import ImageRow, write_images
+from diagen.prompts.endpoint import answer_lines, connect, write_endpoint_prompts
 from diagen.errors import InputError
-from diagen.prompts import is_valid, read_prompts
+from diagen.prompts.form import is_valid
+from diagen.prompts.prompts_file import read_prompts
 
 ROOT = Path(__file__).parents[2]
 INSTRUCTION = ROOT / "config/instructions/paper.txt"
@@ -37,7 +38,7 @@ def settings(address: str, **changes: Any) -> EndpointPrompts:
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The endpoints of these tests are on this machine."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("diagen.endpoint.RETRIES", 0)
+    monkeypatch.setattr("diagen.prompts.endpoint.RETRIES", 0)
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,8 @@ import pytest
 import yaml
 
 from diagen.config import Config, load_config
-from diagen.estimate import (
-    ImageCounts,
-    Operations,
-    all_work,
-    estimate,
-    measured_seconds,
-    synthetic_images,
-)
-from diagen.operations import PAPERS_DIFFUSION
+from diagen.preflight.estimate import ImageCounts, Operations, all_work, estimate, measured_seconds, synthetic_images
+from diagen.preflight.operations import PAPERS_DIFFUSION
 
 OPERATIONS = Operations(PAPERS_DIFFUSION, backbone=0.0107, features=0.162)
 COUNTS = {"photos": ImageCounts(23, {"train_val": 600, "test": 368, "test_uncommon": 294})}

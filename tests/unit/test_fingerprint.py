@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diagen.fingerprint import canonical, fingerprint
+from diagen.runtime.fingerprint import canonical, fingerprint
 
 PROGRAM = """
 '''What it does.'''
@@ -98,7 +98,7 @@ def test_python_versions_agree(version, tmp_path):
         pytest.skip(f"no Python {version} here")
     script = textwrap.dedent("""
         import importlib.util, pathlib, sys
-        spec = importlib.util.spec_from_file_location("fingerprint", "workflow_scripts/diagen/fingerprint.py")
+        spec = importlib.util.spec_from_file_location("fingerprint", "workflow_scripts/diagen/runtime/fingerprint.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         for path in sys.argv[1:]:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from diagen.config import Focus
-from diagen.datasets import index_dataset
+from diagen.data.index import index_dataset
 from diagen.errors import InputError
 
 CLASSES = ("truck", "car", "plane", "ship", "cat", "dog", "horse", "deer", "frog", "bird")

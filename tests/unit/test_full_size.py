@@ -21,9 +21,9 @@ from bench.architectures import (
 )
 from bench.full_size import read_stages, table
 from bench.gpu_memory import Sample
-from demo.architectures import write_clip_merges
+from demo.training.architectures import write_clip_merges
 from diagen.config import load_config
-from diagen.inversion import TEMPLATES
+from diagen.embeddings.inversion import TEMPLATES
 from tests.empty_models import write_empty_models
 
 META = torch.device("meta")  # shapes alone: neither memory nor time

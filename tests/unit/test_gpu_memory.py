@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diagen.errors import InputError
-from diagen.gpu_memory import halve_when_full, tell_when_full
+from diagen.runtime.gpu_memory import halve_when_full, tell_when_full
 
 FULL = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),

@@ -9,20 +9,12 @@ from PIL import Image
 
 from diagen.config import DiffusionModel, Embedding
 from diagen.config.programs import LearnEmbeddingsSettings
-from diagen.diffusion import Diffusion, load_diffusion, word_vectors
+from diagen.models.diffusion import Diffusion, load_diffusion, word_vectors
 from diagen.errors import InputError
-from diagen.inversion import (
-    ClassImages,
-    LearnedWord,
-    class_losses,
-    encode_class,
-    learn_words,
-    read_learned_words,
-    square,
-    write_words,
-)
-from diagen.shots import Shot
-from diagen.words import ClassGuides, group_classes, learn_group
+from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words, square
+from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
+from diagen.data.shots_file import Shot
+from diagen.embeddings.word_groups import ClassGuides, group_classes, learn_group
 
 SETTINGS = Embedding(steps=50, batch=2, learning_rate=1e-3, vectors=2)
 
@@ -105,7 +97,7 @@ def test_an_update_is_that_of_adamw(diffusion: Diffusion, classes: list[ClassIma
 def test_an_interrupted_run_ends_with_the_same_bits(
     diffusion: Diffusion, classes: list[ClassImages], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diagen.inversion.CHECKPOINT_EVERY", 5)
+    monkeypatch.setattr("diagen.embeddings.inversion.CHECKPOINT_EVERY", 5)
     settings = SETTINGS.model_copy(update={"steps": 12})
     undisturbed = learn_words(diffusion, classes[:1], settings)
     checkpoint = tmp_path / "words.safetensors"
@@ -116,12 +108,12 @@ def test_an_interrupted_run_ends_with_the_same_bits(
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr("diagen.inversion.class_losses", interrupted)
+    monkeypatch.setattr("diagen.embeddings.inversion.class_losses", interrupted)
     with pytest.raises(KeyboardInterrupt):
         learn_words(diffusion, classes[:1], settings, checkpoint)
     steps = []
     monkeypatch.setattr(
-        "diagen.inversion.class_losses", lambda *arguments: (steps.append(arguments[-1]), real(*arguments))[1]
+        "diagen.embeddings.inversion.class_losses", lambda *arguments: (steps.append(arguments[-1]), real(*arguments))[1]
     )
     resumed = learn_words(diffusion, classes[:1], settings, checkpoint)
     assert steps == [10, 11]
@@ -136,7 +128,7 @@ def test_a_damaged_checkpoint_is_told_and_not_taken(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("diagen.inversion.CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr("diagen.embeddings.inversion.CHECKPOINT_EVERY", 2)
     settings = SETTINGS.model_copy(update={"steps": 3})
     checkpoint = tmp_path / "words.safetensors"
     undisturbed = learn_words(diffusion, classes[:1], settings, checkpoint)
@@ -166,14 +158,14 @@ def test_memory_that_runs_out_names_what_to_lower(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr("diagen.inversion.class_losses", full)
+    monkeypatch.setattr("diagen.embeddings.inversion.class_losses", full)
     group = [ClassGuides("car", (str(tmp_path / "car.png"),), ("",))] * 3
     with pytest.raises(InputError, match="no room for 3 words at once: lower `execution.words_together`"):
         learn_group(group, tmp_path / "words" / "x.safetensors", ("world", 0, 1), settings, torch.device("cpu"), 2)
 
 
 def test_a_velocity_model_is_asked_for_the_velocity(diffusion: Diffusion, classes: list[ClassImages]) -> None:
-    from diagen.inversion import _target
+    from diagen.embeddings.inversion import _target
 
     scheduler = type(diffusion.scheduler).from_config(diffusion.scheduler.config, prediction_type="v_prediction")
     latents, noise = torch.randn(2, 4, 1, 4, 4, generator=torch.Generator().manual_seed(0))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from demo import loop
+from demo.training import loop
 
 
 def trained(folder: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int | None) -> dict[str, Tensor]:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from diagen import manifold
+from diagen.diversity import manifold
 from diagen.errors import InputError
-from diagen.json_files import read_diversity
-from diagen.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
-from diagen.statistics import MEASURES
+from diagen.files.json_files import read_diversity
+from diagen.diversity.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
+from diagen.report.statistics import MEASURES
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "precision_recall.json"
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from demo import measure_models
-from demo.architectures import MODELS
-from demo.measure_parts import from_noise, roc_auc
+from demo.training import measure_models
+from demo.training.architectures import MODELS
+from demo.training.measure_parts import from_noise, roc_auc
 from diagen.config import DiffusionModel
-from diagen.diffusion import load_diffusion, word_vectors
+from diagen.models.diffusion import load_diffusion, word_vectors
 
 
 def test_the_area_under_the_roc_is_the_share_of_pairs_in_order() -> None:

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from diagen.config import Config, load_config
-from diagen.estimate import ImageCounts
-from diagen.needs import BEFORE_INDEXED, Needs
+from diagen.preflight.estimate import ImageCounts
+from diagen.preflight.needs import BEFORE_INDEXED, Needs
 
 PAPER = Path("config/paper.yaml").resolve()
 CELL = {"dataset": "photos", "seed": "0", "shots": "4"}

@@ -7,7 +7,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, Dinov2Config, Dinov2Model, ResNetConfig, ResNetModel
 
-from diagen.operations import DINOV2, PAPERS_BACKBONE, PAPERS_DIFFUSION, count, count_diffusion
+from diagen.preflight.operations import DINOV2, PAPERS_BACKBONE, PAPERS_DIFFUSION, count, count_diffusion
 
 
 def test_stable_diffusion_v1_4() -> None:

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from diagen.config import ImageFolder
-from diagen.datasets import index_dataset, write_images, write_skipped
-from diagen.photo_list import photos_changed
+from diagen.data.index import index_dataset
+from diagen.data.images_file import write_images, write_skipped
+from diagen.data.photo_list import photos_changed
 
 
 @pytest.fixture

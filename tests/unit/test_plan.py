@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from diagen.config.programs import PlanGenerationSettings
 from diagen.errors import InputError
-from diagen.plan import PlanRow, deal, plan_generation, read_plan, write_plan
-from diagen.prompts import PromptRow
+from diagen.generation.plan_file import PlanRow, read_plan, write_plan
+from diagen.generation.plan import deal, plan_generation
+from diagen.prompts.prompts_file import PromptRow
 from diagen.seeds import stable_seed
-from diagen.shots import Shot
+from diagen.data.shots_file import Shot
 
 LEVELS = (0.0, 0.005, 0.01, 0.025)
 

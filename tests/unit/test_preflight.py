@@ -10,10 +10,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from diagen import preflight
+from diagen.preflight import checks
 from diagen.config import load_config
 from diagen.errors import InputError
-from diagen.preflight import Report, check, open_gguf, planned_jobs
+from diagen.preflight.checks import Report, check, open_gguf, planned_jobs
 from tests.hub import COMMIT
 
 STATS = """Building DAG of jobs...
@@ -105,20 +105,20 @@ def test_cap_on_gpus(
 ) -> None:
     """The machine's GPUs are stood in for; the check of their number against the cap is the real one."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(seen))))
-    monkeypatch.setattr(preflight.torch.cuda, "is_available", lambda: seen > 0)
+    monkeypatch.setattr(checks.torch.cuda, "is_available", lambda: seen > 0)
     mapping["execution"]["device"] = "auto"
     report = Report()
-    preflight.check_device(load_config(mapping, "mine.yaml", check_files=False), cap, report)
+    checks.check_device(load_config(mapping, "mine.yaml", check_files=False), cap, report)
     assert any(f"--resources gpu={seen}" in warning for warning in report.warnings) == warned
     assert any("no GPU here" in warning for warning in report.warnings) == (seen == 0)
-    assert not preflight.torch.cuda.is_initialized()
+    assert not checks.torch.cuda.is_initialized()
 
 
 def test_gpus_that_torch_cant_use(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     mapping["execution"]["device"] = "auto"
     report = Report()
-    preflight.check_device(load_config(mapping, "mine.yaml", check_files=False), 2, report)
+    checks.check_device(load_config(mapping, "mine.yaml", check_files=False), 2, report)
     (warning,) = report.warnings
     assert warning.startswith("torch finds none of the 2 GPUs that are here")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from diagen.errors import InputError
-from diagen.prompt_tables import read_prompt_table
-from diagen.prompts import PromptRow, write_prompts
+from diagen.prompts.hand_written import read_prompt_table
+from diagen.prompts.prompts_file import PromptRow, write_prompts
 
 CLASSES = ["pine_tree", "car"]
 

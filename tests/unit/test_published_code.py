@@ -10,15 +10,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from diagen import batch_norm
-from diagen.augmentation import AUGMENTATIONS
-from diagen.backbones import Backbone, load_backbone
-from diagen.classifier import Trained, train_head, validation_rows
+from diagen.classifiers import batch_norm
+from diagen.classifiers.augmentation import AUGMENTATIONS
+from diagen.models.backbones import Backbone, load_backbone
+from diagen.classifiers.linear_probe import Trained, train_head, validation_rows
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
-from diagen.heads import new_head, read_head, write_head
-from diagen.recipe import Recipe
-from diagen.sampling import draw_rows
+from diagen.classifiers.heads import new_head
+from diagen.classifiers.head_file import read_head, write_head
+from diagen.classifiers.recipe import Recipe
+from diagen.weighting.drawing import draw_rows
 from diagen.seeds import stable_seed
 
 CPU = torch.device("cpu")

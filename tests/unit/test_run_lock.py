@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from diagen import run_lock
+from diagen.runtime import run_lock
 
 HOLD = "import sys, time; from pathlib import Path; from diagen import run_lock; "
 HOLDER = HOLD + "lock = run_lock.hold(Path(sys.argv[1]), shared={shared}); print('held', flush=True); time.sleep(600)"

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from diagen.shards import of_shard
+from diagen.runtime.shards import of_shard
 
 LIBRARY = Path(__file__).parents[2] / "workflow_scripts"
 # A program of shards: each leases a GPU, says which, and holds it until it is told to end.
 PROGRAM = """
 import argparse, os, sys, time
 from pathlib import Path
-from diagen.devices import lease_gpu
-from diagen.errors import run
-from diagen.shards import add_shard_arguments, of_shard, run_shards
+from diagen.runtime.gpu_lease import lease_gpu
+from diagen.runtime.program import run
+from diagen.runtime.shards import add_shard_arguments, of_shard, run_shards
 
 def main():
     parser = argparse.ArgumentParser()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from llama_cpp import Llama
 from transformers import CLIPTokenizer, ResNetModel
 
-from demo.architectures import LlamaVocabulary, clip_vocabulary, interleave_rotary, llama_model, write_llama_gguf
-from demo.stand_ins import IMAGE_SIZE, WORDS, write_stand_ins
+from demo.training.architectures import LlamaVocabulary, clip_vocabulary, interleave_rotary, llama_model, write_llama_gguf
+from demo.training.stand_ins import IMAGE_SIZE, WORDS, write_stand_ins
 
 
 @pytest.fixture(scope="module")

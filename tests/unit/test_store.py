@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from diagen import run_lock
+from diagen.runtime import run_lock
 from diagen.errors import InputError
-from diagen.manifest import ManifestRow, write_manifest
-from diagen.store import find_unneeded
+from diagen.generation.manifest_file import ManifestRow, write_manifest
+from diagen.store.unneeded import find_unneeded
 
 PROGRAM = Path(run_lock.__file__).parents[1] / "prune_images.py"
 LONG_AGO = time.time() - 31 * 24 * 3600

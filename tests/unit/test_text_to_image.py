@@ -5,14 +5,14 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from demo.architectures import MODELS
-from demo.captions import training_caption
-from demo.judge import load_judge
-from demo.measure_models import measure, prompts_of
-from demo.text_to_image import TEXT_LENGTH, TextToImage, generate_from_noise, new_tokenizer, tokenize
-from demo.train_judge import drawn_scenes, truth
-from demo.world import CLASSES, RARE_CLASSES, sample_scene
-from diagen.inversion import TEMPLATES
+from demo.training.architectures import MODELS
+from demo.training.captions import training_caption
+from demo.training.judge import load_judge
+from demo.training.measure_models import measure, prompts_of
+from demo.training.text_to_image import TEXT_LENGTH, TextToImage, generate_from_noise, new_tokenizer, tokenize
+from demo.training.train_judge import drawn_scenes, truth
+from demo.world.scenes import CLASSES, RARE_CLASSES, sample_scene
+from diagen.embeddings.inversion import TEMPLATES
 
 needs_judge = pytest.mark.skipif(not (MODELS / "judge").exists(), reason="the judge isn't trained yet")
 needs_model = pytest.mark.skipif(

@@ -15,23 +15,23 @@ from PIL import Image
 
 import train_downstream
 import train_guide_classifier
-from diagen import classifier
-from diagen.backbones import load_backbone
+from diagen.classifiers import linear_probe
+from diagen.models.backbones import load_backbone
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
-from diagen.recipe import Recipe
-from diagen.saved_state import load_state, save_state
-from diagen.shots import Shot, write_shots
+from diagen.classifiers.recipe import Recipe
+from diagen.files.checkpoints import load_state, save_state
+from diagen.data.shots_file import Shot, write_shots
 
 # The program as it is, but it is killed when it begins the 13th epoch.
 KILLED = """
 import os, runpy
-from diagen import classifier
-begun, views = [], classifier.epoch_views
+from diagen.classifiers import linear_probe
+begun, views = [], linear_probe.epoch_views
 def counted(*arguments):
     begun.append(1)
     return os.kill(os.getpid(), 9) if len(begun) == 13 else views(*arguments)
-classifier.epoch_views = counted
+linear_probe.epoch_views = counted
 runpy.run_path({program!r}, run_name="__main__")
 """
 
@@ -77,7 +77,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     arguments = [cell, "--settings", json.dumps(settings), "--seed", 0, "--shots", 2, "--store", tmp_path / "store"]
     arguments += ["--dataset", "world"] if program is train_guide_classifier else []
     arguments += ["--device", "cpu", "--torch-threads", 1, "--micro-batch", 4, "--output"]
-    begun, views = [], classifier.epoch_views
+    begun, views = [], linear_probe.epoch_views
     monkeypatch.setattr(classifier, "epoch_views", lambda *those: (begun.append(1), views(*those))[1])
 
     def epochs(output: str) -> int:
@@ -143,7 +143,7 @@ def test_a_loss_that_isnt_finite_names_classes_and_place(stand_ins: Path, broken
     recipe = Recipe(2, 3, 4, 1e37 if broken == "training" else 1e-3, 0.0, "standard", 32, "accuracy")
     place = "step 2 of epoch 1" if broken == "training" else "the validation of epoch 1"
     with pytest.raises(InputError, match=rf"the loss of .*car.* isn't finite in {place} of training; lower") as caught:
-        classifier.train_head(
+        linear_probe.train_head(
             backbone, images, labels, np.full(4, 1 / 4), ("boat", "car"), (lambda: features, labels), recipe,
             seed_parts=("world", 0), micro_batch=4, device=torch.device("cpu"),
         )  # fmt: skip

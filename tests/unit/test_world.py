@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.captions import article, caption, training_caption
-from demo.world import (
+from demo.training.captions import article, caption, training_caption
+from demo.world.scenes import (
     CLASSES,
     COLOURS,
     COMMON_PLACES,
