@@ -5,11 +5,11 @@ from pathlib import Path
 
 from diagen.config.programs import AuditLeakageSettings
 from diagen.data.images_file import read_images
-from diagen.runtime.program import run
 from diagen.data.leakage import audit_cell, unit_features
 from diagen.data.leakage_file import write_leaks
-from diagen.files.tables import read_features
 from diagen.data.shots_file import read_shots
+from diagen.files.tables import read_features
+from diagen.runtime.program import run
 
 
 def main() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from diagen.files.atomic import atomic_path
 from diagen.config import Config
 from diagen.errors import InputError
+from diagen.files.atomic import atomic_path
 from diagen.runtime.program import run
 
 START, END = "<!-- keys: written by describe_config.py -->", "<!-- end of keys -->"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from diagen.config.programs import DrawShotsSettings
 from diagen.data.images_file import read_images
-from diagen.runtime.program import run
 from diagen.data.shots import draw_shots
 from diagen.data.shots_file import write_shots
+from diagen.runtime.program import run
 
 
 def main() -> None:

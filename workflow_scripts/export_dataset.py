@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from diagen.files.atomic import atomic_path
 from diagen.config.programs import ExportDatasetSettings
+from diagen.files.atomic import atomic_path
 from diagen.runtime.program import run
 
 
@@ -22,11 +22,11 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = arguments.settings
 
+    from diagen.data.shots_file import read_shots
     from diagen.export import image_folder
     from diagen.export.card import dataset_card
     from diagen.generation.manifest_file import read_manifest
     from diagen.weighting.weights_file import read_shares
-    from diagen.data.shots_file import read_shots
 
     manifest = read_manifest(arguments.manifest)
     shares = read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
+from diagen.config.programs import ExtractFeaturesSettings
 from diagen.files.atomic import atomic_path
 from diagen.files.checksums import verify
-from diagen.config.programs import ExtractFeaturesSettings
-from diagen.runtime.program import run
 from diagen.runtime.execution import add_execution_arguments, prepare_torch
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -25,8 +25,8 @@ def main() -> None:
 
     import numpy as np
 
-    from diagen.models.backbones import load_feature_extractor
     from diagen.diversity.features import image_features, listed_images
+    from diagen.models.backbones import load_feature_extractor
 
     features = image_features(
         load_feature_extractor(source, device),

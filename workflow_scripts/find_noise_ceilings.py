@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
-from diagen.files.checksums import verify
 from diagen.config.programs import FindNoiseCeilingsSettings
-from diagen.runtime.program import run
+from diagen.files.checksums import verify
 from diagen.runtime.execution import add_execution_arguments, prepare_torch
 from diagen.runtime.fingerprint import fingerprint
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -30,15 +30,14 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen.classifiers import linear_probe, heads
-    from diagen.generation import fill
-    from diagen.noise_ceilings import ceilings
-    from diagen.models.backbones import load_backbone
-    from diagen.weighting.calibration import class_confidences
-    from diagen.models.diffusion import load_diffusion
+    from diagen.classifiers import heads, linear_probe
+    from diagen.data.shots_file import read_shots
     from diagen.embeddings.words_file import read_words
     from diagen.files.json_files import read_calibration
-    from diagen.data.shots_file import read_shots
+    from diagen.models.backbones import load_backbone
+    from diagen.models.diffusion import load_diffusion
+    from diagen.noise_ceilings import ceilings
+    from diagen.weighting.calibration import class_confidences
 
     cell, words = read_shots(arguments.shots), read_words(arguments.embeddings)
     head = heads.read_head(arguments.guide / "head.safetensors")

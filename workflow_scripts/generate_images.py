@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from diagen.files.checksums import verify
 from diagen.config.programs import GenerateImagesSettings
-from diagen.runtime.program import run
+from diagen.files.checksums import verify
 from diagen.runtime.execution import add_execution_arguments, prepare_torch
 from diagen.runtime.fingerprint import fingerprint
+from diagen.runtime.program import run
 from diagen.runtime.shards import add_shard_arguments, of_shard, run_shards
 
 
@@ -33,10 +33,9 @@ def main() -> None:
     made = run_shards(arguments.shards, shard)
     device = prepare_torch("cpu" if made else arguments.device, arguments.torch_threads)
 
-    from diagen.generation import fill
-    from diagen.models.diffusion import load_diffusion
     from diagen.embeddings.words_file import read_words
     from diagen.generation.plan_file import read_plan
+    from diagen.models.diffusion import load_diffusion
 
     plan, words = read_plan(arguments.plan), read_words(arguments.embeddings) if arguments.embeddings else {}
     rows = of_shard(plan, [row.class_name for row in plan], arguments.shards, shard)

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from diagen.config.programs import IndexDatasetSettings
-from diagen.data.index import index_dataset
 from diagen.data.images_file import write_images, write_skipped
+from diagen.data.index import index_dataset
 from diagen.runtime.program import run
 
 

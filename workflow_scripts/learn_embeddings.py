@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from diagen.files.checksums import verify
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.errors import InputError
-from diagen.runtime.program import run
+from diagen.files.checksums import verify
 from diagen.runtime.execution import add_execution_arguments, prepare_torch
 from diagen.runtime.fingerprint import fingerprint
+from diagen.runtime.program import run
 from diagen.runtime.shards import add_shard_arguments, of_shard, run_shards
 
 
@@ -31,8 +31,8 @@ def main() -> None:
     made = run_shards(arguments.shards, arguments.shard)
     device = prepare_torch("cpu" if made else arguments.device, arguments.torch_threads)
 
-    from diagen.embeddings import inversion, word_groups
     from diagen.data.shots_file import read_shots
+    from diagen.embeddings import inversion, word_groups
 
     cell = (arguments.dataset, arguments.seed, arguments.count)
     groups = word_groups.group_classes(read_shots(arguments.shots), arguments.words_together)

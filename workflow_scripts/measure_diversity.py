@@ -4,13 +4,13 @@ import argparse
 import json
 from pathlib import Path
 
-from diagen.files.atomic import atomic_path
 from diagen.config.programs import MeasureDiversitySettings
 from diagen.data.images_file import read_images
-from diagen.runtime.program import run
-from diagen.generation.manifest_file import read_manifest
 from diagen.diversity.manifold import LabelledFeatures, diversity_by_scope
+from diagen.files.atomic import atomic_path
 from diagen.files.tables import read_features
+from diagen.generation.manifest_file import read_manifest
+from diagen.runtime.program import run
 from diagen.weighting.drawing import drawn_shares
 from diagen.weighting.weights_file import read_shares
 

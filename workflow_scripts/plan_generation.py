@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 
 from diagen.config.programs import PlanGenerationSettings
-from diagen.runtime.program import run
-from diagen.noise_ceilings.ceilings_file import read_ceilings
+from diagen.data.shots_file import read_shots
 from diagen.generation.plan import plan_generation
 from diagen.generation.plan_file import write_plan
+from diagen.noise_ceilings.ceilings_file import read_ceilings
 from diagen.prompts.prompts_file import read_prompts
-from diagen.data.shots_file import read_shots
+from diagen.runtime.program import run
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from diagen.files.atomic import atomic_path
-from diagen.runtime.program import run
 from diagen.files.json_files import read_calibration
+from diagen.runtime.program import run
 
 
 def main() -> None:

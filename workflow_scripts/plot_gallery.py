@@ -27,12 +27,12 @@ def main() -> None:
     if not all(2 <= len(parts) <= 3 for parts in arguments.sets):
         parser.error("--set takes a name, a manifest and perhaps weights")
 
-    from diagen.report.gallery import SyntheticSet, gallery_page
-    from diagen.gallery_picture import gallery_picture
-    from diagen.report.labels import label
-    from diagen.generation.manifest_file import read_manifest
-    from diagen.weighting.weights_file import read_weights
     from diagen.data.shots_file import read_shots
+    from diagen.gallery_picture import gallery_picture
+    from diagen.generation.manifest_file import read_manifest
+    from diagen.report.gallery import SyntheticSet, gallery_page
+    from diagen.report.labels import label
+    from diagen.weighting.weights_file import read_weights
 
     sets = [
         SyntheticSet(

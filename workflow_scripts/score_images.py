@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from diagen.files.checksums import verify
 from diagen.config.programs import ScoreImagesSettings
-from diagen.runtime.program import run
+from diagen.files.checksums import verify
 from diagen.runtime.execution import add_execution_arguments, prepare_torch
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -25,15 +25,15 @@ def main() -> None:
 
     import numpy as np
 
-    from diagen.classifiers import linear_probe, heads
-    from diagen.weighting import weights
-    from diagen.models.backbones import load_backbone
+    from diagen.classifiers import heads, linear_probe
     from diagen.classifiers.batch_norm import load_statistics
-    from diagen.weighting.calibration import class_confidences
+    from diagen.classifiers.views import augmented_features
     from diagen.files.json_files import read_calibration
     from diagen.generation.manifest_file import read_manifest
+    from diagen.models.backbones import load_backbone
     from diagen.seeds import stable_seed
-    from diagen.classifiers.views import augmented_features
+    from diagen.weighting import weights
+    from diagen.weighting.calibration import class_confidences
 
     backbone = load_backbone(settings.backbone, device)
     rows = read_manifest(arguments.manifest)

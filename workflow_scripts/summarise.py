@@ -4,12 +4,12 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-from diagen.files.atomic import atomic_path
 from diagen.config.programs import SummariseSettings
-from diagen.runtime.program import run
+from diagen.files.atomic import atomic_path
 from diagen.files.json_files import read_diversity, read_metrics
 from diagen.prompts.prompts_file import read_prompts
 from diagen.report.statistics import accuracy_table, diversity_table, per_class_table, prompts_table, write_table
+from diagen.runtime.program import run
 
 
 def main() -> None:

@@ -7,12 +7,12 @@ import argparse
 import json
 from pathlib import Path
 
+from diagen.config.programs import TrainDownstreamSettings
 from diagen.files.atomic import atomic_path
 from diagen.files.checksums import verify
-from diagen.config.programs import TrainDownstreamSettings
-from diagen.runtime.program import run
 from diagen.runtime.execution import add_execution_arguments, prepare_torch
 from diagen.runtime.fingerprint import fingerprint
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -34,14 +34,13 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen.classifiers import linear_probe, evaluation, heads
-    from diagen.weighting import weights
-    from diagen.models.backbones import load_backbone
-    from diagen.generation.manifest_file import read_manifest
+    from diagen.classifiers import evaluation, heads, linear_probe
     from diagen.classifiers.recipe import Recipe
+    from diagen.classifiers.views import repeatable_features
     from diagen.data.shots_file import read_shots
     from diagen.files.store_layout import checkpoint_path
-    from diagen.classifiers.views import repeatable_features
+    from diagen.generation.manifest_file import read_manifest
+    from diagen.models.backbones import load_backbone
 
     backbone = load_backbone(settings.backbone, device)
     cell = linear_probe.read_cell(read_shots(arguments.shots), arguments.shots)

@@ -5,13 +5,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from diagen.prompts import form
-from diagen.files.checksums import verify
 from diagen.config import ComposedPrompts, EndpointPrompts, PromptTable
 from diagen.config.programs import WritePromptsSettings
 from diagen.data.images_file import read_images
-from diagen.runtime.gpu_lease import lease_gpu
 from diagen.errors import InputError
+from diagen.files.checksums import verify
+from diagen.runtime.gpu_lease import lease_gpu
 from diagen.runtime.program import run
 
 

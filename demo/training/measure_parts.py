@@ -19,12 +19,12 @@ from demo.training.judge import load_judge
 from demo.training.loop import write_metrics
 from demo.training.measure_models import write_parts
 from demo.training.text_to_image import caption_words
-from diagen.models.backbones import load_feature_extractor
 from diagen.config import DiffusionModel, FeatureModel
-from diagen.models.diffusion import Diffusion, encode_prompts, load_diffusion, tokenise, word_vectors
-from diagen.generation.img2img import noisy_word
 from diagen.embeddings.words_file import read_words
+from diagen.generation.img2img import noisy_word
 from diagen.generation.manifest_file import read_manifest
+from diagen.models.backbones import load_feature_extractor
+from diagen.models.diffusion import Diffusion, encode_prompts, load_diffusion, tokenise, word_vectors
 from diagen.models.pseudo_words import class_words, pseudo_word
 from diagen.weighting.weights_file import read_weights
 

@@ -6,8 +6,8 @@ import os
 import pytest
 from safetensors import SafetensorError
 
-from diagen.files.atomic import TEMPORARY, atomic_path
 from diagen.errors import InputError
+from diagen.files.atomic import TEMPORARY, atomic_path
 
 FULL = os.strerror(errno.ENOSPC)
 

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 
 from diagen.classifiers import augmentation
-from diagen.classifiers.augmentation import AUGMENTATIONS, CROP_ATTEMPTS, crop_boxes, decode, evaluation, resize, standard, standard_no_crop
+from diagen.classifiers.augmentation import (
+    AUGMENTATIONS,
+    CROP_ATTEMPTS,
+    crop_boxes,
+    decode,
+    evaluation,
+    resize,
+    standard,
+    standard_no_crop,
+)
 
 SIZE = 33
 

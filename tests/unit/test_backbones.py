@@ -16,9 +16,9 @@ from transformers import (
     ViTConfig,
 )
 
-from diagen.models.backbones import embed, load_backbone, load_feature_extractor
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
+from diagen.models.backbones import embed, load_backbone, load_feature_extractor
 
 CPU = torch.device("cpu")
 

@@ -11,11 +11,10 @@ from PIL import Image
 
 from diagen.config import ImageFolder
 from diagen.data.images_file import SkippedImage, read_skipped, write_skipped
-from diagen.data.names import class_label
 from diagen.data.index import index_dataset
-from diagen.images import load_image
-from diagen.data.names import class_problems
+from diagen.data.names import class_label, class_problems
 from diagen.errors import InputError
+from diagen.images import load_image
 
 
 def save(path: Path, seed: int = 0) -> None:

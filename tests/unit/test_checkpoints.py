@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diagen.models.backbones import load_backbone
-from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet, transformers_name
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
+from diagen.models.backbones import load_backbone
+from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet, transformers_name
 
 
 class Block(nn.Module):

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from diagen.files.checksums import checksum, verify, write_list
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
+from diagen.files.checksums import checksum, verify, write_list
 
 
 def sha256(text: str) -> str:

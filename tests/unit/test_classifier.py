@@ -7,19 +7,18 @@ import pytest
 import torch
 from torch.nn import functional
 
-from diagen.classifiers import linear_probe
 from diagen.classifiers.augmentation import AUGMENTATIONS
-from diagen.models.backbones import Backbone, load_backbone
-from diagen.classifiers.linear_probe import Trained, read_cell, train_head
-from diagen.config.models import BackboneModel
-from diagen.errors import InputError
-from diagen.classifiers.heads import Head, new_head
 from diagen.classifiers.head_file import read_head, write_head
+from diagen.classifiers.heads import Head, new_head
+from diagen.classifiers.linear_probe import Trained, read_cell, train_head
 from diagen.classifiers.recipe import Recipe
-from diagen.weighting.drawing import draw_rows
-from diagen.seeds import stable_seed
-from diagen.data.shots_file import Shot
 from diagen.classifiers.training_state import Epoch
+from diagen.config.models import BackboneModel
+from diagen.data.shots_file import Shot
+from diagen.errors import InputError
+from diagen.models.backbones import Backbone, load_backbone
+from diagen.seeds import stable_seed
+from diagen.weighting.drawing import draw_rows
 
 CPU = torch.device("cpu")
 CLASSES = ("boat", "red_car")

@@ -15,13 +15,13 @@ import train_downstream
 import train_guide_classifier
 from diagen.classifiers import batch_norm
 from diagen.classifiers.augmentation import AUGMENTATIONS, decode, evaluation
-from diagen.models.backbones import load_backbone
-from diagen.config.models import BackboneModel
 from diagen.classifiers.head_file import read_head
-from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest
-from diagen.weighting.weights_file import WeightRow, read_weights
-from diagen.seeds import stable_seed
+from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot, read_shots, write_shots
+from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest
+from diagen.models.backbones import load_backbone
+from diagen.seeds import stable_seed
+from diagen.weighting.weights_file import WeightRow, read_weights
 
 CPU = torch.device("cpu")
 CLASSES = ("boat", "red_car")

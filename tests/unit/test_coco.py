@@ -13,9 +13,9 @@ from PIL import Image
 from diagen.config import Coco
 from diagen.data.images_file import ImageRow, write_images
 from diagen.data.index import index_dataset
+from diagen.data.shots import draw_shots
 from diagen.errors import InputError
 from diagen.generation.manifest_file import ManifestRow, write_manifest
-from diagen.data.shots import draw_shots
 
 CATEGORIES = [
     {"supercategory": "kitchen", "id": 1, "name": "cup"},

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from diagen.prompts.composed import compose, compose_class_prompts, phrase_grammar
 from diagen.config import ComposedPrompts, LlamaModel
 from diagen.errors import InputError
 from diagen.prompts.collection import fill_instruction
+from diagen.prompts.composed import compose, compose_class_prompts, phrase_grammar
 from diagen.prompts.form import is_valid
 from diagen.prompts.llama import load_language_model
 

@@ -12,14 +12,14 @@ from scipy import stats
 from torch.nn import functional
 
 from diagen.classifiers.augmentation import AUGMENTATIONS
-from diagen.models.backbones import load_backbone
-from diagen.classifiers.linear_probe import train_head
-from diagen.config.models import BackboneModel
 from diagen.classifiers.cutmix import cut_boxes, draws_per_batch, mix, mixed_labels, paste
 from diagen.classifiers.heads import new_head
+from diagen.classifiers.linear_probe import train_head
 from diagen.classifiers.recipe import Recipe
-from diagen.weighting.drawing import draw_rows
+from diagen.config.models import BackboneModel
+from diagen.models.backbones import load_backbone
 from diagen.seeds import stable_seed
+from diagen.weighting.drawing import draw_rows
 
 
 def plain_box(kept: float, row: float, column: float, size: int) -> tuple[int, int, int, int]:

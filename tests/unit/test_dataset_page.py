@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diagen.report.dataset_page import dataset_page
 from diagen.data.images_file import ImageRow, SkippedImage
 from diagen.data.leakage_file import Leak, Twin
+from diagen.report.dataset_page import dataset_page
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from PIL import Image
 
 from diagen.config import DrawnWorld, ImageFolder
 from diagen.data.images_file import ImageRow, read_images, write_images
-from diagen.data.names import class_label
 from diagen.data.index import index_dataset
-from diagen.images import load_image
+from diagen.data.names import class_label
 from diagen.errors import InputError
+from diagen.images import load_image
 
 PHOTOS = Path(__file__).parents[3] / "shared/data/custom_coco_mini"
 ORIENTATION = 0x0112

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from diagen.config import DiffusionModel
-from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenise, word_vectors
 from diagen.errors import InputError
+from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenise, word_vectors
 
 
 @pytest.fixture(scope="module")

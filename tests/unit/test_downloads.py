@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from diagen.models.backbones import load_backbone, load_feature_extractor
-from diagen.files.checksums import checksum, verify
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel
+from diagen.errors import InputError
+from diagen.files.checksums import checksum, verify
+from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import load_diffusion
 from diagen.models.downloads import needed_files
-from diagen.errors import InputError
 from diagen.prompts.llama import load_language_model
 from tests.hub import COMMIT, Hub, named, sha256
 

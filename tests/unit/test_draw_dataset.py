@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.world.draw_dataset import dataset_scenes, draw_dataset
 from demo.training.training_scenes import training_scenes
+from demo.world.draw_dataset import dataset_scenes, draw_dataset
 from demo.world.scenes import CLASSES, COMMON_PLACES, UNCOMMON_PLACES, draw, pixel_hash, sample_scene
 
 SEEDS = (0, 1, 2, 100, 101, 102)

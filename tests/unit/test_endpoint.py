@@ -18,8 +18,8 @@ import pytest
 
 from diagen.config import EndpointPrompts
 from diagen.data.images_file import ImageRow, write_images
-from diagen.prompts.endpoint import answer_lines, connect, write_endpoint_prompts
 from diagen.errors import InputError
+from diagen.prompts.endpoint import answer_lines, connect, write_endpoint_prompts
 from diagen.prompts.form import is_valid
 from diagen.prompts.prompts_file import read_prompts
 

@@ -15,12 +15,12 @@ from PIL import Image
 
 from diagen.config import BackboneModel, DiffusionModel, Embedding, Generator, Guide, Weighting
 from diagen.config.programs import ExportDatasetSettings
-from diagen.export.card import dataset_card
+from diagen.data.shots_file import Shot, write_shots
 from diagen.errors import InputError
+from diagen.export.card import dataset_card
 from diagen.export.image_folder import place_images, plan_export, write_metadata
 from diagen.generation.manifest_file import ManifestRow, write_manifest
 from diagen.weighting.weights_file import WeightRow, write_weights
-from diagen.data.shots_file import Shot, write_shots
 
 # `train` and `val` are names of splits to `datasets`; the others have to survive CSV, Markdown and the file system.
 CLASSES = ("train", "val", 'say_"cheese",_|pipe|', "Größe_#1_😀", "a::b/../<c>")

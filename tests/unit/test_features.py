@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from diagen.models.backbones import load_feature_extractor
 from diagen.config.models import FeatureModel
-from diagen.errors import InputError
 from diagen.diversity.features import image_features, listed_images, load_pixels
+from diagen.errors import InputError
+from diagen.models.backbones import load_feature_extractor
 
 CPU = torch.device("cpu")
 

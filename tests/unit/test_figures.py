@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from diagen.data.shots_file import Shot, write_shots
+from diagen.gallery_picture import gallery_picture
+from diagen.generation.manifest_file import ManifestRow, write_manifest
 from diagen.report.diversity_page import PAPER, diversity_page
 from diagen.report.figures import plot_ablation, plot_accuracy, plot_calibration, pool_bins, save_figure
 from diagen.report.gallery import SyntheticSet, gallery_page
-from diagen.gallery_picture import gallery_picture
-from diagen.generation.manifest_file import ManifestRow, write_manifest
-from diagen.weighting.weights_file import WeightRow, write_weights
-from diagen.data.shots_file import Shot, write_shots
 from diagen.report.statistics import ACCURACY, DIVERSITY, write_table
+from diagen.weighting.weights_file import WeightRow, write_weights
 
 METHODS = ("standard", "da_fusion", "da_fusion_tuned", "noise", "llm", "noise_llm", "diagen", "my_own")
 HOSTILE = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }}"

@@ -14,12 +14,12 @@ from PIL import Image
 
 from diagen.config import DiffusionModel
 from diagen.config.programs import GenerateImagesSettings
-from diagen.models.diffusion import Diffusion, load_diffusion
 from diagen.errors import InputError
-from diagen.generation.img2img import Word, noisy_word
 from diagen.generation.fill import generate, image_name, missing_rows, word_of, write_manifest_of
+from diagen.generation.img2img import Word, noisy_word
 from diagen.generation.manifest_file import read_manifest
 from diagen.generation.plan_file import PlanRow
+from diagen.models.diffusion import Diffusion, load_diffusion
 
 MODEL = {"image_size": 32, "sha256": "0" * 64}
 

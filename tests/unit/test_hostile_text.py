@@ -13,23 +13,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from diagen.config.programs import PlanGenerationSettings
-from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
-from diagen.data.names import class_label
 from diagen.data.adapters.files import in_tables
-from diagen.data.names import class_problems
-from diagen.prompts.endpoint import answer_lines
+from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
+from diagen.data.names import class_label, class_problems
+from diagen.data.shots_file import Shot, read_shots, write_shots
 from diagen.errors import InputError
 from diagen.export.image_folder import ExportRow, write_metadata
 from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest
-from diagen.generation.plan_file import PlanRow, read_plan, write_plan
 from diagen.generation.plan import plan_generation
-from diagen.prompts.hand_written import read_prompt_table
-from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
-from diagen.prompts.collection import fill_instruction
-from diagen.prompts.form import is_valid, to_pseudo_word
-from diagen.prompts.llama import prompt_grammar
+from diagen.generation.plan_file import PlanRow, read_plan, write_plan
 from diagen.models.pseudo_words import class_words, pseudo_word
-from diagen.data.shots_file import Shot, read_shots, write_shots
+from diagen.prompts.collection import fill_instruction
+from diagen.prompts.endpoint import answer_lines
+from diagen.prompts.form import is_valid, to_pseudo_word
+from diagen.prompts.hand_written import read_prompt_table
+from diagen.prompts.llama import prompt_grammar
+from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
 from tests.hostile import CLASSES, LABELS, TEXTS, is_allowed
 
 PATHS = TEXTS.filter(lambda text: "\x00" not in text and in_tables(text))
@@ -283,9 +282,9 @@ class Elements(HTMLParser):
 def test_pages_hold_names_prompts_and_paths_as_text(folder: Path) -> None:
     from PIL import Image
 
+    from diagen.data.leakage_file import Leak, Twin
     from diagen.report.dataset_page import dataset_page
     from diagen.report.gallery import SyntheticSet, gallery_page
-    from diagen.data.leakage_file import Leak, Twin
 
     Image.new("RGB", (8, 8)).save(folder / "i.png")
     plain: list[Elements] = []

@@ -9,12 +9,12 @@ from PIL import Image
 
 from diagen.config import DiffusionModel, Embedding
 from diagen.config.programs import LearnEmbeddingsSettings
-from diagen.models.diffusion import Diffusion, load_diffusion, word_vectors
-from diagen.errors import InputError
-from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words, square
-from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
 from diagen.data.shots_file import Shot
+from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words, square
 from diagen.embeddings.word_groups import ClassGuides, group_classes, learn_group
+from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
+from diagen.errors import InputError
+from diagen.models.diffusion import Diffusion, load_diffusion, word_vectors
 
 SETTINGS = Embedding(steps=50, batch=2, learning_rate=1e-3, vectors=2)
 
@@ -113,7 +113,8 @@ def test_an_interrupted_run_ends_with_the_same_bits(
         learn_words(diffusion, classes[:1], settings, checkpoint)
     steps = []
     monkeypatch.setattr(
-        "diagen.embeddings.inversion.class_losses", lambda *arguments: (steps.append(arguments[-1]), real(*arguments))[1]
+        "diagen.embeddings.inversion.class_losses",
+        lambda *arguments: (steps.append(arguments[-1]), real(*arguments))[1],
     )
     resumed = learn_words(diffusion, classes[:1], settings, checkpoint)
     assert steps == [10, 11]

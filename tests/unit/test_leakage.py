@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 from scipy.spatial.distance import cdist
 
-from diagen.data import leakage
 from diagen.config import ImageFolder
+from diagen.data import leakage
 from diagen.data.images_file import ImageRow, write_images
 from diagen.data.index import index_dataset
-from diagen.errors import InputError
 from diagen.data.leakage import CLOSEST, PAIRS, audit_cell, unit_features
 from diagen.data.leakage_file import Leak, read_leaks, write_leaks
-from diagen.data.shots_file import Shot, write_shots
 from diagen.data.shots import draw_shots
+from diagen.data.shots_file import Shot, write_shots
+from diagen.errors import InputError
 
 SIZES = {"guide": 7, "val": 30, "test": 40, "test_uncommon": 12}
 

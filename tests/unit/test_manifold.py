@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from diagen.diversity import manifold
+from diagen.diversity.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
 from diagen.errors import InputError
 from diagen.files.json_files import read_diversity
-from diagen.diversity.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
 from diagen.report.statistics import MEASURES
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "precision_recall.json"

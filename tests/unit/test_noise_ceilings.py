@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diagen.data.shots_file import Shot
 from diagen.errors import InputError
 from diagen.noise_ceilings.ceilings import find_ceilings, probe_rows
 from diagen.noise_ceilings.ceilings_file import read_ceilings, write_ceilings
-from diagen.data.shots_file import Shot
 
 LEVELS = (0.4, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2)
 CELL = [

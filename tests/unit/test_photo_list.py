@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from diagen.config import ImageFolder
-from diagen.data.index import index_dataset
 from diagen.data.images_file import write_images, write_skipped
+from diagen.data.index import index_dataset
 from diagen.data.photo_list import photos_changed
 
 

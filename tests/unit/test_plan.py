@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diagen.config.programs import PlanGenerationSettings
+from diagen.data.shots_file import Shot
 from diagen.errors import InputError
-from diagen.generation.plan_file import PlanRow, read_plan, write_plan
 from diagen.generation.plan import deal, plan_generation
+from diagen.generation.plan_file import PlanRow, read_plan, write_plan
 from diagen.prompts.prompts_file import PromptRow
 from diagen.seeds import stable_seed
-from diagen.data.shots_file import Shot
 
 LEVELS = (0.0, 0.005, 0.01, 0.025)
 

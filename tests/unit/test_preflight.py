@@ -10,9 +10,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from diagen.preflight import checks
 from diagen.config import load_config
 from diagen.errors import InputError
+from diagen.preflight import checks
 from diagen.preflight.checks import Report, check, open_gguf, planned_jobs
 from tests.hub import COMMIT
 

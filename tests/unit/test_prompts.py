@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from diagen.config import LlamaModel, LlamaPrompts
 from diagen.data.names import class_label, class_problems
 from diagen.errors import InputError
-from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
-from diagen.prompts.form import class_words, is_valid, pseudo_word, to_pseudo_word, with_article
 from diagen.prompts.collection import fill_instruction
+from diagen.prompts.form import class_words, is_valid, pseudo_word, to_pseudo_word, with_article
 from diagen.prompts.llama import load_language_model, prompt_grammar, write_class_prompts
+from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
 
 ROOT = Path(__file__).parents[2]
 TRAINED = ROOT / "demo/models/llama.gguf"

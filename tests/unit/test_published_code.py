@@ -12,15 +12,15 @@ from torch.nn import functional
 
 from diagen.classifiers import batch_norm
 from diagen.classifiers.augmentation import AUGMENTATIONS
-from diagen.models.backbones import Backbone, load_backbone
+from diagen.classifiers.head_file import read_head, write_head
+from diagen.classifiers.heads import new_head
 from diagen.classifiers.linear_probe import Trained, train_head, validation_rows
+from diagen.classifiers.recipe import Recipe
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
-from diagen.classifiers.heads import new_head
-from diagen.classifiers.head_file import read_head, write_head
-from diagen.classifiers.recipe import Recipe
-from diagen.weighting.drawing import draw_rows
+from diagen.models.backbones import Backbone, load_backbone
 from diagen.seeds import stable_seed
+from diagen.weighting.drawing import draw_rows
 
 CPU = torch.device("cpu")
 CLASSES = ("boat", "car")

@@ -12,22 +12,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
-from diagen.errors import InputError
-from diagen.diversity.features import listed_images
-from diagen.classifiers.heads import Head, new_head
 from diagen.classifiers.head_file import read_head, write_head
-from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
-from diagen.files.json_files import read_calibration, read_diversity, read_metrics
+from diagen.classifiers.heads import Head, new_head
+from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
 from diagen.data.leakage_file import Leak, Twin, read_leaks, write_leaks
-from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest
-from diagen.noise_ceilings.ceilings_file import Trial, read_ceilings, write_ceilings
-from diagen.generation.plan_file import PlanRow, read_plan, write_plan
-from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
-from diagen.files.tables import read_features, read_rows, write_rows
-from diagen.weighting.weights_file import WeightRow, read_weights, write_weights
 from diagen.data.shots_file import Shot, read_shots, write_shots
+from diagen.diversity.features import listed_images
+from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
+from diagen.errors import InputError
+from diagen.files.json_files import read_calibration, read_diversity, read_metrics
+from diagen.files.tables import read_features, read_rows, write_rows
+from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest
+from diagen.generation.plan_file import PlanRow, read_plan, write_plan
+from diagen.noise_ceilings.ceilings_file import Trial, read_ceilings, write_ceilings
+from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
 from diagen.report.statistics import ACCURACY, read_table
+from diagen.weighting.weights_file import WeightRow, read_weights, write_weights
 
 NAME = 'a "b", {c}\nd'  # as hostile as tables must bear
 HASH = "ab" * 32

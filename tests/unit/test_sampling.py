@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from diagen.errors import InputError
-from diagen.weighting.weights_file import WeightRow, read_shares, read_weights, write_weights
 from diagen.weighting.drawing import draw_rows, drawing_probabilities, drawn_shares
 from diagen.weighting.weights import normalise_per_group, transform_confidences
+from diagen.weighting.weights_file import WeightRow, read_shares, read_weights, write_weights
 
 REAL = ["car", "car", "car", "boat", "boat"]
 GUIDES = [0, 1, 2, 0, 1]

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diagen.data.images_file import ImageRow
-from diagen.errors import InputError
-from diagen.data.shots_file import Shot, read_shots, write_shots
 from diagen.data.shots import draw_shots
+from diagen.data.shots_file import Shot, read_shots, write_shots
+from diagen.errors import InputError
 
 SIZES = st.dictionaries(st.sampled_from(["cup", "pine_tree", "Boot", "été"]), st.integers(9, 20), min_size=1)
 

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from llama_cpp import Llama
 from transformers import CLIPTokenizer, ResNetModel
 
-from demo.training.architectures import LlamaVocabulary, clip_vocabulary, interleave_rotary, llama_model, write_llama_gguf
+from demo.training.architectures import (
+    LlamaVocabulary,
+    clip_vocabulary,
+    interleave_rotary,
+    llama_model,
+    write_llama_gguf,
+)
 from demo.training.stand_ins import IMAGE_SIZE, WORDS, write_stand_ins
 
 

@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from diagen.errors import InputError
-from diagen.report.statistics import ACCURACY, DIVERSITY, PER_CLASS, PROMPTS, accuracy_table, over_seeds, paired_difference, per_class_table, read_table, standard_error, write_table
+from diagen.report.statistics import (
+    ACCURACY,
+    DIVERSITY,
+    PER_CLASS,
+    PROMPTS,
+    accuracy_table,
+    over_seeds,
+    paired_difference,
+    per_class_table,
+    read_table,
+    standard_error,
+    write_table,
+)
 
 SEEDS, SHOTS, METHODS = (0, 1, 2), (2, 4), ("standard", "da_fusion", "diagen")
 SPLITS = {"val": 12, "test": 30, "test_uncommon": 20}

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from diagen.runtime import run_lock
 from diagen.errors import InputError
 from diagen.generation.manifest_file import ManifestRow, write_manifest
+from diagen.runtime import run_lock
 from diagen.store.unneeded import find_unneeded
 
 PROGRAM = Path(run_lock.__file__).parents[1] / "prune_images.py"

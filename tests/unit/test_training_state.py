@@ -16,12 +16,12 @@ from PIL import Image
 import train_downstream
 import train_guide_classifier
 from diagen.classifiers import linear_probe
-from diagen.models.backbones import load_backbone
-from diagen.config.models import BackboneModel
-from diagen.errors import InputError
 from diagen.classifiers.recipe import Recipe
-from diagen.files.checkpoints import load_state, save_state
+from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot, write_shots
+from diagen.errors import InputError
+from diagen.files.checkpoints import load_state, save_state
+from diagen.models.backbones import load_backbone
 
 # The program as it is, but it is killed when it begins the 13th epoch.
 KILLED = """

@@ -1,18 +1,11 @@
 """The linear layers that are trained on a frozen backbone, and their files."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
-
-from diagen.files.atomic import atomic_path
-from diagen.files.tables import reading
 
 
 @dataclass(frozen=True)

@@ -18,19 +18,19 @@ from torch.nn import functional
 
 from diagen.classifiers import batch_norm
 from diagen.classifiers.augmentation import decode, evaluation
-from diagen.models.backbones import Backbone, embed
-from diagen.errors import InputError
 from diagen.classifiers.evaluation import balanced_loss_and_accuracy
-from diagen.runtime.gpu_memory import REMEDY, tell_when_full
 from diagen.classifiers.heads import Head, new_head
-from diagen.runtime.progress import progress
 from diagen.classifiers.recipe import Recipe
-from diagen.files.tables import write_rows
-from diagen.weighting.drawing import draw_rows, drawing_probabilities
-from diagen.seeds import stable_seed
-from diagen.data.shots_file import ROLES, Shot
 from diagen.classifiers.training_state import Epoch, TrainingState
 from diagen.classifiers.views import epoch_views
+from diagen.data.shots_file import ROLES, Shot
+from diagen.errors import InputError
+from diagen.files.tables import write_rows
+from diagen.models.backbones import Backbone, embed
+from diagen.runtime.gpu_memory import REMEDY, tell_when_full
+from diagen.runtime.progress import progress
+from diagen.seeds import stable_seed
+from diagen.weighting.drawing import draw_rows, drawing_probabilities
 
 CHECKPOINT_EVERY = 5  # epochs
 

@@ -1,7 +1,5 @@
 """What changes while a linear layer is trained, from epoch to epoch, and the checkpoint that it is kept in."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from torch import Tensor, nn
 from diagen.classifiers import batch_norm
 from diagen.classifiers.heads import Head
 from diagen.files.checkpoints import load_state, optimiser_tensors, restore_optimiser, save_state
-from diagen.seeds import stable_hash
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from diagen.classifiers import cutmix
 from diagen.classifiers.augmentation import AUGMENTATIONS, decode, evaluation, resize
-from diagen.models.backbones import Backbone, embed
 from diagen.classifiers.recipe import Recipe
+from diagen.models.backbones import Backbone, embed
 
 
 def epoch_views(

@@ -3,7 +3,18 @@
 Free of torch, since every cluster job parses the Snakefile again.
 """
 
-from diagen.config.blocks import Config, Diversity, Downstream, Embedding, Execution, Generator, Guide, Method, NoiseCeiling, Weighting
+from diagen.config.blocks import (
+    Config,
+    Diversity,
+    Downstream,
+    Embedding,
+    Execution,
+    Generator,
+    Guide,
+    Method,
+    NoiseCeiling,
+    Weighting,
+)
 from diagen.config.datasets import Coco, CustomCoco, Dataset, DrawnWorld, Focus, ImageFolder, Leakage, Photos
 from diagen.config.errors import ConfigError
 from diagen.config.load import load_config

@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from diagen.config.base import Block, BlockName, GuidanceScale, NaturalFloat, NaturalInt, PositiveFloat, PositiveInt, Probability, Seed
+from diagen.config.base import (
+    Block,
+    BlockName,
+    GuidanceScale,
+    NaturalFloat,
+    NaturalInt,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    Seed,
+)
 from diagen.config.datasets import Dataset, Leakage
 from diagen.config.models import Models
 from diagen.config.prompt_sets import PromptSet

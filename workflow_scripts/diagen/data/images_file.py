@@ -1,6 +1,6 @@
 """The tables of a dataset: `images.csv`, and `skipped.csv` with the files that were left out."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 

@@ -15,10 +15,10 @@ from diagen.data.adapters.files import leads_out
 from diagen.data.adapters.focus import list_focus
 from diagen.data.adapters.image_folder import list_image_folder
 from diagen.data.adapters.interface import Adapter, ListedImage
-from diagen.images import load_image
 from diagen.data.images_file import ImageRow, SkippedImage
 from diagen.data.images_needed import images_needed
 from diagen.errors import InputError
+from diagen.images import load_image
 from diagen.runtime.progress import progress
 
 ADAPTERS: dict[str, Adapter] = {

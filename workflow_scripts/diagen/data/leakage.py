@@ -4,22 +4,15 @@ An exact duplicate has the same file hash. A near-duplicate lies close in featur
 or resized, or the next one of a series.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from diagen.files.atomic import atomic_path
 from diagen.data.images_file import ImageRow
-from diagen.errors import InputError
-from diagen.files.tables import read_json
-from diagen.data.shots_file import Shot
 from diagen.data.leakage_file import Leak, Twin
+from diagen.data.shots_file import Shot
+from diagen.errors import InputError
 
 PAIRS = (("guide", "val"), ("guide", "test"), ("guide", "test_uncommon"), ("val", "test"), ("val", "test_uncommon"))
 """Roles to compare: the first one decides what is learned or kept, the second must not be known by then."""

@@ -5,20 +5,15 @@ or resized, or the next one of a series.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from diagen.files.atomic import atomic_path
-from diagen.data.images_file import ImageRow
-from diagen.errors import InputError
 from diagen.files.tables import read_json
-from diagen.data.shots_file import Shot
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from diagen.config.datasets import Photos
-from diagen.data.index import ADAPTERS
 from diagen.data.images_file import read_images, read_skipped
+from diagen.data.index import ADAPTERS
 
 
 def photos_changed(dataset: Photos, images: Path, skipped: Path) -> str | None:

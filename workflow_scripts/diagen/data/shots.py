@@ -4,17 +4,15 @@ import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from diagen.data.images_file import ImageRow
 from diagen.data.images_needed import images_needed
-from diagen.errors import InputError
-from diagen.files.tables import read_rows, write_rows
-from diagen.seeds import stable_seed
 from diagen.data.shots_file import ROLES, Shot
+from diagen.errors import InputError
+from diagen.seeds import stable_seed
 
 
 def draw_shots(images: Iterable[ImageRow], *, dataset: str, seed: int, shots: int, guide_pool: int) -> list[Shot]:

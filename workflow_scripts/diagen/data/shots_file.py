@@ -1,20 +1,10 @@
 """Few-shot splits: which images guide, which validate, which test (section 4 of the paper)."""
 
-import os
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import numpy as np
-
-from diagen.data.images_file import ImageRow
-from diagen.data.images_needed import images_needed
-from diagen.errors import InputError
 from diagen.files.tables import read_rows, write_rows
-from diagen.seeds import stable_seed
-from diagen.data.shots import draw_shots
 
 COLUMNS = ("role", "class", "guide", "path", "sha256")
 ROLES = ("guide", "val", "test", "test_uncommon")

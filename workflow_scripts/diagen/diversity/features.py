@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from diagen.models.backbones import embed
-from diagen.images import load_image
 from diagen.errors import InputError
 from diagen.files.tables import read_rows
+from diagen.images import load_image
+from diagen.models.backbones import embed
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as DINOv2 was trained
 STANDARD_DEVIATION = (0.229, 0.224, 0.225)

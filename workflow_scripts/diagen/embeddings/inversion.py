@@ -4,27 +4,29 @@ Everything but the words is frozen, so a word's gradient comes from its own clas
 share one forward and backward pass: the loss is the sum of the classes' means.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from diagen.files.atomic import atomic_path
 from diagen.config import Embedding
-from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenise, word_vectors
+from diagen.embeddings.words_file import LearnedWord
+from diagen.files.checkpoints import load_state, optimiser_tensors, restore_optimiser, save_state
+from diagen.models.diffusion import (
+    Diffusion,
+    encode_posteriors,
+    encode_prompts,
+    image_to_tensor,
+    tokenise,
+    word_vectors,
+)
+from diagen.models.pseudo_words import pseudo_word
 from diagen.runtime.gpu_memory import halve_when_full
 from diagen.runtime.progress import progress
-from diagen.models.pseudo_words import pseudo_word
-from diagen.files.tables import reading
-from diagen.files.checkpoints import load_state, optimiser_tensors, restore_optimiser, save_state
 from diagen.seeds import stable_seed
-from diagen.embeddings.words_file import LearnedWord
 
 # The object templates of the Textual Inversion paper, used by DA-Fusion and DIAGen.
 TEMPLATES = (

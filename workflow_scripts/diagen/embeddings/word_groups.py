@@ -8,13 +8,13 @@ import torch
 
 from diagen.config import DiffusionModel
 from diagen.config.programs import LearnEmbeddingsSettings
+from diagen.data.shots_file import Shot
+from diagen.embeddings.inversion import encode_class, learn_words
+from diagen.embeddings.words_file import read_learned_words, write_words
 from diagen.images import load_image
 from diagen.models.diffusion import load_diffusion
 from diagen.runtime.gpu_memory import REMEDY, tell_when_full
-from diagen.embeddings.inversion import encode_class, learn_words
-from diagen.embeddings.words_file import read_learned_words, write_words
 from diagen.seeds import stable_hash
-from diagen.data.shots_file import Shot
 
 Cell = tuple[str, int, int]  # dataset, seed, shots
 

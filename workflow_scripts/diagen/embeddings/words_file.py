@@ -9,21 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from diagen.files.atomic import atomic_path
-from diagen.config import Embedding
-from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenise, word_vectors
-from diagen.runtime.gpu_memory import halve_when_full
-from diagen.runtime.progress import progress
-from diagen.models.pseudo_words import pseudo_word
 from diagen.files.tables import reading
-from diagen.files.checkpoints import load_state, optimiser_tensors, restore_optimiser, save_state
-from diagen.seeds import stable_seed
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from diagen.files.atomic import atomic_path
+from diagen.data.shots_file import Shot
 from diagen.errors import InputError
-from diagen.generation.manifest_file import ManifestRow
+from diagen.files.atomic import atomic_path
 from diagen.files.tables import write_rows
+from diagen.generation.manifest_file import ManifestRow
 from diagen.weighting.drawing import drawing_probabilities
 from diagen.weighting.weights import normalise_per_group
-from diagen.data.shots_file import Shot
 
 COLUMNS = ("file_name", "label", "synthetic", "source_guide", "prompt", "noise_level", "weight", "probability")
 OUR_NAMES = re.compile(r"\d{3,}/\d{2,}-(guide|\d{3,})-[0-9a-f]{16}\.\w+")

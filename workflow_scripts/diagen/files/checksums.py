@@ -5,9 +5,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from diagen.files.atomic import atomic_path
 from diagen.config.models import ModelSource
 from diagen.errors import InputError
+from diagen.files.atomic import atomic_path
 
 LIST = "SHA256SUMS"
 

@@ -2,15 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-
-from diagen.classifiers import batch_norm
-from diagen.classifiers.heads import Head
-from diagen.files.checkpoints import load_state, optimiser_tensors, restore_optimiser, save_state
 from diagen.seeds import stable_hash
 
 

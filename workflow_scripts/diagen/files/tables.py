@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from diagen.files.atomic import atomic_path
 from diagen.errors import InputError
+from diagen.files.atomic import atomic_path
 
 if TYPE_CHECKING:  # the rules read tables, and have no need of numpy
     import numpy as np

@@ -4,27 +4,25 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from diagen.files.atomic import atomic_path
 from diagen.config.programs import GenerateImagesSettings
-from diagen.images import load_image
-from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenise
 from diagen.errors import InputError
-from diagen.runtime.gpu_memory import halve_when_full
+from diagen.files.atomic import atomic_path
+from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.manifest_file import ManifestRow, write_manifest
 from diagen.generation.plan_file import PlanRow
-from diagen.runtime.progress import progress
+from diagen.images import load_image
+from diagen.models.diffusion import Diffusion, encode_posteriors, image_to_tensor
 from diagen.models.pseudo_words import pseudo_word
+from diagen.runtime.gpu_memory import halve_when_full
+from diagen.runtime.progress import progress
 from diagen.seeds import stable_hash
-from diagen.generation.img2img import Posterior, Word, generate_batch
 
 MICRO_BATCH = "micro_batch"  # the key of that text in the images' files
 WRITERS = 2  # threads that encode PNGs beside the next forward pass

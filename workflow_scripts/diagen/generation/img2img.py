@@ -1,29 +1,16 @@
 """Generation fills in the plan: img2img from each guide image with its class's word, noise and prompt (section 3)."""
 
-import hashlib
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 
 import torch
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from diagen.files.atomic import atomic_path
 from diagen.config.programs import GenerateImagesSettings
-from diagen.images import load_image
-from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenise
-from diagen.errors import InputError
-from diagen.runtime.gpu_memory import halve_when_full
-from diagen.generation.manifest_file import ManifestRow, write_manifest
 from diagen.generation.plan_file import PlanRow
-from diagen.runtime.progress import progress
+from diagen.models.diffusion import Diffusion, encode_prompts, tokenise
 from diagen.models.pseudo_words import pseudo_word
-from diagen.seeds import stable_hash
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,15 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
-from pathlib import Path
 
 from diagen.config.programs import PlanGenerationSettings
-from diagen.errors import InputError
-from diagen.prompts.prompts_file import PromptRow
-from diagen.prompts.form import to_pseudo_word, with_article
-from diagen.models.pseudo_words import class_words, pseudo_word
-from diagen.files.tables import read_rows, write_rows
-from diagen.seeds import stable_seed
 from diagen.data.shots_file import Shot
+from diagen.errors import InputError
 from diagen.generation.plan_file import PlanRow
+from diagen.models.pseudo_words import class_words, pseudo_word
+from diagen.prompts.form import to_pseudo_word, with_article
+from diagen.prompts.prompts_file import PromptRow
+from diagen.seeds import stable_seed
 
 
 def plan_generation(

@@ -1,20 +1,10 @@
 """The plan: every synthetic image by name, prompt, noise and seeds, before any is made (sections 3.2 to 3.4)."""
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from diagen.config.programs import PlanGenerationSettings
-from diagen.errors import InputError
-from diagen.prompts.prompts_file import PromptRow
-from diagen.prompts.form import to_pseudo_word, with_article
-from diagen.models.pseudo_words import class_words, pseudo_word
 from diagen.files.tables import read_rows, write_rows
-from diagen.seeds import stable_seed
-from diagen.data.shots_file import Shot
-from diagen.generation.plan import plan_generation
 
 COLUMNS = (
     "class",

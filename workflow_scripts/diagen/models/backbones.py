@@ -10,9 +10,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
+from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet
 from diagen.runtime.gpu_memory import halve_when_full, tell_when_full
 from diagen.runtime.progress import progress
 

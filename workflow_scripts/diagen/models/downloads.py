@@ -15,9 +15,9 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNot
 from huggingface_hub.errors import HTTPError as HubConnectionError
 from huggingface_hub.hf_api import RepoSibling
 
-from diagen.files.checksums import checksum, verify, write_list
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
 from diagen.errors import InputError
+from diagen.files.checksums import checksum, verify, write_list
 
 GITHUB = "https://github.com"
 TIMEOUT = 60  # seconds without an answer

@@ -8,15 +8,12 @@ classes are tried together, each at a level of its own. No noise at all is alway
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from pathlib import Path
 
+from diagen.data.shots_file import Shot
 from diagen.generation.plan_file import PlanRow
 from diagen.models.pseudo_words import pseudo_word
-from diagen.files.tables import read_rows, write_rows
-from diagen.seeds import stable_seed
-from diagen.data.shots_file import Shot
 from diagen.noise_ceilings.ceilings_file import Trial
+from diagen.seeds import stable_seed
 
 
 def probe_rows(

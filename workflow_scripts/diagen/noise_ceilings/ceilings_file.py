@@ -6,16 +6,11 @@ taken to mean less confidence, so that the largest such level, the ceiling, is f
 classes are tried together, each at a level of its own. No noise at all is always borne.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from diagen.generation.plan_file import PlanRow
-from diagen.models.pseudo_words import pseudo_word
 from diagen.files.tables import read_rows, write_rows
-from diagen.seeds import stable_seed
-from diagen.data.shots_file import Shot
 
 COLUMNS = ("class", "level", "confidence", "images", "threshold", "borne", "ceiling")
 

@@ -9,19 +9,26 @@ from pathlib import Path
 
 import torch
 
-from diagen.preflight import estimate
-from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.config import Config, DrawnWorld
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, ModelSource
 from diagen.config.relations import missing_files
-from diagen.data.index import ADAPTERS
-from diagen.data.images_needed import images_needed
 from diagen.data.images_file import read_images
-from diagen.runtime.gpu_lease import visible_gpus
-from diagen.models.diffusion import load_diffusion
+from diagen.data.images_needed import images_needed
+from diagen.data.index import ADAPTERS
 from diagen.errors import InputError
+from diagen.models.backbones import load_backbone, load_feature_extractor
+from diagen.models.diffusion import load_diffusion
+from diagen.preflight import estimate
+from diagen.preflight.operations import (
+    DINOV2,
+    PAPERS_BACKBONE,
+    PAPERS_DIFFUSION,
+    DiffusionOperations,
+    count,
+    count_diffusion,
+)
 from diagen.runtime.execution import find_device
-from diagen.preflight.operations import DINOV2, PAPERS_BACKBONE, PAPERS_DIFFUSION, DiffusionOperations, count, count_diffusion
+from diagen.runtime.gpu_lease import visible_gpus
 
 PROBLEMS_SHOWN = 30
 CPU = torch.device("cpu")

@@ -12,9 +12,9 @@ from pathlib import Path
 from diagen.config import Config
 from diagen.config.models import ModelSource
 from diagen.errors import InputError
+from diagen.files.tables import read_rows
 from diagen.preflight.estimate import ASSUMED_TFLOPS, ImageCounts, Operations, Work, all_work
 from diagen.preflight.operations import DINOV2, PAPERS_BACKBONE, PAPERS_DIFFUSION, DiffusionOperations
-from diagen.files.tables import read_rows
 
 MARGIN = 4.0  # a GPU four times as slow as the one that `ASSUMED_TFLOPS` is of
 START_MINUTES = 30  # models and photos are read, perhaps from a slow disk

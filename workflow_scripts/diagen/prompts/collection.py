@@ -5,24 +5,18 @@ are the model's own.
 """
 
 import re
-import string
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from diagen.config import ComposedPrompts, LlamaModel, LlamaPrompts
 from diagen.errors import InputError
-from diagen.letters import CONTROL
+from diagen.models.pseudo_words import class_words
 from diagen.runtime.progress import progress
-from diagen.models.pseudo_words import class_words, pseudo_word
-from diagen.files.tables import read_rows, write_rows
-from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
-    from llama_cpp import Llama
-from diagen.prompts.prompts_file import PromptRow, write_prompts
+    pass
 from diagen.prompts.form import is_valid, with_article
+from diagen.prompts.prompts_file import PromptRow
+
 PLACEHOLDERS = {"num_prompts", "class_name"}
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from diagen.config import ComposedPrompts
 from diagen.errors import InputError
-from diagen.prompts.form import ENDINGS_CUT, article, is_valid, with_article
-from diagen.prompts.prompts_file import PromptRow
-from diagen.prompts.llama import ask
-from diagen.prompts.collection import fill_instruction, prompt_rows
 from diagen.models.pseudo_words import class_words
+from diagen.prompts.collection import fill_instruction, prompt_rows
+from diagen.prompts.form import ENDINGS_CUT, article, is_valid, with_article
+from diagen.prompts.llama import ask
+from diagen.prompts.prompts_file import PromptRow
 
 if TYPE_CHECKING:
     from llama_cpp import Llama

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from diagen.config import EndpointPrompts
 from diagen.errors import InputError
-from diagen.prompts.prompts_file import PromptRow
 from diagen.prompts.collection import collect, fill_instruction, prompt_rows
+from diagen.prompts.prompts_file import PromptRow
 from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:

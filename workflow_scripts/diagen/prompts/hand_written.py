@@ -9,8 +9,8 @@ from pathlib import Path
 
 from diagen.data.names import class_label
 from diagen.errors import InputError
-from diagen.prompts.prompts_file import PromptRow
 from diagen.prompts.form import to_pseudo_word
+from diagen.prompts.prompts_file import PromptRow
 
 NEEDED = ("class", "prompt")
 NEAR = 0.8  # likeness from which an unknown class is taken for a slip of the pen

@@ -4,26 +4,20 @@
 are the model's own.
 """
 
-import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from diagen.config import ComposedPrompts, LlamaModel, LlamaPrompts
 from diagen.errors import InputError
-from diagen.letters import CONTROL
-from diagen.runtime.progress import progress
-from diagen.models.pseudo_words import class_words, pseudo_word
-from diagen.files.tables import read_rows, write_rows
+from diagen.models.pseudo_words import class_words
 from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
     from llama_cpp import Llama
-from diagen.prompts.prompts_file import PromptRow
 from diagen.prompts.collection import collect, fill_instruction, prompt_rows
 from diagen.prompts.form import ADJECTIVES, SETTING_WORDS
+from diagen.prompts.prompts_file import PromptRow
 
 
 def prompt_grammar(class_name: str, num_prompts: int) -> str:

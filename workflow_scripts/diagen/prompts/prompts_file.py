@@ -4,23 +4,15 @@
 are the model's own.
 """
 
-import re
-import string
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diagen.config import ComposedPrompts, LlamaModel, LlamaPrompts
-from diagen.errors import InputError
-from diagen.letters import CONTROL
-from diagen.runtime.progress import progress
-from diagen.models.pseudo_words import class_words, pseudo_word
 from diagen.files.tables import read_rows, write_rows
-from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
-    from llama_cpp import Llama
+    pass
 
 COLUMNS = ("class", "number", "prompt")
 

@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from diagen.data.adapters.interface import SPLITS
 from diagen.data.images_file import ImageRow, SkippedImage
-from diagen.report.gallery import embed_image
-from diagen.report.labels import label
 from diagen.data.leakage import CLOSEST, PAIRS
 from diagen.data.leakage_file import Leak, Twin
+from diagen.report.gallery import embed_image
+from diagen.report.labels import label
 from diagen.report.pages import render
 
 REASONS_SHOWN = 30

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from diagen.images import load_image
-from diagen.generation.manifest_file import ManifestRow
-from diagen.report.pages import render
 from diagen.data.shots_file import Shot
+from diagen.generation.manifest_file import ManifestRow
+from diagen.images import load_image
+from diagen.report.pages import render
 
 SMALL = 128  # edge in pixels up to which an image is shown enlarged and crisp
 LARGEST = 256  # larger images are scaled down to this edge, or pages of photos would weigh hundreds of megabytes

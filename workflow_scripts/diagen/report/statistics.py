@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from diagen.prompts.prompts_file import PromptRow
 from diagen.files.tables import reading
+from diagen.prompts.prompts_file import PromptRow
 
 Cell = tuple[str, str, int, int, str]
 """Dataset, generator, seed, shots, and the weighting by which its images are drawn; empty where they count alike."""

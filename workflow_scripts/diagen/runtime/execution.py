@@ -7,8 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from diagen.runtime.gpu_lease import lease_gpu
 from diagen.errors import InputError
+from diagen.runtime.gpu_lease import lease_gpu
 
 if TYPE_CHECKING:
     import torch

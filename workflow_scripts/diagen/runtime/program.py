@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Callable
 
+from diagen.errors import InputError
 from diagen.letters import visible
 from diagen.runtime.run_lock import end_with_run
-from diagen.errors import InputError
 
 
 def run(main: Callable[[], None]) -> None:

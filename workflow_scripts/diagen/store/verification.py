@@ -16,18 +16,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from diagen.classifiers import evaluation
-from diagen.data import leakage, shots
-from diagen.generation import manifest_file, plan
-from diagen.noise_ceilings import ceilings
-from diagen.prompts import form
-from diagen.weighting import weights
-from diagen.report import statistics
-from diagen.data import images_file
 from diagen.classifiers.head_file import read_head
+from diagen.classifiers.training_state import Epoch
+from diagen.data import leakage, shots
 from diagen.embeddings.words_file import read_learned_words
 from diagen.files.json_files import read_calibration, read_diversity, read_metrics
 from diagen.files.tables import DamagedFile, read_features, read_rows, reading
-from diagen.classifiers.training_state import Epoch
+from diagen.generation import plan
+from diagen.noise_ceilings import ceilings
+from diagen.report import statistics
 
 
 def _read_history(path: Path, program: str) -> None:

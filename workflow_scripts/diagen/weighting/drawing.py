@@ -4,16 +4,12 @@ Free of torch.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import astuple, dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diagen.errors import InputError
-from diagen.files.tables import read_rows, write_rows
 from diagen.weighting.weights import normalise_per_group
 
 

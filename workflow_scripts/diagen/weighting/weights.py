@@ -3,17 +3,12 @@
 Free of torch.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import astuple, dataclass
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from diagen.errors import InputError
-from diagen.files.tables import read_rows, write_rows
 
 
 def transform_confidences(

@@ -3,14 +3,9 @@
 Free of torch.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from diagen.errors import InputError
 from diagen.files.tables import read_rows, write_rows

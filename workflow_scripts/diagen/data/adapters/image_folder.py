@@ -7,8 +7,8 @@ from diagen.config.datasets import ImageFolder
 from diagen.data.adapters.draw import drawn
 from diagen.data.adapters.files import image_files, is_hidden, leads_out, no_folder
 from diagen.data.adapters.interface import ListedImage, Listing
-from diagen.data.names import class_label, class_problems, wanted_labels
 from diagen.data.adapters.split_table import list_split_table
+from diagen.data.names import class_label, class_problems, wanted_labels
 
 
 def list_image_folder(dataset: ImageFolder) -> Listing:
