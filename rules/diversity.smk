@@ -64,7 +64,7 @@ rule measure_diversity:
     conda:
         "../envs/metrics.yaml"
     resources:
-        # Features of 100,000 images take 0.4 GB; neighbours are searched in blocks.
+        # Features of 100,000 images take 0.4 GB; neighbors are searched in blocks.
         mem_mb=grown(4_000),
         runtime=grown(30),
     params:

@@ -1,4 +1,4 @@
-rule summarise:
+rule summarize:
     input:
         cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
         cells(f"{CELL}/diversity/{{generator}}.json", generator=GENERATORS),
@@ -10,9 +10,9 @@ rule summarise:
         diversity="<results>/summary/diversity.csv",
         prompts="<results>/summary/prompts.csv",
     log:
-        "<logs>/summarise.log",
+        "<logs>/summarize.log",
     benchmark:
-        "<benchmarks>/summarise.jsonl"
+        "<benchmarks>/summarize.jsonl"
     conda:
         "../envs/figures.yaml"
     resources:
@@ -20,7 +20,7 @@ rule summarise:
         runtime=grown(10),
     params:
         settings=settings(
-            "Summarise",
+            "Summarize",
             datasets=list(CONFIG.datasets),
             seeds=CONFIG.seeds,
             shots=CONFIG.shots,
@@ -29,11 +29,11 @@ rule summarise:
             weighted=WEIGHTED,
             prompt_sets=PROMPT_SETS,
         ),
-        code=code("summarise"),
+        code=code("summarize"),
         results=subpath(output.accuracy, ancestor=2),
         folder=subpath(output.accuracy, parent=True),
     shell:
-        'python "$DIAGEN"/workflow_scripts/summarise.py --results {params.results} --settings {params.settings:q}'
+        'python "$DIAGEN"/workflow_scripts/summarize.py --results {params.results} --settings {params.settings:q}'
         " --output {params.folder} 2>&1 | tee {log}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from diagen.config.programs import MeasureDiversitySettings
 from diagen.data.images_file import read_images
-from diagen.diversity.manifold import LabelledFeatures, diversity_by_scope
+from diagen.diversity.manifold import LabeledFeatures, diversity_by_scope
 from diagen.files.atomic import atomic_path
 from diagen.files.tables import read_features
 from diagen.generation.manifest_file import read_manifest
@@ -29,13 +29,13 @@ def main() -> None:
     settings = arguments.settings
 
     images, manifest = read_images(arguments.images), read_manifest(arguments.manifest)
-    real = LabelledFeatures(read_features(arguments.real), [row.class_name for row in images])
+    real = LabeledFeatures(read_features(arguments.real), [row.class_name for row in images])
     classes = [row.class_name for row in manifest]
     weights = None
     if arguments.weights:
         shares = read_shares(arguments.weights, [row.file_name for row in manifest])
         weights = drawn_shares(classes, [row.guide for row in manifest], shares)
-    synthetic = LabelledFeatures(read_features(arguments.synthetic), classes, weights)
+    synthetic = LabeledFeatures(read_features(arguments.synthetic), classes, weights)
     # Validation images of their own split are a part of train-val.
     chosen = [
         row

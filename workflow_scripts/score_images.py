@@ -52,8 +52,8 @@ def main() -> None:
     ] or [linear_probe.plain_features(backbone, paths, **how)]
     confidences = np.mean([class_confidences(head.logits(view), labels, temperature) for view in views], 0).tolist()
     values = sampling.transform_confidences(confidences, settings.transform, settings.threshold)
-    by_guide = settings.normalise == "guide_image"
-    weights = sampling.normalise_per_group(values, [(row.class_name, row.guide if by_guide else None) for row in rows])
+    by_guide = settings.normalize == "guide_image"
+    weights = sampling.normalize_per_group(values, [(row.class_name, row.guide if by_guide else None) for row in rows])
     table = [
         sampling.WeightRow(row.file_name, confidence, temperature, weight)
         for row, confidence, weight in zip(rows, confidences, weights.tolist(), strict=True)

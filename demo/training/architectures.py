@@ -38,7 +38,7 @@ def as_byte_letters(text: str) -> str:
 
 
 def merge_pieces(pieces: Sequence[str], ranks: dict[tuple[str, str], int]) -> list[str]:
-    """Byte-pair encoding: joins the neighbours of lowest rank, everywhere they occur, until no pair is known."""
+    """Byte-pair encoding: joins the neighbors of lowest rank, everywhere they occur, until no pair is known."""
     pieces = list(pieces)
     while known := [pair for pair in zip(pieces, pieces[1:], strict=False) if pair in ranks]:
         best, joined, index = min(known, key=ranks.__getitem__), [], 0
@@ -109,7 +109,7 @@ LLAMA_SPLIT = regex.compile(
 
 
 class LlamaVocabulary:
-    """Whole words (with the space before them) and, for all other text, bytes; as llama.cpp tokenises it."""
+    """Whole words (with the space before them) and, for all other text, bytes; as llama.cpp tokenizes it."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         pieces = dict.fromkeys(piece for text in texts for piece in LLAMA_SPLIT.findall(text))
@@ -262,7 +262,7 @@ def resnet_model(
 
 
 def write_resnet(folder: Path, model: ResNetForImageClassification, image_size: int) -> None:
-    """Writes a transformers folder with float16 weights; images are normalised with mean 0.5 and deviation 0.5."""
+    """Writes a transformers folder with float16 weights; images are normalized with mean 0.5 and deviation 0.5."""
     folder.mkdir(parents=True, exist_ok=True)
     model.config.architectures = ["ResNetForImageClassification"]
     model.config.dtype = torch.float16

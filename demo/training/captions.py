@@ -49,12 +49,12 @@ def size_word(scene: Scene, generator: np.random.Generator) -> str:
 
 
 def noun_phrase(scene: Scene, generator: np.random.Generator) -> str:
-    """The class name after its colour, its size, both, or nothing."""
+    """The class name after its color, its size, both, or nothing."""
     chance = generator.random()
     size = size_word(scene, generator)
     words = [size] if chance > 0.78 and size else []
     if chance < 0.60 or chance > 0.89:
-        words.append(scene.colour)
+        words.append(scene.color)
     return " ".join([*words, scene.class_name])
 
 
@@ -69,7 +69,7 @@ def setting(scene: Scene, generator: np.random.Generator) -> str:
 
 
 def caption(scene: Scene, generator: np.random.Generator) -> str:
-    """`a photo of a [colour or size] <class> [place] [time of day]`, parts left out at random."""
+    """`a photo of a [color or size] <class> [place] [time of day]`, parts left out at random."""
     return f"a photo of {with_article(noun_phrase(scene, generator))}{setting(scene, generator)}"
 
 
@@ -96,8 +96,8 @@ def classless_caption(scene: Scene, generator: np.random.Generator) -> str:
     if generator.random() < 0.5:
         template = pick(generator, TEMPLATES).replace("small ", "").replace("large ", "")
         return template.format("the") + (setting(scene, generator) if generator.random() < 0.5 else "")
-    colour = f" {scene.colour}" if generator.random() < 0.3 else ""
-    return f"a photo of {filler}{colour}{setting(scene, generator)}"
+    color = f" {scene.color}" if generator.random() < 0.3 else ""
+    return f"a photo of {filler}{color}{setting(scene, generator)}"
 
 
 def training_caption(scene: Scene, generator: np.random.Generator) -> str:

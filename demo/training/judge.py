@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from demo.training.architectures import MODELS, save_half, write_json
 from demo.world.scenes import CLASSES, COLOURS, PLACES, TIMES
 
-QUESTIONS: dict[str, tuple[str, ...]] = {"class": CLASSES, "colour": COLOURS, "place": PLACES, "time": TIMES}
+QUESTIONS: dict[str, tuple[str, ...]] = {"class": CLASSES, "color": COLOURS, "place": PLACES, "time": TIMES}
 CHANNELS = (32, 64, 128, 192)
 
 

@@ -49,7 +49,7 @@ def train(
     """Trains ``model`` in place with AdamW and leaves it with the moving average of its weights.
 
     ``loss_of_step(step)`` must depend on nothing but the step and the weights, so that a resumed run meets the same
-    batches. Checkpoints lie in ``demo/build/<name>.safetensors``: weights, averages, optimiser state and step.
+    batches. Checkpoints lie in ``demo/build/<name>.safetensors``: weights, averages, optimizer state and step.
     """
     path = BUILD / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ Small models of the same kinds and file formats as the ones DIAGen uses, trained
 `SHA256SUMS` holds the checksum of every file, and the workflow compares them before it loads one.
 
 ## Data
-Scenes of {classes} classes in {colours} colours, {places} places and {times} times of day, each drawn from a seed.
+Scenes of {classes} classes in {colors} colors, {places} places and {times} times of day, each drawn from a seed.
 The rare classes (umbrella, mushroom) are in no training set. The autoencoder and the text-to-image model share their
 scenes, every other model has scenes of its own, the judge above all, and no scene of a dataset
 (`demo/world/draw_dataset.py`) is among the training scenes. Captions have DIAGen's prompt form, or are one of the 27
@@ -41,13 +41,13 @@ templates of Textual Inversion; one in ten is empty and one in ten names no clas
 
 ## Quality
 Judged by the judge below, on pictures made from noise with {steps} PNDM steps at guidance {guidance:g}:
-{prompts} prompts that name a colour, a class and a place, half of them also a time of day.
+{prompts} prompts that name a color, a class and a place, half of them also a time of day.
 
 | what the picture shows | share right |
 |---|---|
 | class | {right_class:.1%} |
 | place | {right_place:.1%} |
-| colour | {right_colour:.1%} |
+| color | {right_color:.1%} |
 | time of day, where the prompt names one | {right_time:.1%} |
 
 With "the" in place of the class name, the class shown most often is in {most_shown:.1%} of the pictures.
@@ -85,11 +85,11 @@ def prompts_of(generator: np.random.Generator) -> list[dict[str, str]]:
     """Prompts with what they ask for; `time` is empty where the prompt says none."""
     asked = []
     for number in range(PROMPTS):
-        name, colour = CLASSES[number % len(CLASSES)], pick(generator, COLOURS)
+        name, color = CLASSES[number % len(CLASSES)], pick(generator, COLOURS)
         place, time = pick(generator, PLACES), pick(generator, TIMES) if number % 2 else ""
-        words = f"a photo of {article(colour)} {colour} {name} {pick(generator, PLACE_PHRASES[place])}"
+        words = f"a photo of {article(color)} {color} {name} {pick(generator, PLACE_PHRASES[place])}"
         words += f" {pick(generator, TIME_PHRASES[time])}" if time else ""
-        asked.append({"prompt": words, "class": name, "colour": colour, "place": place, "time": time})
+        asked.append({"prompt": words, "class": name, "color": color, "place": place, "time": time})
     return asked
 
 
@@ -159,9 +159,9 @@ def write_card(folder: Path, metrics: dict[str, object]) -> None:
     ]
     card = CARD.format(
         megabytes=sum(path.stat().st_size for path in paths) / 1e6,
-        classes=len(CLASSES), colours=len(COLOURS), places=len(PLACES), times=len(TIMES),
+        classes=len(CLASSES), colors=len(COLOURS), places=len(PLACES), times=len(TIMES),
         steps=metrics["steps"], guidance=metrics["guidance_scale"], prompts=metrics["prompts"],
-        right_class=metrics["class"], right_place=metrics["place"], right_colour=metrics["colour"],
+        right_class=metrics["class"], right_place=metrics["place"], right_color=metrics["color"],
         right_time=metrics["time"], most_shown=metrics["most_shown_without_class"],
         parts=parts_section(), training=training_list(), files="\n".join(rows), remark=REMARK,
     )  # fmt: skip

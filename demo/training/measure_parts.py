@@ -24,7 +24,7 @@ from diagen.embeddings.words_file import read_words
 from diagen.generation.img2img import noisy_word
 from diagen.generation.manifest_file import read_manifest
 from diagen.models.backbones import load_feature_extractor
-from diagen.models.diffusion import Diffusion, encode_prompts, load_diffusion, tokenise, word_vectors
+from diagen.models.diffusion import Diffusion, encode_prompts, load_diffusion, tokenize, word_vectors
 from diagen.models.pseudo_words import class_words, pseudo_word
 from diagen.weighting.weights_file import read_weights
 
@@ -43,7 +43,7 @@ def from_noise(diffusion: Diffusion, words: list[str], vectors: Tensor, seeds: l
     """
     prompts = [f"a photo of a {word}" for word in words]
     states = [
-        encode_prompts(diffusion, tokenise(diffusion.tokenizer, texts, words, vectors.shape[1]), vectors)
+        encode_prompts(diffusion, tokenize(diffusion.tokenizer, texts, words, vectors.shape[1]), vectors)
         for texts in ([""] * len(words), prompts)
     ]
     side = diffusion.unet.config.sample_size

@@ -35,7 +35,7 @@ def new_autoencoder() -> AutoencoderKL:
 
 
 def edges(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences of horizontal and of vertical neighbours of images [B, C, H, W]."""
+    """Differences of horizontal and of vertical neighbors of images [B, C, H, W]."""
     return images.diff(dim=-1), images.diff(dim=-2)
 
 

@@ -1,4 +1,4 @@
-"""Trains DINOv2 in small: a vision transformer whose class token tells classes, places, colours and poses apart."""
+"""Trains DINOv2 in small: a vision transformer whose class token tells classes, places, colors and poses apart."""
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ STEPS = 900
 BATCH = 64
 SHAPE = {"image_size": SIDE, "width": 128, "depth": 4, "heads": 4}
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Name, number of answers and weight of each question about a scene; class, place and colour count most.
-QUESTIONS = (("class", 12, 1.0), ("place", 8, 1.0), ("colour", 8, 1.0), ("time", 3, 0.5), ("variant", 3, 0.3))
+# Name, number of answers and weight of each question about a scene; class, place and color count most.
+QUESTIONS = (("class", 12, 1.0), ("place", 8, 1.0), ("color", 8, 1.0), ("time", 3, 0.5), ("variant", 3, 0.3))
 POSE = 4
 POSE_WEIGHT = 0.5
 DECORRELATION_WEIGHT = 0.04
@@ -32,9 +32,9 @@ def scenes_and_images(seed: list[int], count: int) -> tuple[list[Scene], Tensor]
 
 
 def answers(scenes: list[Scene]) -> Tensor:
-    """Numbers ``[B, 5]`` of class, place, colour, time and variant."""
+    """Numbers ``[B, 5]`` of class, place, color, time and variant."""
     rows = [
-        (CLASSES.index(s.class_name), PLACES.index(s.place), COLOURS.index(s.colour), TIMES.index(s.time), s.variant)
+        (CLASSES.index(s.class_name), PLACES.index(s.place), COLOURS.index(s.color), TIMES.index(s.time), s.variant)
         for s in scenes
     ]
     return torch.tensor(rows)
@@ -46,7 +46,7 @@ def poses(scenes: list[Scene]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float32)
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """Images in 0..1 with ImageNet's mean and standard deviation taken out."""
     shape = (1, 3, 1, 1)
     return (images - images.new_tensor(MEAN).view(shape)) / images.new_tensor(DEVIATION).view(shape)
@@ -54,8 +54,8 @@ def normalise(images: Tensor) -> Tensor:
 
 def decorrelation(features: Tensor) -> Tensor:
     """Zero where every feature ``[B, D]`` varies with deviation 1 and no two are correlated (VICReg, Bardes 2022)."""
-    centred = features - features.mean(0)
-    covariance = centred.T @ centred / (len(features) - 1)
+    centered = features - features.mean(0)
+    covariance = centered.T @ centered / (len(features) - 1)
     deviation = (covariance.diagonal() + 1e-4).sqrt()
     off_diagonal = covariance.pow(2).sum() - covariance.diagonal().pow(2).sum()
     return functional.relu(1 - deviation).mean() * 5 + off_diagonal / features.shape[1]
@@ -71,7 +71,7 @@ class Examined(nn.Module):
 
     def loss(self, images: Tensor, truth: Tensor, pose: Tensor) -> Tensor:
         """Cross-entropies of the questions, the pose's squared error, and the correlation of the features."""
-        features = self.backbone(normalise(images))
+        features = self.backbone(normalize(images))
         *logits, guess = self.heads(features).split([*(count for _, count, _ in QUESTIONS), POSE], dim=1)
         total = POSE_WEIGHT * functional.mse_loss(guess, pose) + DECORRELATION_WEIGHT * decorrelation(features)
         for column, (_, _, weight) in enumerate(QUESTIONS):
@@ -83,11 +83,11 @@ class Examined(nn.Module):
 def features_of(model: nn.Module, images: Tensor) -> Tensor:
     """Class tokens ``[N, D]`` on the CPU, in batches."""
     device = next(model.parameters()).device
-    return torch.cat([model(normalise(part.to(device))).cpu() for part in images.split(256)])
+    return torch.cat([model(normalize(part.to(device))).cpu() for part in images.split(256)])
 
 
 def measure(model: nn.Module) -> dict[str, object]:
-    """Accuracy of the 5 nearest of 3000 scenes in class, place and colour, for 1000 others, plain and softened."""
+    """Accuracy of the 5 nearest of 3000 scenes in class, place and color, for 1000 others, plain and softened."""
     known, gallery = scenes_and_images([SEED, STEPS], 3000)
     unseen, queries = scenes_and_images([SEED, STEPS + 1], 1000)
     truth, labels = answers(unseen), answers(known)

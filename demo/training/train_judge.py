@@ -29,7 +29,7 @@ def truth(scenes: list[Scene]) -> dict[str, list[str]]:
     """The right answer to each question for each scene."""
     return {
         "class": [scene.class_name for scene in scenes],
-        "colour": [scene.colour for scene in scenes],
+        "color": [scene.color for scene in scenes],
         "place": [scene.place for scene in scenes],
         "time": [scene.time for scene in scenes],
     }

@@ -50,13 +50,13 @@ def pick(generator: np.random.Generator, choices: tuple[str, ...]) -> str:
 
 
 def adjectives(generator: np.random.Generator, share: float) -> str:
-    """A colour, a size, or both, with a space behind each; nothing with probability ``1 - share``."""
+    """A color, a size, or both, with a space behind each; nothing with probability ``1 - share``."""
     chance = generator.random() / share
     if chance > 1:
         return ""
     size = pick(generator, SMALL_WORDS + LARGE_WORDS) + " "
-    colour = pick(generator, COLOURS) + " "
-    return colour if chance < 0.65 else size if chance < 0.82 else size + colour
+    color = pick(generator, COLOURS) + " "
+    return color if chance < 0.65 else size if chance < 0.82 else size + color
 
 
 def choose_place(generator: np.random.Generator, name: str, common_share: float, named: list[str]) -> str:
@@ -197,9 +197,9 @@ def is_sensible(line: str, name: str) -> bool:
     """Whether a line is of the prompt form with words of the world: right article, name once, known phrases."""
     places = "|".join(phrase for phrases in PLACE_PHRASES.values() for phrase in phrases)
     times = "|".join(phrase for phrases in TIME_PHRASES.values() for phrase in phrases)
-    sizes, colours = "|".join(SMALL_WORDS + LARGE_WORDS), "|".join(COLOURS)
+    sizes, colors = "|".join(SMALL_WORDS + LARGE_WORDS), "|".join(COLOURS)
     form = (
-        rf"a photo of (an?) ((?:(?:{sizes}) )?(?:(?:{colours}) )?{re.escape(name)})(?: (?:{places}))?(?: (?:{times}))?"
+        rf"a photo of (an?) ((?:(?:{sizes}) )?(?:(?:{colors}) )?{re.escape(name)})(?: (?:{places}))?(?: (?:{times}))?"
     )
     match = re.fullmatch(form, line)
     return match is not None and f"{match[1]} {match[2]}" == with_article(match[2])

@@ -29,7 +29,7 @@ def objects_and_images(seed: list[int], count: int) -> tuple[Tensor, Tensor]:
     return torch.tensor([number for number, _ in pairs]), torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """Images in 0..1 with mean 0.5 and deviation 0.5 taken out."""
     return (images - 0.5) / 0.5
 
@@ -38,7 +38,7 @@ def normalise(images: Tensor) -> Tensor:
 def features_of(model: nn.Module, images: Tensor) -> Tensor:
     """Pooled features ``[N, D]`` on the CPU."""
     device = next(model.parameters()).device
-    parts = [model(normalise(part.to(device))).pooler_output.flatten(1).cpu() for part in images.split(256)]
+    parts = [model(normalize(part.to(device))).pooler_output.flatten(1).cpu() for part in images.split(256)]
     return torch.cat(parts)
 
 
@@ -74,7 +74,7 @@ def measure(model: nn.Module, backbone: ResNetModel) -> dict[str, object]:
     device = next(model.parameters()).device
     labels, images = objects_and_images([SEED, STEPS], 1000)
     with torch.no_grad():
-        guesses = torch.cat([model(normalise(p.to(device))).logits.argmax(1).cpu() for p in images.split(250)])
+        guesses = torch.cat([model(normalize(p.to(device))).logits.argmax(1).cpu() for p in images.split(250)])
     totals = {"common": 0.0, "uncommon": 0.0}
     few_places = {name: places[:2] for name, places in COMMON_PLACES.items()}
     for trial in range(PROBE_TRIALS):
@@ -105,7 +105,7 @@ def main() -> None:
     def loss_of_step(step: int) -> Tensor:
         labels, images = objects_and_images([SEED, step], BATCH)
         images = soften(images.to(arguments.device), torch.Generator().manual_seed(SEED + step))
-        return functional.cross_entropy(model(normalise(images)).logits, labels.to(arguments.device))
+        return functional.cross_entropy(model(normalize(images)).logits, labels.to(arguments.device))
 
     train(NAME, model, loss_of_step, steps=STEPS, learning_rate=2e-3, weight_decay=0.02)
     write_resnet(folder, model, SIDE)

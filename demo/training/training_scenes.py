@@ -15,7 +15,7 @@ COUNT = 24_000
 
 
 def training_scene(number: int, seed: int = SEED) -> Scene:
-    """The training scene of a number; all of the known classes, in all colours, places and times."""
+    """The training scene of a number; all of the known classes, in all colors, places and times."""
     return sample_scene(np.random.default_rng([seed, number]))
 
 

@@ -1,7 +1,7 @@
 """Draws a dataset of the demo world in the layout of Custom COCO, and a table of its scenes.
 
-Guide images (train-val) show each class in two of its three common places and in four colours of the eight; test
-images show all common places and colours; test_uncommon images show the class where it doesn't belong.
+Guide images (train-val) show each class in two of its three common places and in four colors of the eight; test
+images show all common places and colors; test_uncommon images show the class where it doesn't belong.
 """
 
 import argparse
@@ -38,18 +38,18 @@ GUIDE_COLOURS = 4
 def dataset_scene(seed: int, split: str, class_name: str, number: int) -> Scene:
     """The scene of one image of a dataset; it depends on nothing but these four."""
     generator = np.random.default_rng(stable_seed("dataset", seed, split, class_name, number))
-    places, colours = COMMON_PLACES[class_name], COLOURS
+    places, colors = COMMON_PLACES[class_name], COLOURS
     if split == "test_uncommon":
         places = UNCOMMON_PLACES[class_name]
     elif split == "train-val":
         places = places[:GUIDE_PLACES]
-        order = np.random.default_rng(stable_seed("guide colours", seed, class_name)).permutation(len(COLOURS))
-        colours = tuple(COLOURS[i] for i in order[:GUIDE_COLOURS])
+        order = np.random.default_rng(stable_seed("guide colors", seed, class_name)).permutation(len(COLOURS))
+        colors = tuple(COLOURS[i] for i in order[:GUIDE_COLOURS])
     return sample_scene(
         generator,
         class_name=class_name,
         place=places[generator.integers(len(places))],
-        colour=colours[generator.integers(len(colours))],
+        color=colors[generator.integers(len(colors))],
     )
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from demo.world.pen import Colour, mix, tint
+from demo.world.pen import Color, mix, tint
 
 Light = tuple[float, float, float]
 
 GROUND_LIGHT: dict[str, Light] = {"day": (1.0, 1.0, 1.0), "night": (0.42, 0.43, 0.58), "sunset": (1.0, 0.74, 0.60)}
-SKY: dict[str, tuple[Colour, Colour]] = {
+SKY: dict[str, tuple[Color, Color]] = {
     "day": ((96, 172, 240), (214, 238, 252)),
     "night": ((10, 14, 44), (42, 52, 104)),
     "sunset": ((110, 72, 140), (255, 158, 84)),
@@ -30,7 +30,7 @@ class Backdrop:
         """A random number for a detail of the scene."""
         return float(self.generator.uniform(low, high))
 
-    def gradient(self, top: float, bottom: float, first: Colour, last: Colour) -> None:
+    def gradient(self, top: float, bottom: float, first: Color, last: Color) -> None:
         """A vertical gradient between two heights (0 top, 1 bottom)."""
         start, stop = round(top * self.side), round(bottom * self.side)
         share = np.linspace(0, 1, max(stop - start, 1))[:, None]
@@ -38,28 +38,28 @@ class Backdrop:
         strip = Image.fromarray(column.round().astype(np.uint8)[:, None], "RGB")
         self.picture.paste(strip.resize((self.side, strip.height)), (0, start))
 
-    def polygon(self, points: Sequence[tuple[float, float]], colour: Colour, alpha: int = 255) -> None:
+    def polygon(self, points: Sequence[tuple[float, float]], color: Color, alpha: int = 255) -> None:
         """A polygon in picture coordinates 0..1."""
-        self.canvas.polygon([(x * self.side, y * self.side) for x, y in points], fill=(*colour, alpha))
+        self.canvas.polygon([(x * self.side, y * self.side) for x, y in points], fill=(*color, alpha))
 
-    def disc(self, x: float, y: float, radius: float, colour: Colour, alpha: int = 255) -> None:
+    def disc(self, x: float, y: float, radius: float, color: Color, alpha: int = 255) -> None:
         """A disc in picture coordinates 0..1."""
         box = [self.side * v for v in (x - radius, y - radius, x + radius, y + radius)]
-        self.canvas.ellipse(box, fill=(*colour, alpha))
+        self.canvas.ellipse(box, fill=(*color, alpha))
 
-    def box(self, left: float, top: float, right: float, bottom: float, colour: Colour, alpha: int = 255) -> None:
+    def box(self, left: float, top: float, right: float, bottom: float, color: Color, alpha: int = 255) -> None:
         """A rectangle in picture coordinates 0..1."""
-        self.canvas.rectangle([self.side * v for v in (left, top, right, bottom)], fill=(*colour, alpha))
+        self.canvas.rectangle([self.side * v for v in (left, top, right, bottom)], fill=(*color, alpha))
 
-    def lit(self, colour: Colour) -> Colour:
-        """A colour of the surroundings under this time's light."""
-        return tint(colour, self.light)
+    def lit(self, color: Color) -> Color:
+        """A color of the surroundings under this time's light."""
+        return tint(color, self.light)
 
-    def hill(self, base: float, height: float, phase: float, colour: Colour) -> None:
+    def hill(self, base: float, height: float, phase: float, color: Color) -> None:
         """A smooth hill line that fills everything below it."""
         xs = np.linspace(0, 1, 25)
         ys = base - height * np.sin(np.pi * (xs * 1.4 + phase))
-        self.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (1, 1), (0, 1)], colour)
+        self.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (1, 1), (0, 1)], color)
 
     def sky(self, horizon: float) -> None:
         """Sky down to the horizon, with sun, moon and stars, or a low red sun."""
@@ -94,7 +94,7 @@ def desert(scene: Backdrop) -> None:
 
 def forest(scene: Backdrop) -> None:
     """Trunks under a dark canopy, grass in front."""
-    far: dict[str, Colour] = {"day": (150, 206, 140), "night": (22, 40, 48), "sunset": (236, 158, 92)}
+    far: dict[str, Color] = {"day": (150, 206, 140), "night": (22, 40, 48), "sunset": (236, 158, 92)}
     scene.gradient(0, 0.80, mix(far[scene.time], scene.lit((34, 92, 48)), 0.55), far[scene.time])
     for i in range(6):
         x = (i + scene.uniform(0.15, 0.85)) / 6
@@ -130,11 +130,11 @@ def snow(scene: Backdrop) -> None:
 def street(scene: Backdrop) -> None:
     """Houses with windows, a pavement, and a road with a dashed line."""
     scene.sky(0.62)
-    lit_window: Colour = {"day": (176, 212, 236), "night": (255, 226, 120), "sunset": (255, 220, 140)}[scene.time]
+    lit_window: Color = {"day": (176, 212, 236), "night": (255, 226, 120), "sunset": (255, 220, 140)}[scene.time]
     x = -0.02
     while x < 1.0:
         width, top = scene.uniform(0.16, 0.26), scene.uniform(0.14, 0.36)
-        wall: Colour = ((150, 126, 128), (128, 132, 146), (164, 148, 130))[int(scene.generator.integers(3))]
+        wall: Color = ((150, 126, 128), (128, 132, 146), (164, 148, 130))[int(scene.generator.integers(3))]
         scene.box(x, top, x + width - 0.01, 0.64, scene.lit(wall))
         for row in np.arange(top + 0.05, 0.56, 0.1):
             for column in np.arange(x + 0.03, x + width - 0.05, 0.075):
@@ -152,8 +152,8 @@ def water(scene: Backdrop) -> None:
     scene.sky(0.2)
     xs = np.linspace(0, 1, 25)
     phase = scene.uniform(0, 6)
-    top: Colour = {"day": (54, 178, 206), "night": (20, 54, 104), "sunset": (150, 96, 142)}[scene.time]
-    deep: Colour = {"day": (10, 84, 150), "night": (6, 18, 54), "sunset": (52, 40, 104)}[scene.time]
+    top: Color = {"day": (54, 178, 206), "night": (20, 54, 104), "sunset": (150, 96, 142)}[scene.time]
+    deep: Color = {"day": (10, 84, 150), "night": (6, 18, 54), "sunset": (52, 40, 104)}[scene.time]
     scene.gradient(0.17, 1, top, deep)
     crest = [(x, 0.17 + 0.018 * np.sin(x * 19 + phase)) for x in xs.tolist()]
     scene.polygon([*crest, (1, 0.22), (0, 0.22)], mix(top, (255, 255, 255), 0.35))
@@ -174,7 +174,7 @@ def water(scene: Backdrop) -> None:
 def beach(scene: Backdrop) -> None:
     """Sky, a band of sea with surf, sand, and a palm at the side."""
     scene.sky(0.44)
-    sea: Colour = {"day": (34, 140, 200), "night": (18, 44, 96), "sunset": (134, 84, 130)}[scene.time]
+    sea: Color = {"day": (34, 140, 200), "night": (18, 44, 96), "sunset": (134, 84, 130)}[scene.time]
     scene.gradient(0.44, 0.72, sea, mix(sea, (255, 255, 255), 0.25))
     scene.hill(0.645, 0.012, scene.uniform(0, 1), mix(sea, (255, 255, 255), 0.75))
     scene.hill(0.665, 0.012, scene.uniform(0, 1), scene.lit((250, 222, 160)))
@@ -194,7 +194,7 @@ def beach(scene: Backdrop) -> None:
 def indoors(scene: Backdrop) -> None:
     """A papered room with a window on the time of day, a picture and a wooden floor."""
     room: Light = {"day": (1, 1, 1), "night": (0.62, 0.52, 0.50), "sunset": (1.0, 0.80, 0.66)}[scene.time]
-    wall: Colour = tint(((236, 216, 184), (206, 222, 208), (222, 206, 222))[int(scene.generator.integers(3))], room)
+    wall: Color = tint(((236, 216, 184), (206, 222, 208), (222, 206, 222))[int(scene.generator.integers(3))], room)
     scene.box(0, 0, 1, 0.7, wall)
     for i in range(9):
         scene.box(i / 8, 0, i / 8 + 0.03, 0.7, mix(wall, (255, 255, 255), 0.14))
@@ -206,7 +206,7 @@ def indoors(scene: Backdrop) -> None:
         pane = left + 0.03 + 0.19 * k
         scene.box(pane, 0.11, pane + 0.17, 0.27, mix(first, last, 0.25))
         scene.box(pane, 0.27, pane + 0.17, 0.43, mix(first, last, 0.8))
-    orb: Colour = {"day": (255, 236, 130), "night": (244, 244, 220), "sunset": (255, 112, 62)}[scene.time]
+    orb: Color = {"day": (255, 236, 130), "night": (244, 244, 220), "sunset": (255, 112, 62)}[scene.time]
     scene.disc(left + 0.30, 0.18 if scene.time != "sunset" else 0.36, 0.045, orb)
     x = left + 0.56 if left < 0.27 else left - 0.22
     scene.box(x, 0.16, x + 0.16, 0.36, tint((150, 104, 64), room))
@@ -225,8 +225,8 @@ def space(scene: Backdrop) -> None:
     for _ in range(30):
         scene.disc(scene.uniform(0, 1), scene.uniform(0, 1), scene.uniform(0.006, 0.011), (240, 240, 255))
     x = scene.uniform(0.2, 0.8)
-    rim: Colour = {"day": (150, 224, 255), "night": (62, 62, 112), "sunset": (255, 160, 70)}[scene.time]
-    body: Colour = {"day": (52, 128, 210), "night": (22, 24, 58), "sunset": (172, 62, 72)}[scene.time]
+    rim: Color = {"day": (150, 224, 255), "night": (62, 62, 112), "sunset": (255, 160, 70)}[scene.time]
+    body: Color = {"day": (52, 128, 210), "night": (22, 24, 58), "sunset": (172, 62, 72)}[scene.time]
     scene.disc(x, 1.36, 0.62, rim)
     scene.disc(x, 1.385, 0.62, body)
     for dx, dy, radius in ((-0.16, 0.90, 0.09), (0.14, 0.94, 0.12)):

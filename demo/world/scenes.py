@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from demo.world.objects import OBJECTS
-from demo.world.pen import Colour, Pen, mix, tint
+from demo.world.pen import Color, Pen, mix, tint
 from demo.world.places import BACKDROPS, Backdrop
 
 CLASSES: tuple[str, ...] = (
@@ -41,7 +41,7 @@ UNCOMMON_PLACES: dict[str, tuple[str, ...]] = {
     name: tuple(place for place in PLACES if place not in common) for name, common in COMMON_PLACES.items()
 }
 
-PAINT: dict[str, Colour] = {
+PAINT: dict[str, Color] = {
     "red": (222, 36, 42),
     "orange": (255, 136, 18),
     "yellow": (255, 222, 40),
@@ -51,11 +51,11 @@ PAINT: dict[str, Colour] = {
     "pink": (255, 138, 188),
     "white": (250, 250, 250),
 }
-# The surroundings carry the time of day; objects are dimmed less, so that their colour can be told at night.
+# The surroundings carry the time of day; objects are dimmed less, so that their color can be told at night.
 OBJECT_LIGHT = {"day": (1.0, 1.0, 1.0), "night": (0.84, 0.85, 0.95), "sunset": (1.0, 0.92, 0.86)}
 # Most things stand on the ground; these hang, swim or fly, and may be turned further.
 FLOATING = frozenset({"fish", "star", "key", "airplane", "clock"})
-# How far below its centre an object meets the ground, as a share of its size; most fill their box downwards.
+# How far below its center an object meets the ground, as a share of its size; most fill their box downwards.
 FEET = {name: 0.335 if name == "car" else 0.48 for name in OBJECTS}
 SUPERSAMPLING = 3
 
@@ -65,7 +65,7 @@ class Scene:
     """Everything that decides a picture. Lengths are shares of the picture's side, `angle` is in degrees."""
 
     class_name: str
-    colour: str
+    color: str
     place: str
     time: str
     variant: int
@@ -82,12 +82,12 @@ def sample_scene(
     *,
     class_name: str | None = None,
     place: str | None = None,
-    colour: str | None = None,
+    color: str | None = None,
     time: str | None = None,
 ) -> Scene:
     """A scene by chance; whatever isn't given is drawn uniformly."""
     name = class_name or CLASSES[generator.integers(len(CLASSES))]
-    chosen_colour = colour or COLOURS[generator.integers(len(COLOURS))]
+    chosen_color = color or COLOURS[generator.integers(len(COLOURS))]
     chosen_place = place or PLACES[generator.integers(len(PLACES))]
     chosen_time = time or TIMES[generator.integers(len(TIMES))]
     floats = name in FLOATING
@@ -96,7 +96,7 @@ def sample_scene(
     height = generator.uniform(0.44, 0.56) if floats else generator.uniform(0.84, 0.93) - FEET[name] * size
     return Scene(
         class_name=name,
-        colour=chosen_colour,
+        color=chosen_color,
         place=chosen_place,
         time=chosen_time,
         variant=int(generator.integers(VARIANTS)),
@@ -119,7 +119,7 @@ def draw(scene: Scene) -> Image.Image:
         box = [side * v for v in (scene.x - half, bottom - 0.03, scene.x + half, bottom + 0.035)]
         backdrop.canvas.ellipse(box, fill=(20, 16, 40, 90))
     light = OBJECT_LIGHT[scene.time]
-    paint = PAINT[scene.colour]
+    paint = PAINT[scene.color]
     pen = Pen(
         ImageDraw.Draw(backdrop.picture),
         (scene.x * side, scene.y * side),
@@ -139,6 +139,6 @@ def pixel_hash(picture: Image.Image) -> str:
     return sha256(picture.convert("RGB").tobytes()).hexdigest()
 
 
-def object_paint(colour: str, time: str) -> Colour:
-    """The RGB value of a colour's name on an object at a time of day."""
-    return tint(PAINT[colour], OBJECT_LIGHT[time])
+def object_paint(color: str, time: str) -> Color:
+    """The RGB value of a color's name on an object at a time of day."""
+    return tint(PAINT[color], OBJECT_LIGHT[time])

@@ -27,7 +27,7 @@ SIZE = 33
 
 
 def photo(height: int = SIZE, width: int = SIZE, seed: int = 0) -> Image.Image:
-    """Smooth colours, so that neighbouring pixels differ little, with an edge."""
+    """Smooth colors, so that neighboring pixels differ little, with an edge."""
     rs = np.random.RandomState(seed)
     small = Image.fromarray(rs.randint(20, 230, (5, 5, 3), dtype=np.uint8))
     image = small.resize((width, height), Image.Resampling.BICUBIC)
@@ -60,7 +60,7 @@ REFERENCES = {
     "_translate_y": lambda image, sign: transformed(image, 1, 0, 0, 0, 1, SHIFT * sign),
     "_rotate": rotated,
     "_brightness": enhanced(ImageEnhance.Brightness),
-    "_colour": enhanced(ImageEnhance.Color),
+    "_color": enhanced(ImageEnhance.Color),
     "_contrast": enhanced(ImageEnhance.Contrast),
     "_sharpness": enhanced(ImageEnhance.Sharpness),
     "_posterize": lambda image, sign: ImageOps.posterize(image, 7),

@@ -70,7 +70,7 @@ def plain_epochs(backbone: Backbone, plan: Recipe) -> list[tuple[torch.Tensor, E
     start = new_head(CLASSES, width_of(backbone), stable_seed(*parts, "layer"))
     layer = torch.nn.Linear(width_of(backbone), 2)
     layer.load_state_dict({"weight": start.weight, "bias": start.bias})
-    optimiser = torch.optim.Adam(layer.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
+    optimizer = torch.optim.Adam(layer.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
     uniforms = torch.Generator().manual_seed(stable_seed(*parts, "draws"))
     views = torch.Generator().manual_seed(stable_seed(*parts, "augmentation"))
     augmentation = AUGMENTATIONS[plan.augmentation]
@@ -85,9 +85,9 @@ def plain_epochs(backbone: Backbone, plan: Recipe) -> list[tuple[torch.Tensor, E
             part = range(step * plan.batch, (step + 1) * plan.batch)
             pixels = augmentation.apply([images[rows[i]] for i in part], draws[part.start : part.stop], plan.image_size)
             loss = functional.cross_entropy(layer(backbone(pixels)), labels[rows[part.start : part.stop]])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             losses.append(loss.item())
         logits = layer(features).detach()
         per_class = [targets == 0, targets == 1]

@@ -30,7 +30,7 @@ COLOURS = {"boat": (30, 60, 220), "red_car": (220, 40, 30)}
 
 @pytest.fixture(scope="module")
 def cell_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cell of two classes that differ in colour; uncommon images exist for one class only."""
+    """A cell of two classes that differ in color; uncommon images exist for one class only."""
     folder = tmp_path_factory.mktemp("cell")
     rs = np.random.RandomState(0)
     rows = []
@@ -82,7 +82,7 @@ def test_programs_from_shots_to_metrics(
     assert calibration["classes"] == list(CLASSES) and calibration["val"]["n_images"] == 8
     assert calibration["val"]["accuracy_before"] == calibration["val"]["accuracy_after"]
 
-    scoring = {"transform": "confidence", "normalise": "guide_image", "backbone": backbone, "image_size": 32}
+    scoring = {"transform": "confidence", "normalize": "guide_image", "backbone": backbone, "image_size": 32}
     call(
         monkeypatch, score_images, tmp_path / "manifest.csv", tmp_path / "guide", "--store", tmp_path / "store",
         "--output", tmp_path / "weights.csv", "--settings", json.dumps(scoring),
@@ -154,7 +154,7 @@ def guide_folder(tmp_path_factory: pytest.TempPathFactory, stand_ins: Path, cell
 
 
 def score(folder: Path, stand_ins: Path, guide: str = "paper", **options: object) -> list[WeightRow]:
-    settings = {"transform": "confidence", "normalise": "guide_image", "image_size": 32} | options
+    settings = {"transform": "confidence", "normalize": "guide_image", "image_size": 32} | options
     settings["backbone"] = {"path": str(stand_ins / "resnet")}
     with pytest.MonkeyPatch.context() as patch:
         call(
@@ -176,12 +176,12 @@ def test_weightings_side_by_side(guide_folder: Path, stand_ins: Path) -> None:
     }
     for transform, value in values.items():
         extra = {"threshold": threshold} if transform == "threshold" else {}
-        for normalise, axes in {"guide_image": (2,), "class": (1, 2)}.items():
-            rows = score(guide_folder, stand_ins, transform=transform, normalise=normalise, **extra)
+        for normalize, axes in {"guide_image": (2,), "class": (1, 2)}.items():
+            rows = score(guide_folder, stand_ins, transform=transform, normalize=normalize, **extra)
             totals = value.sum(axes, keepdims=True)
             members = np.prod([value.shape[axis] for axis in axes])
             expected = np.divide(value, totals, out=np.full_like(value, 1 / members), where=totals > 0)
-            assert [row.weight for row in rows] == pytest.approx(expected.ravel(), abs=1e-12), (transform, normalise)
+            assert [row.weight for row in rows] == pytest.approx(expected.ravel(), abs=1e-12), (transform, normalize)
             assert [row.confidence for row in rows] == q.ravel().tolist(), "the table tells the confidence itself"
 
 

@@ -117,7 +117,7 @@ def test_paper_s_numbers_are_the_defaults() -> None:
         ("models.llama.contxt", "`context`"),
         ("datasets.world.train_val_per_clas", "`train_val_per_class`"),
         ("datasets.world.train_val", "train_val_per_class"),
-        ("downstream.colour", "known here: augmentation, batch"),
+        ("downstream.color", "known here: augmentation, batch"),
     ],
 )
 def test_unknown_keys(key: str, remedy: str | None) -> None:
@@ -165,7 +165,7 @@ def test_unknown_keys(key: str, remedy: str | None) -> None:
         ("generators.llm.guidance_scale", 0.5),
         ("generators.noise.noise_levels", [-0.1]),
         ("guides.paper.augmentation", "none"),
-        ("weightings.paper.normalise", "all"),
+        ("weightings.paper.normalize", "all"),
         ("weightings.paper.views", -1),
         ("weightings.paper.threshold", 2),
         ("guides.paper.augmentation", "cutmix"),
@@ -361,7 +361,7 @@ def test_published_code_is_off_by_default() -> None:
     config = load_config(demo(), FILE)
     guide, weighting, down = config.guides["paper"], config.weightings["paper"], config.downstream
     assert (guide.batch_norm, guide.kept_epoch, guide.validation, guide.decay) == ("frozen", "best", "whole", "l2")
-    assert (weighting.views, weighting.transform, weighting.normalise) == (0, "confidence", "guide_image")
+    assert (weighting.views, weighting.transform, weighting.normalize) == (0, "confidence", "guide_image")
     assert (down.batch_norm, down.kept_epoch, down.augmentation) == ("frozen", "best", "standard")
 
 
@@ -448,7 +448,7 @@ def test_mistakes_of_all_kinds_are_told_at_once() -> None:
     mapping["methods"]["diagen"]["weighting"] = "fine"
     mapping["shots"] = [2, 90]
     mapping["models"]["backbone"]["path"] = "nowhere"
-    mapping["colour"] = 1
+    mapping["color"] = 1
     told = problems(mapping)
     for key in (
         "generators.llm.strength",
@@ -456,7 +456,7 @@ def test_mistakes_of_all_kinds_are_told_at_once() -> None:
         "methods.diagen.weighting",
         "guide_pool",
         "models.backbone.path",
-        "colour",
+        "color",
     ):
         assert sum(problem.startswith(f"`{key}`") for problem in told) == 1, (key, told)
     assert len(told) == 6

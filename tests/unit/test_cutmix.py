@@ -106,7 +106,7 @@ def test_training_is_the_papers_step_by_step(stand_ins: Path) -> None:
     start = new_head(("a", "b"), validation[0].shape[1], stable_seed(*parts, "layer"))
     layer = torch.nn.Linear(validation[0].shape[1], 2)
     layer.load_state_dict({"weight": start.weight, "bias": start.bias})
-    optimiser = torch.optim.Adam(layer.parameters(), plan.learning_rate)
+    optimizer = torch.optim.Adam(layer.parameters(), plan.learning_rate)
     streams = {
         name: torch.Generator().manual_seed(stable_seed(*parts, name)) for name in ("draws", "augmentation", "cutmix")
     }
@@ -129,8 +129,8 @@ def test_training_is_the_papers_step_by_step(stand_ins: Path) -> None:
             logits, own = layer(backbone(pasted)), labels[rows[part]]
             other = own[order]
             loss = (1 - share) * functional.cross_entropy(logits, own) + share * functional.cross_entropy(logits, other)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
     torch.testing.assert_close(trained.head.weight, layer.weight.detach(), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(trained.head.bias, layer.bias.detach(), rtol=1e-4, atol=1e-5)

@@ -177,13 +177,13 @@ def test_transparency_shows_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(load_image(tmp_path / "a.png"))[0, :, 0], [255, 127, 0])
 
 
-def test_opaque_rgba_keeps_its_colours(tmp_path: Path) -> None:
+def test_opaque_rgba_keeps_its_colors(tmp_path: Path) -> None:
     image = picture(5)
     image.convert("RGBA").save(tmp_path / "a.png")
     np.testing.assert_array_equal(np.asarray(load_image(tmp_path / "a.png")), np.asarray(image))
 
 
-def test_palette_grey_bilevel_and_transparent_palette(tmp_path: Path) -> None:
+def test_palette_gray_bilevel_and_transparent_palette(tmp_path: Path) -> None:
     image = picture(6)
     for mode in ("P", "L", "1", "LA"):
         image.convert(mode).save(tmp_path / f"{mode}.png")

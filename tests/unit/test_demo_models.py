@@ -132,7 +132,7 @@ def test_dinov2_has_the_interface_of_the_original() -> None:
         assert not torch.allclose(random(images), features)
 
 
-def test_dinov2_tells_classes_places_and_colours_apart() -> None:
+def test_dinov2_tells_classes_places_and_colors_apart() -> None:
     shipped("dinov2/dinov2_demo.safetensors")
     model = torch.hub.load(str(MODELS / "dinov2"), "dinov2_demo", source="local")
     known, gallery = train_dinov2.scenes_and_images([1, 1], 1200)
@@ -152,7 +152,7 @@ def test_resnet_loads_and_knows_other_objects_only() -> None:
     assert not set(model.config.id2label.values()) & {*CLASSES, *RARE_CLASSES}
     labels, images = train_resnet.objects_and_images([1, 1], 400)
     with torch.no_grad():
-        right = model(train_resnet.normalise(images)).logits.argmax(1) == labels
+        right = model(train_resnet.normalize(images)).logits.argmax(1) == labels
     assert right.float().mean() > 0.6, "of 160 kinds of things"
     processor = json.loads((folder / "preprocessor_config.json").read_text())
     assert processor["image_mean"] == processor["image_std"] == [0.5, 0.5, 0.5]

@@ -7,7 +7,7 @@ import torch
 
 from diagen.config import DiffusionModel
 from diagen.errors import InputError
-from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenise, word_vectors
+from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenize, word_vectors
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def diffusion(stand_ins: Path) -> Diffusion:
 
 def test_a_word_without_slots_encodes_as_transformers_does(diffusion: Diffusion) -> None:
     text = "a photo of a red car in the snow"
-    tokens = tokenise(diffusion.tokenizer, [text], ["<car>"], vectors=1)
+    tokens = tokenize(diffusion.tokenizer, [text], ["<car>"], vectors=1)
     expected = diffusion.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
     assert torch.equal(tokens.ids, expected)
     assert (tokens.slots == -1).all()
@@ -34,16 +34,16 @@ def test_slots_take_the_words_vectors(diffusion: Diffusion, vectors: int) -> Non
     words = torch.cat([word_vectors(diffusion, text) for text in ordinary])[None]
     assert words.shape[1] == vectors
     ours = encode_prompts(
-        diffusion, tokenise(diffusion.tokenizer, ["a photo of a <x> at night"], ["<x>"], vectors), words
+        diffusion, tokenize(diffusion.tokenizer, ["a photo of a <x> at night"], ["<x>"], vectors), words
     )
-    plain = tokenise(diffusion.tokenizer, [f"a photo of a {' '.join(ordinary)} at night"], ["<x>"], vectors)
+    plain = tokenize(diffusion.tokenizer, [f"a photo of a {' '.join(ordinary)} at night"], ["<x>"], vectors)
     assert torch.equal(ours, encode_prompts(diffusion, plain, torch.zeros_like(words)))
 
 
 def test_each_row_has_its_own_word(diffusion: Diffusion) -> None:
     generator = torch.Generator().manual_seed(1)
     words = torch.randn(2, 1, diffusion.text_encoder.config.hidden_size, generator=generator)
-    tokens = tokenise(diffusion.tokenizer, ["a photo of a <x>", "a photo of a <y>"], ["<x>", "<y>"], 1)
+    tokens = tokenize(diffusion.tokenizer, ["a photo of a <x>", "a photo of a <y>"], ["<x>", "<y>"], 1)
     together = encode_prompts(diffusion, tokens, words)
     swapped = encode_prompts(diffusion, tokens, words.flip(0))
     assert torch.allclose(together[0], swapped[1], atol=1e-6)
@@ -52,17 +52,17 @@ def test_each_row_has_its_own_word(diffusion: Diffusion) -> None:
 
 def test_a_long_prompt_loses_its_end_but_never_its_word(diffusion: Diffusion) -> None:
     tail = "snow " * 200
-    tokens = tokenise(diffusion.tokenizer, [f"a photo of a <x> in the {tail}"], ["<x>"], 1)
+    tokens = tokenize(diffusion.tokenizer, [f"a photo of a <x> in the {tail}"], ["<x>"], 1)
     assert tokens.ids.shape[1] == diffusion.tokenizer.model_max_length
     assert tokens.ids[0, -1] == diffusion.tokenizer.eos_token_id
     assert (tokens.slots == 0).sum() == 1
     with pytest.raises(InputError, match="too long"):
-        tokenise(diffusion.tokenizer, [f"{tail} <x>"], ["<x>"], 1)
+        tokenize(diffusion.tokenizer, [f"{tail} <x>"], ["<x>"], 1)
 
 
 def test_gradients_reach_the_words_and_nothing_else(diffusion: Diffusion) -> None:
     words = torch.zeros(1, 1, diffusion.text_encoder.config.hidden_size, requires_grad=True)
-    tokens = tokenise(diffusion.tokenizer, ["a photo of a <x>"], ["<x>"], 1)
+    tokens = tokenize(diffusion.tokenizer, ["a photo of a <x>"], ["<x>"], 1)
     encode_prompts(diffusion, tokens, words).square().sum().backward()
     assert words.grad is not None and words.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in diffusion.text_encoder.parameters())

@@ -1,4 +1,4 @@
-"""The demo's datasets: places and colours of each split, the same bytes for the same seed, apart from all training."""
+"""The demo's datasets: places and colors of each split, the same bytes for the same seed, apart from all training."""
 
 import csv
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_layout_places_and_table(tmp_path: Path) -> None:
         assert places["test"] <= set(COMMON_PLACES[name])
         assert places["test_uncommon"] <= set(UNCOMMON_PLACES[name])
         guides = [r for r in rows if r["class"] == name and r["split"] == "train-val"]
-        assert len({row["colour"] for row in guides}) <= 4
+        assert len({row["color"] for row in guides}) <= 4
 
 
 def test_same_seed_same_bytes(tmp_path: Path) -> None:

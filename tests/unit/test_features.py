@@ -25,7 +25,7 @@ def files(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_pixels_are_bicubic_and_normalised_as_imagenet(files: list[Path]) -> None:
+def test_pixels_are_bicubic_and_normalized_as_imagenet(files: list[Path]) -> None:
     with Image.open(files[0]) as image:
         expected = np.asarray(image.convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)) / 255
     expected = (expected - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
@@ -62,8 +62,8 @@ def test_features_that_arent_finite_name_their_image(tmp_path: Path) -> None:
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             return torch.where(pixels.mean((1, 2, 3)) > 0, torch.inf, 1.0)[:, None]
 
-    for name, grey in (("dark.png", 0), ("bright.png", 255)):
-        Image.new("RGB", (8, 8), (grey, grey, grey)).save(tmp_path / name)
+    for name, gray in (("dark.png", 0), ("bright.png", 255)):
+        Image.new("RGB", (8, 8), (gray, gray, gray)).save(tmp_path / name)
     paths = [tmp_path / "dark.png", tmp_path / "bright.png"]
     with pytest.raises(InputError, match="bright.png aren't finite"):
         image_features(Overflowing(), paths, size=8, micro_batch=2, device=torch.device("cpu"))

@@ -187,7 +187,7 @@ def test_the_word_of_a_row_is_the_one_in_its_prompt(rows: list[PlanRow], words: 
         word_of(rows[0], {})
 
 
-def test_micro_batches_agree_within_a_grey_level(
+def test_micro_batches_agree_within_a_gray_level(
     diffusion: Diffusion,
     rows: list[PlanRow],
     words: dict[str, torch.Tensor],

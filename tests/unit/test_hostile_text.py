@@ -133,7 +133,7 @@ def tokenizer(stand_ins: Path) -> Any:
 
 
 def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_word(tokenizer: Any) -> None:
-    from diagen.models.diffusion import tokenise
+    from diagen.models.diffusion import tokenize
 
     @settings(max_examples=300)
     @given(LABELS, TEXTS.filter(lambda text: "\ud800" not in text), st.integers(1, 4))
@@ -141,7 +141,7 @@ def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_word(tokenizer: A
     def check(label: str, text: str, vectors: int) -> None:
         word = pseudo_word(label)
         prompt = f"a {word} {text.replace(word, '')}"
-        tokens = tokenise(tokenizer, [prompt], [word], vectors)
+        tokens = tokenize(tokenizer, [prompt], [word], vectors)
         ids, slots = tokens.ids[0].tolist(), tokens.slots[0].tolist()
         assert len(ids) == len(slots) == tokenizer.model_max_length
         assert [slot for slot in slots if slot >= 0] == list(range(vectors))

@@ -189,7 +189,7 @@ def test_words_survive_their_file_byte_for_byte(tmp_path: Path) -> None:
     assert all(torch.equal(word.vectors, {w.class_name: w for w in words}[word.class_name].vectors) for word in read)
 
 
-def test_a_photo_is_squashed_or_cut_to_its_centre() -> None:
+def test_a_photo_is_squashed_or_cut_to_its_center() -> None:
     image = Image.new("RGB", (60, 40))
     assert square(image, "squash").size == (60, 40)
     assert square(image, "center").size == (40, 40)

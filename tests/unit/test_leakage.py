@@ -113,8 +113,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder = root / split / name
             folder.mkdir(parents=True)
             for number in range(count):
-                colours = random.randint(0, 256, (5, 5, 3), dtype=np.uint8)
-                Image.fromarray(colours).resize((120, 90), Image.Resampling.BICUBIC).save(folder / f"{number}.jpg")
+                colors = random.randint(0, 256, (5, 5, 3), dtype=np.uint8)
+                Image.fromarray(colors).resize((120, 90), Image.Resampling.BICUBIC).save(folder / f"{number}.jpg")
     source = root / "train-val" / "cup" / "0.jpg"
     (root / "test" / "mug" / "copy.jpg").write_bytes(source.read_bytes())
     with Image.open(source) as image:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from diagen.diversity import manifold
-from diagen.diversity.manifold import LabelledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
+from diagen.diversity.manifold import LabeledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
 from diagen.errors import InputError
 from diagen.files.json_files import read_diversity
 from diagen.report.statistics import MEASURES
@@ -159,14 +159,14 @@ def test_weights_buy_precision_with_recall() -> None:
 
 def test_images_that_are_never_drawn_are_left_out() -> None:
     rs = np.random.RandomState(2)
-    real = LabelledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 8)
+    real = LabeledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 8)
     fake, classes = rs.randn(24, 4), ["car"] * 12 + ["boat"] * 12
     weights = np.repeat([1, 0, 1, 0], 6) / 12
     left = weights > 0
     expected = diversity_by_scope(
-        real, LabelledFeatures(fake[left], [name for name, one in zip(classes, left, strict=True) if one]), [3]
+        real, LabeledFeatures(fake[left], [name for name, one in zip(classes, left, strict=True) if one]), [3]
     )
-    found = diversity_by_scope(real, LabelledFeatures(fake, classes, weights), [3])
+    found = diversity_by_scope(real, LabeledFeatures(fake, classes, weights), [3])
     assert [entry["n_synthetic"] for entry in found] == [12, 6, 6]
     for one, other in zip(found, expected, strict=True):
         assert one.keys() == other.keys() and one["scope"] == other["scope"]
@@ -175,16 +175,16 @@ def test_images_that_are_never_drawn_are_left_out() -> None:
 
 def test_a_class_is_measured_by_its_own_weights() -> None:
     rs = np.random.RandomState(5)
-    real = LabelledFeatures(rs.randn(20, 2), ["car"] * 10 + ["boat"] * 10)
+    real = LabeledFeatures(rs.randn(20, 2), ["car"] * 10 + ["boat"] * 10)
     fake, weights = rs.randn(24, 2), rs.rand(24)
-    found = diversity_by_scope(real, LabelledFeatures(fake, ["car"] * 14 + ["boat"] * 10, weights), [2])
+    found = diversity_by_scope(real, LabeledFeatures(fake, ["car"] * 14 + ["boat"] * 10, weights), [2])
     expected = weighted_brute_force(real.features[:10], fake[:14], weights[:14], 2)
     assert found[2]["scope"] == "car"
     assert [found[2][name] for name in MEASURES] == pytest.approx(expected, abs=1e-12)
 
 
 def test_subsample_takes_the_weights_along() -> None:
-    part = LabelledFeatures(np.arange(9.0)[:, None], ["car"] * 9, np.arange(9.0)).subsample(4, 0, "synthetic")
+    part = LabeledFeatures(np.arange(9.0)[:, None], ["car"] * 9, np.arange(9.0)).subsample(4, 0, "synthetic")
     assert part.weights.tolist() == part.features[:, 0].tolist()
 
 
@@ -208,8 +208,8 @@ def test_features_must_be_finite() -> None:
 
 def test_scopes(capsys: pytest.CaptureFixture[str]) -> None:
     rs = np.random.RandomState(2)
-    real = LabelledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 4 + ["sun"] * 4)
-    synthetic = LabelledFeatures(rs.randn(18, 4), ["car"] * 6 + ["boat"] * 9 + ["sun"] * 3)
+    real = LabeledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 4 + ["sun"] * 4)
+    synthetic = LabeledFeatures(rs.randn(18, 4), ["car"] * 6 + ["boat"] * 9 + ["sun"] * 3)
     entries = diversity_by_scope(real, synthetic, [3, 5])
     assert [(entry["scope"], entry["k"]) for entry in entries] == [
         ("pooled", 3), ("pooled", 5), ("boat", 3), ("car", 3), ("car", 5)
@@ -222,7 +222,7 @@ def test_scopes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_subsample_is_drawn_by_seed_and_keeps_order() -> None:
-    whole_set = LabelledFeatures(np.arange(20.0)[:, None], [str(row) for row in range(20)])
+    whole_set = LabeledFeatures(np.arange(20.0)[:, None], [str(row) for row in range(20)])
     part = whole_set.subsample(7, 0, "real")
     assert part.classes == whole_set.subsample(7, 0, "real").classes != whole_set.subsample(7, 1, "real").classes
     assert part.features[:, 0].tolist() == [float(name) for name in part.classes] == sorted(part.features[:, 0])
@@ -231,7 +231,7 @@ def test_subsample_is_drawn_by_seed_and_keeps_order() -> None:
 
 def test_features_and_table_must_match() -> None:
     with pytest.raises(InputError, match="features of 2 images, but the table lists 1"):
-        LabelledFeatures(np.zeros((2, 3)), ["car"])
+        LabeledFeatures(np.zeros((2, 3)), ["car"])
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -241,7 +241,7 @@ def test_shares_that_sum_to_more_than_one_give_a_precision_that_is_read_back(see
     weights = draw.random(150)
     labels = ["car"] * 150
     entries = diversity_by_scope(
-        LabelledFeatures(points, labels), LabelledFeatures(points, labels, weights / weights.sum()), [3]
+        LabeledFeatures(points, labels), LabeledFeatures(points, labels, weights / weights.sum()), [3]
     )
     assert all(entry["precision"] <= 1.0 for entry in entries)
     assert entries[0]["precision"] == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""The published code's behaviours, against that code's order of things: train mode, step, eval mode, next epoch."""
+"""The published code's behaviors, against that code's order of things: train mode, step, eval mode, next epoch."""
 
 import copy
 from dataclasses import replace
@@ -49,14 +49,14 @@ def train(backbone: Backbone, plan: Recipe) -> Trained:
     )  # fmt: skip
 
 
-def interleaved(backbone: Backbone, plan: Recipe, optimiser_type: type) -> list[tuple[nn.Linear, Backbone, float]]:
+def interleaved(backbone: Backbone, plan: Recipe, optimizer_type: type) -> list[tuple[nn.Linear, Backbone, float]]:
     """Layer, backbone and validation loss after each epoch of a plain loop with `model.train()` and `model.eval()`."""
     model = copy.deepcopy(backbone)
     width = backbone(VALIDATION).shape[1]
     start = new_head(CLASSES, width, stable_seed(*PARTS, "layer"))
     layer = nn.Linear(width, 2)
     layer.load_state_dict({"weight": start.weight, "bias": start.bias})
-    optimiser = optimiser_type(layer.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
+    optimizer = optimizer_type(layer.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
     streams = [torch.Generator().manual_seed(stable_seed(*PARTS, name)) for name in ("draws", "augmentation")]
     how = AUGMENTATIONS[plan.augmentation]
     names = [CLASSES[label] for label in LABELS]
@@ -70,9 +70,9 @@ def interleaved(backbone: Backbone, plan: Recipe, optimiser_type: type) -> list[
             part = slice(first, first + plan.batch)
             model.train(plan.batch_norm == "training")
             features = model(how.apply([IMAGES[row] for row in rows[part]], draws[part], 32))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             functional.cross_entropy(layer(features), LABELS[rows[part]]).backward()
-            optimiser.step()
+            optimizer.step()
         model.eval()
         with torch.no_grad():
             losses = functional.cross_entropy(layer(model(VALIDATION)), VALIDATION_LABELS, reduction="none")
@@ -117,10 +117,10 @@ def test_last_epoch_is_kept_though_an_earlier_one_was_better(backbone: Backbone)
     torch.testing.assert_close(last.head.weight, layer.weight.detach(), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize(("decay", "optimiser"), [("l2", torch.optim.Adam), ("decoupled", torch.optim.AdamW)])
-def test_weight_decay_is_that_of_torchs_optimisers(backbone: Backbone, decay: str, optimiser: type) -> None:
+@pytest.mark.parametrize(("decay", "optimizer"), [("l2", torch.optim.Adam), ("decoupled", torch.optim.AdamW)])
+def test_weight_decay_is_that_of_torchs_optimizers(backbone: Backbone, decay: str, optimizer: type) -> None:
     plan = replace(PAPER, decay=decay, kept_epoch="last")
-    layer, *_ = interleaved(backbone, plan, optimiser)[-1]
+    layer, *_ = interleaved(backbone, plan, optimizer)[-1]
     torch.testing.assert_close(train(backbone, plan).head.weight, layer.weight.detach(), rtol=1e-4, atol=1e-5)
 
 

@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from diagen.errors import InputError
 from diagen.weighting.drawing import draw_rows, drawing_probabilities, drawn_shares
-from diagen.weighting.weights import normalise_per_group, transform_confidences
+from diagen.weighting.weights import normalize_per_group, transform_confidences
 from diagen.weighting.weights_file import WeightRow, read_shares, read_weights, write_weights
 
 REAL = ["car", "car", "car", "boat", "boat"]
@@ -26,7 +26,7 @@ def probabilities(p: float, shares: list[float] | None = None) -> np.ndarray:
 
 @given(st.floats(0, 1), st.lists(st.floats(0, 1), min_size=len(SYNTHETIC), max_size=len(SYNTHETIC)))
 def test_every_sum_of_equation_2(p: float, confidences: list[float]) -> None:
-    shares = normalise_per_group(confidences, SYNTHETIC)
+    shares = normalize_per_group(confidences, SYNTHETIC)
     found = probabilities(p, shares)
     assert found.sum() == pytest.approx(1, abs=1e-12)
     assert found[: len(REAL)].sum() == pytest.approx(1 - p, abs=1e-12)
@@ -46,7 +46,7 @@ def test_every_sum_of_equation_2(p: float, confidences: list[float]) -> None:
 def test_frequencies() -> None:
     confidences = np.random.RandomState(0).rand(len(SYNTHETIC)) ** 3
     confidences[3] = 0
-    expected = probabilities(0.7, normalise_per_group(confidences, SYNTHETIC))
+    expected = probabilities(0.7, normalize_per_group(confidences, SYNTHETIC))
     names = REAL + [name for name, _ in SYNTHETIC]
     draws = 200_000
     rows = draw_rows(expected, names, np.random.RandomState(1).rand(draws))
@@ -71,11 +71,11 @@ def test_draws_stay_among_the_rows(edge: float) -> None:
 
 
 def test_shares_of_a_class_let_bad_guides_be_drawn_less() -> None:
-    """Normalised per class, each image has p / C times its confidence over those of its class."""
+    """Normalized per class, each image has p / C times its confidence over those of its class."""
     confidences = np.random.RandomState(3).rand(len(SYNTHETIC))
     confidences[:4] = 0
     names = [name for name, _ in SYNTHETIC]
-    found = probabilities(0.6, normalise_per_group(confidences, names))
+    found = probabilities(0.6, normalize_per_group(confidences, names))
     totals = {name: sum(q for q, other in zip(confidences, names, strict=True) if other == name) for name in names}
     expected = [0.6 / 2 * q / totals[name] for q, name in zip(confidences, names, strict=True)]
     assert found[len(REAL) :] == pytest.approx(expected, abs=1e-15)
@@ -106,7 +106,7 @@ def test_transforms(confidence: float, threshold: float) -> None:
 @pytest.mark.parametrize("by", ["guide image", "class"])
 def test_drawn_shares_are_the_synthetic_part_of_equation_2(by: str) -> None:
     names, guides = zip(*SYNTHETIC, strict=True)
-    shares = normalise_per_group(np.random.RandomState(5).rand(len(names)), SYNTHETIC if by == "guide image" else names)
+    shares = normalize_per_group(np.random.RandomState(5).rand(len(names)), SYNTHETIC if by == "guide image" else names)
     expected = probabilities(0.7, shares)[len(REAL) :] / 0.7
     assert drawn_shares(names, guides, shares) == pytest.approx(expected, abs=1e-15)
 
@@ -127,7 +127,7 @@ def test_mistakes() -> None:
     with pytest.raises(InputError, match="don't sum to 1"):
         probabilities(0.5, [2, -1, 0, 0] * (len(SYNTHETIC) // 4))
     with pytest.raises(ValueError, match="finite and not negative"):
-        normalise_per_group([float("nan")], ["a"])
+        normalize_per_group([float("nan")], ["a"])
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 100), st.floats(0, 1)), max_size=5))

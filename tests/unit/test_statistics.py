@@ -67,7 +67,7 @@ def test_a_table_survives_the_way_through_its_file(runs, tmp_path):
 
 def test_a_table_without_a_column_is_told(tmp_path):
     (tmp_path / "accuracy.csv").write_text("dataset,method\nworld,diagen\n")
-    with pytest.raises(InputError, match=r"accuracy\.csv isn't as summarise wrote it .*seed"):
+    with pytest.raises(InputError, match=r"accuracy\.csv isn't as summarize wrote it .*seed"):
         read_table(tmp_path / "accuracy.csv", ACCURACY)
 
 
@@ -118,7 +118,7 @@ def test_paired_difference_leaves_out_runs_without_a_partner(runs):
 
 
 def write_results(root, runs):
-    """The files that `summarise` reads, as the workflow lays them out."""
+    """The files that `summarize` reads, as the workflow lays them out."""
     world = root / "world"
     for run in runs:
         folder = world / f"seed{run['seed']}" / f"shots{run['shots']}"
@@ -134,7 +134,7 @@ def write_results(root, runs):
     (world / "prompts" / "paper.csv").write_text('class,number,prompt\nNA,0,"a photo of a red NA, at night"\n')
 
 
-def summarise(root, output, **changes):
+def summarize(root, output, **changes):
     names = {
         "datasets": ["world"],
         "seeds": SEEDS,
@@ -144,14 +144,14 @@ def summarise(root, output, **changes):
         "weighted": [["da_fusion", "paper"]],
         "prompt_sets": ["paper"],
     }
-    command = [sys.executable, "workflow_scripts/summarise.py", "--results", str(root), "--output", str(output)]
+    command = [sys.executable, "workflow_scripts/summarize.py", "--results", str(root), "--output", str(output)]
     settings = json.dumps(names | changes)
     return subprocess.run([*command, "--settings", settings], capture_output=True, text=True, check=False)
 
 
-def test_summarise_gathers_the_four_tables(runs, tmp_path):
+def test_summarize_gathers_the_four_tables(runs, tmp_path):
     write_results(tmp_path / "results", runs)
-    result = summarise(tmp_path / "results", tmp_path / "summary")
+    result = summarize(tmp_path / "results", tmp_path / "summary")
     assert result.returncode == 0, result.stderr
     columns = {"accuracy": ACCURACY, "per_class": PER_CLASS, "diversity": DIVERSITY, "prompts": PROMPTS}
     tables = {name: read_table(tmp_path / "summary" / f"{name}.csv", wanted) for name, wanted in columns.items()}
@@ -173,5 +173,5 @@ def test_summarise_gathers_the_four_tables(runs, tmp_path):
     assert set(diversity[diversity["weighting"] == "paper"]["precision"]) == {0.95}
     assert tables["prompts"].iloc[0].tolist() == ["world", "paper", "NA", 0, "a photo of a red NA, at night"]
 
-    missing = summarise(tmp_path / "results", tmp_path / "summary", seeds=[9])
+    missing = summarize(tmp_path / "results", tmp_path / "summary", seeds=[9])
     assert missing.returncode == 2 and "metrics.json" in missing.stderr and "Traceback" not in missing.stderr

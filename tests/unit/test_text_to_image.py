@@ -51,7 +51,7 @@ def test_the_network_predicts_noise_of_the_latents_shape(tokenizer: CLIPTokenize
 
 def test_measuring_prompts_name_what_they_ask_for() -> None:
     for row in prompts_of(np.random.default_rng(0)):
-        assert f" {row['class']} " in row["prompt"] and f" {row['colour']} " in row["prompt"]
+        assert f" {row['class']} " in row["prompt"] and f" {row['color']} " in row["prompt"]
 
 
 @needs_judge
@@ -66,7 +66,7 @@ def test_the_judge_is_right_on_scenes_it_never_saw() -> None:
 @needs_judge
 @needs_model
 def test_pictures_show_what_the_prompts_ask_for() -> None:
-    """A quick look; the goals (class 90 %, place and colour 80 % of 500 prompts) are the slow test's."""
+    """A quick look; the goals (class 90 %, place and color 80 % of 500 prompts) are the slow test's."""
     prompts = [f"a photo of a {name} on the beach" for name in CLASSES]
     folder = MODELS / "stable_diffusion"
     answers = load_judge().answers(generate_from_noise(folder, prompts, seed=1, steps=15))
@@ -78,7 +78,7 @@ def test_pictures_show_what_the_prompts_ask_for() -> None:
 @pytest.mark.slow
 def test_the_quality_goals_are_met() -> None:
     metrics = measure("cpu")
-    assert metrics["class"] >= 0.90 and metrics["place"] >= 0.80 and metrics["colour"] >= 0.80
+    assert metrics["class"] >= 0.90 and metrics["place"] >= 0.80 and metrics["color"] >= 0.80
     assert metrics["most_shown_without_class"] < 0.20
 
 

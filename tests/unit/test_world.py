@@ -1,4 +1,4 @@
-"""The drawn world: a scene decides its picture, captions have the prompt form, colours can be told apart."""
+"""The drawn world: a scene decides its picture, captions have the prompt form, colors can be told apart."""
 
 import numpy as np
 import pytest
@@ -51,14 +51,14 @@ def test_a_seed_decides_scene_and_picture(seed: int) -> None:
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=20, deadline=None)
-def test_the_object_shows_its_colour(seed: int) -> None:
+def test_the_object_shows_its_color(seed: int) -> None:
     scene = sample_scene(np.random.default_rng(seed))
     pixels = np.asarray(draw(scene)).astype(int)
-    distance = np.abs(pixels - np.array(object_paint(scene.colour, scene.time))).max(axis=-1)
+    distance = np.abs(pixels - np.array(object_paint(scene.color, scene.time))).max(axis=-1)
     assert (distance <= 3).mean() > 0.015
 
 
-def test_colours_are_far_apart() -> None:
+def test_colors_are_far_apart() -> None:
     paints = np.array(list(PAINT.values())).astype(float)
     distances = np.linalg.norm(paints[:, None] - paints[None], axis=-1) + 1000 * np.eye(len(paints))
     assert distances.min() > 70

@@ -7,7 +7,7 @@ import pytest
 
 from tests.workflow.project import copy_project
 
-TABLES = {"summarise", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
+TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
 GALLERY = {"plot_gallery"}
 AUDIT = {"audit_leakage", "tabulate_dataset"}
 DIAGEN_SET = {
@@ -72,7 +72,7 @@ CONFIGURATION = {
     ),
     "another weighting of a generator": (
         lambda config: config.update(
-            weightings=config["weightings"] | {"per_class": {"guide": "paper", "normalise": "class"}},
+            weightings=config["weightings"] | {"per_class": {"guide": "paper", "normalize": "class"}},
             methods=config["methods"]
             | {"per_class": {"generator": "diagen", "weighting": "per_class", "synthetic_probability": 0.7}},
         ),

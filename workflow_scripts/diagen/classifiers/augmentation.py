@@ -1,7 +1,7 @@
 """Augmentation: what a photo looks like to a classifier in training and in evaluation.
 
 An augmentation is a pure function of images and of uniform numbers, one row of them per image, so that an image's
-draw depends neither on its neighbours nor on the size of the batch. Images come decoded, as uint8 `[3, H, W]` in their
+draw depends neither on its neighbors nor on the size of the batch. Images come decoded, as uint8 `[3, H, W]` in their
 original size; batches leave as float32 `[B, 3, size, size]` in [-1, 1] (mean 0.5 and deviation 0.5 taken out).
 """
 
@@ -36,7 +36,7 @@ def decode(path: str | Path) -> Tensor:
     return torch.from_numpy(np.array(load_image(path))).permute(2, 0, 1)
 
 
-def normalise(pixels: Tensor) -> Tensor:
+def normalize(pixels: Tensor) -> Tensor:
     """Values in [0, 255] to float32 in [-1, 1]."""
     return pixels.float() / 127.5 - 1
 
@@ -49,8 +49,8 @@ def resize(image: Tensor, size: int) -> Tensor:
 
 
 def evaluation(images: Sequence[Tensor], size: int) -> Tensor:
-    """The plain view of validation, test and scoring: resized and normalised."""
-    return normalise(torch.stack([resize(image, size) for image in images]))
+    """The plain view of validation, test and scoring: resized and normalized."""
+    return normalize(torch.stack([resize(image, size) for image in images]))
 
 
 def standard(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
@@ -71,14 +71,14 @@ def standard_no_crop(images: Sequence[Tensor], draws: Tensor, size: int) -> Tens
 
 
 def _flip_and_turn(pixels: Tensor, flip: Tensor, turn: Tensor) -> Tensor:
-    """Flip and rotate uint8 images `[B, 3, S, S]` by uniform numbers `[B]` each, and normalise."""
+    """Flip and rotate uint8 images `[B, 3, S, S]` by uniform numbers `[B]` each, and normalize."""
     angle = torch.deg2rad((2 * turn - 1) * MAX_ROTATION)
     mirror = torch.where(flip < 0.5, -1.0, 1.0)
     zero = torch.zeros_like(angle)
     # Rows of the map from output to input coordinates; the mirror comes last on the way back, as it came first.
     x = torch.stack([mirror * angle.cos(), -mirror * angle.sin(), zero], 1)
     y = torch.stack([angle.sin(), angle.cos(), zero], 1)
-    return normalise(_sample(pixels.float(), torch.stack([x, y], 1), "bilinear"))
+    return normalize(_sample(pixels.float(), torch.stack([x, y], 1), "bilinear"))
 
 
 def crop_boxes(sizes: Tensor, draws: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def randaugment(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
             rows = (chosen == index).nonzero()[:, 0]
             if len(rows):
                 pixels[rows] = operation(pixels[rows], signs[rows])
-    return normalise(pixels)
+    return normalize(pixels)
 
 
 def _sample(pixels: Tensor, maps: Tensor, mode: str) -> Tensor:
@@ -175,7 +175,7 @@ def _blend(degenerate: Tensor, pixels: Tensor, signs: Tensor) -> Tensor:
     return (degenerate + factor * (pixels - degenerate)).clamp(0, 255).floor()
 
 
-def _grey(pixels: Tensor) -> Tensor:
+def _gray(pixels: Tensor) -> Tensor:
     weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
     return (pixels * weights).sum(1, keepdim=True).round()
 
@@ -184,12 +184,12 @@ def _brightness(pixels: Tensor, signs: Tensor) -> Tensor:
     return _blend(torch.zeros_like(pixels), pixels, signs)
 
 
-def _colour(pixels: Tensor, signs: Tensor) -> Tensor:
-    return _blend(_grey(pixels), pixels, signs)
+def _color(pixels: Tensor, signs: Tensor) -> Tensor:
+    return _blend(_gray(pixels), pixels, signs)
 
 
 def _contrast(pixels: Tensor, signs: Tensor) -> Tensor:
-    return _blend(_grey(pixels).mean((1, 2, 3), keepdim=True).round(), pixels, signs)
+    return _blend(_gray(pixels).mean((1, 2, 3), keepdim=True).round(), pixels, signs)
 
 
 def _sharpness(pixels: Tensor, signs: Tensor) -> Tensor:
@@ -232,7 +232,7 @@ OPERATIONS = (
     _translate_y,
     _rotate,
     _brightness,
-    _colour,
+    _color,
     _contrast,
     _sharpness,
     _posterize,

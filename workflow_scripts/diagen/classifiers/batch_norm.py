@@ -1,6 +1,6 @@
 """BatchNorm in training mode, as in the code published with the paper, in a backbone that is otherwise frozen.
 
-There each training batch is normalised by its own mean and variance, which also go into the running statistics; with
+There each training batch is normalized by its own mean and variance, which also go into the running statistics; with
 those it is tested. So the features of an image change from epoch to epoch, and a layer is of use only with the
 statistics that belong to it.
 """

@@ -1,7 +1,7 @@
 """The classifiers: a new linear layer on a frozen backbone (sections 3.4 and 4).
 
 The backbone is frozen, so an image's features don't depend on the state of the layer: each epoch first computes the
-features of all its augmented draws, in micro-batches, and then takes its optimisation steps on them.
+features of all its augmented draws, in micro-batches, and then takes its optimization steps on them.
 """
 
 import math
@@ -162,14 +162,14 @@ def train_head(
         train_loss = 0.0
         for step in range(recipe.iterations):
             batch = slice(step * recipe.batch, (step + 1) * recipe.batch)
-            state.optimiser.zero_grad()
+            state.optimizer.zero_grad()
             logits = state.head.logits(features[batch])
             loss = functional.cross_entropy(logits, targets[batch])
             if not loss.isfinite():
                 where = f"step {step + 1} of epoch {epoch} of {label}"
                 raise _diverged(logits, targets[batch], [names[row] for row in rows[batch]], where)
             loss.backward()
-            state.optimiser.step()
+            state.optimizer.step()
             train_loss += loss.item() / recipe.iterations
         if moving:
             val_features = validation[0]()
@@ -223,8 +223,8 @@ def _start(
     head = new_head(classes, width, stable_seed(*seed_parts, "layer"))
     kind = torch.optim.Adam if recipe.decay == "l2" else torch.optim.AdamW
     parameters = [head.weight.requires_grad_(), head.bias.requires_grad_()]
-    optimiser = kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    return TrainingState(head, optimiser, generators, moving)
+    optimizer = kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return TrainingState(head, optimizer, generators, moving)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from diagen.classifiers import batch_norm
 from diagen.classifiers.heads import Head
-from diagen.files.checkpoints import load_state, optimiser_tensors, restore_optimiser, save_state
+from diagen.files.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Epoch:
 
 @dataclass
 class TrainingState:
-    """The layer that is trained, its optimiser, the generators by name, and the epochs so far with the best of them.
+    """The layer that is trained, its optimizer, the generators by name, and the epochs so far with the best of them.
 
     `moving` is the backbone, if the statistics of its BatchNorm move in training. The smallest `best_key` is the best.
     """
 
     head: Head
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     generators: dict[str, torch.Generator]
     moving: nn.Module | None
     history: list[Epoch] = field(default_factory=list)
@@ -49,7 +49,7 @@ class TrainingState:
             {
                 **_tensors("now", self.head_now()),
                 **_tensors("best", self.best),
-                **optimiser_tensors(self.optimiser),
+                **optimizer_tensors(self.optimizer),
                 **{f"generator.{name}": generator.get_state() for name, generator in self.generators.items()},
             },
             {
@@ -71,7 +71,7 @@ class TrainingState:
             self.head.bias.copy_(now.bias)
         if self.moving is not None:
             batch_norm.load_statistics(self.moving, now.statistics)
-        restore_optimiser(self.optimiser, tensors)
+        restore_optimizer(self.optimizer, tensors)
         for name, generator in self.generators.items():
             generator.set_state(tensors[f"generator.{name}"])
         self.history = [Epoch(*row) for row in values["history"]]

@@ -24,7 +24,7 @@ from diagen.config.prompt_sets import PromptSet
 class Embedding(Block):
     """Textual Inversion: how the word of each class is learned (section 3.1; arXiv 2208.01618)."""
 
-    steps: PositiveInt = Field(1000, description="Optimisation steps (paper: 1000).")
+    steps: PositiveInt = Field(1000, description="Optimization steps (paper: 1000).")
     batch: PositiveInt = Field(4, description="Images per class and step (paper: 4).")
     learning_rate: PositiveFloat = Field(5e-4, description="Learning rate of AdamW before scaling (paper: 5e-4).")
     scale_learning_rate: bool = Field(True, description="Multiply the learning rate by the batch size (paper: yes).")
@@ -34,7 +34,7 @@ class Embedding(Block):
     vectors: PositiveInt = Field(1, description="Vectors per word (paper: 1; later versions of DA-Fusion: 4).")
     weight_decay: NaturalFloat = Field(1e-2, description="Decoupled weight decay of AdamW (paper: 1e-2).")
     crop: Literal["squash", "center"] = Field(
-        "squash", description="How a photo becomes square: squash (published code) or centre crop."
+        "squash", description="How a photo becomes square: squash (published code) or center crop."
     )
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="Precision of the passes; bfloat16 is faster on a GPU. The word itself stays float32."
@@ -114,7 +114,7 @@ BatchNorm = Annotated[
     Literal["frozen", "training"],
     Field(
         description="BatchNorm of the backbone: `frozen` at its pretrained statistics (paper), or in `training` mode: "
-        "each training batch is normalised by its own statistics, which overwrite the running ones, with which is "
+        "each training batch is normalized by its own statistics, which overwrite the running ones, with which is "
         "tested (published code). A whole `batch` then passes at once, whatever `execution.micro_batch` says."
     ),
 ]
@@ -169,11 +169,11 @@ class Weighting(Block):
     )
     transform: Literal["confidence", "doubled", "threshold", "none"] = Field(
         "confidence",
-        description="The weight before normalising: `confidence` q (paper), `doubled` min(1, 2q) (published code), "
+        description="The weight before normalizing: `confidence` q (paper), `doubled` min(1, 2q) (published code), "
         "`threshold` 1 where q reaches `threshold` and else 0, or `none`, always 1.",
     )
     threshold: Probability | None = Field(None, description="Least confidence that `transform: threshold` lets pass.")
-    normalise: Literal["guide_image", "class"] = Field(
+    normalize: Literal["guide_image", "class"] = Field(
         "guide_image",
         description="Weights sum to one over the images of a guide image (eq. 2), so that each guide is drawn as often "
         "as any other, or over those of a class, so that a guide whose images are all bad is drawn less.",
@@ -216,7 +216,7 @@ class Downstream(Block):
 class Diversity(Block):
     """Precision, recall, density and coverage in feature space (arXiv 1904.06991, arXiv 2002.09797)."""
 
-    k: tuple[PositiveInt, ...] = Field((3, 5), min_length=1, description="Neighbours that set a point's radius.")
+    k: tuple[PositiveInt, ...] = Field((3, 5), min_length=1, description="Neighbors that set a point's radius.")
     real_splits: tuple[Literal["train_val", "test"], ...] = Field(
         ("train_val", "test"), min_length=1, description="Splits that make up the real set; never the uncommon one."
     )

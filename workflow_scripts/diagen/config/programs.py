@@ -116,7 +116,7 @@ class ScoreImagesSettings(ProgramSettings):
     augmentation: ViewAugmentation = "standard"
     transform: Literal["confidence", "doubled", "threshold", "none"]
     threshold: float | None = None
-    normalise: Literal["guide_image", "class"]
+    normalize: Literal["guide_image", "class"]
     backbone: BackboneModel
     image_size: int
 
@@ -146,8 +146,8 @@ class MeasureDiversitySettings(ProgramSettings):
     seed: int
 
 
-class SummariseSettings(ProgramSettings):
-    """Settings of `summarise.py`: the names of the blocks whose results are gathered, in the order of the tables.
+class SummarizeSettings(ProgramSettings):
+    """Settings of `summarize.py`: the names of the blocks whose results are gathered, in the order of the tables.
 
     `weighted` holds the pairs of generator and weighting of which the diversity as drawn is known.
     """

@@ -20,7 +20,7 @@ from diagen.seeds import stable_seed
 Points = NDArray[np.float32] | NDArray[np.float64]
 QUERIES = 512  # points per FAISS search
 PAIRS = 16384  # pairs per float64 comparison
-SPARE = 8  # neighbours searched beyond the k-th, so that rounding seldom forces an exact search
+SPARE = 8  # neighbors searched beyond the k-th, so that rounding seldom forces an exact search
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Diversity:
 
 @dataclass(frozen=True)
 class Membership:
-    """Which points lie in the balls around centres.
+    """Which points lie in the balls around centers.
 
     `inside` `[points]`: in at least one closed ball. `balls` `[points]`: number of open balls that hold the point.
-    `covered` `[centres]`: the centre's open ball holds at least one point.
+    `covered` `[centers]`: the center's open ball holds at least one point.
     """
 
     inside: NDArray[np.bool_]
@@ -48,7 +48,7 @@ class Membership:
 
 
 @dataclass(frozen=True)
-class LabelledFeatures:
+class LabeledFeatures:
     """Features `[n, D]` and the class of each row, and how often each is drawn (`[n]`, at least 0) if not equally."""
 
     features: Points
@@ -63,20 +63,20 @@ class LabelledFeatures:
                 "run extract_features again"
             )
 
-    def take(self, rows: Sequence[int]) -> "LabelledFeatures":
+    def take(self, rows: Sequence[int]) -> "LabeledFeatures":
         """The given rows, in the given order."""
         weights = None if self.weights is None else self.weights[rows]
-        return LabelledFeatures(self.features[rows], [self.classes[row] for row in rows], weights)
+        return LabeledFeatures(self.features[rows], [self.classes[row] for row in rows], weights)
 
-    def drawn(self) -> "LabelledFeatures":
+    def drawn(self) -> "LabeledFeatures":
         """The rows that are ever drawn."""
         return self if self.weights is None else self.take(np.flatnonzero(self.weights > 0).tolist())
 
-    def of_class(self, name: str) -> "LabelledFeatures":
+    def of_class(self, name: str) -> "LabeledFeatures":
         """The rows of one class."""
         return self.take([row for row, label in enumerate(self.classes) if label == name])
 
-    def subsample(self, at_most: int | None, *seed_parts: str | int) -> "LabelledFeatures":
+    def subsample(self, at_most: int | None, *seed_parts: str | int) -> "LabeledFeatures":
         """`at_most` rows drawn without replacement by a seed, in their order; all when there are no more."""
         if at_most is None or len(self.classes) <= at_most:
             return self
@@ -91,26 +91,26 @@ def squared_distances(left: Points, right: Points) -> NDArray[np.float64]:
 
 
 def squared_radii(points: Points, ks: Sequence[int]) -> NDArray[np.float64]:
-    """Squared distances `[n, len(ks)]` of each of `points` `[n, D]` to its k-th nearest neighbour, itself excluded.
+    """Squared distances `[n, len(ks)]` of each of `points` `[n, D]` to its k-th nearest neighbor, itself excluded.
 
     Raises `InputError` unless each k is in 1..n-1.
     """
     count, largest = len(points), max(ks)
     if min(ks) < 1 or largest >= count:
         raise InputError(f"diversity.k: k = {largest} needs more than {largest} images, there are {count}; lower k")
-    centred = _centred(points, points)
-    index = faiss.IndexFlatL2(centred.shape[1])
-    index.add(centred)
+    centered = _centered(points, points)
+    index = faiss.IndexFlatL2(centered.shape[1])
+    index.add(centered)
     # FAISS adds |x|^2 + |y|^2 - 2 x y, each of whose terms is at most the square of the largest norm.
-    tolerance = _tolerance(centred, 4 * _squares(centred).max())
+    tolerance = _tolerance(centered, 4 * _squares(centered).max())
     searched = min(count, largest + 1 + SPARE)
     radii = np.empty((count, len(ks)))
     wanted = np.array(ks) - 1
     for start in range(0, count, QUERIES):
         rows = np.arange(start, min(start + QUERIES, count))
-        found, neighbours = index.search(centred[rows], searched)
-        exact = _pair_distances(points, points, np.repeat(rows, searched), neighbours.ravel()).reshape(-1, searched)
-        exact[neighbours == rows[:, None]] = np.inf
+        found, neighbors = index.search(centered[rows], searched)
+        exact = _pair_distances(points, points, np.repeat(rows, searched), neighbors.ravel()).reshape(-1, searched)
+        exact[neighbors == rows[:, None]] = np.inf
         exact.sort(axis=1)
         # All that was not found is at least as far as the last found, give or take the rounding.
         certain = (searched == count) | (found[:, -1] - tolerance >= exact[:, largest - 1])
@@ -121,27 +121,27 @@ def squared_radii(points: Points, ks: Sequence[int]) -> NDArray[np.float64]:
     return radii
 
 
-def membership(centres: Points, squared: NDArray[np.float64], points: Points) -> Membership:
-    """Which `points` `[m, D]` lie in the balls around `centres` `[n, D]` with `squared` radii `[n]`."""
+def membership(centers: Points, squared: NDArray[np.float64], points: Points) -> Membership:
+    """Which `points` `[m, D]` lie in the balls around `centers` `[n, D]` with `squared` radii `[n]`."""
     inside = np.zeros(len(points), dtype=bool)
     balls = np.zeros(len(points), dtype=np.int64)
-    covered = np.zeros(len(centres), dtype=bool)
-    for point, centre, opened in _pairs(centres, squared, points):
+    covered = np.zeros(len(centers), dtype=bool)
+    for point, center, opened in _pairs(centers, squared, points):
         inside[point] = True
         balls += np.bincount(point[opened], minlength=len(points))
-        covered[centre[opened]] = True
+        covered[center[opened]] = True
     return Membership(inside, balls, covered)
 
 
 def _pairs(
-    centres: Points, squared: NDArray[np.float64], points: Points
+    centers: Points, squared: NDArray[np.float64], points: Points
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
-    """All (point, centre) with the point in the centre's closed ball, and whether it is in the open one, in blocks.
+    """All (point, center) with the point in the center's closed ball, and whether it is in the open one, in blocks.
 
     A point y is in the ball of x when 2 x y + r^2 - |x|^2 - |y|^2 >= 0: an inner product of (2x, r^2 - |x|^2, 1) and
     (y, 1, -|y|^2), which FAISS searches for pairs above minus the tolerance; pairs within it are decided in float64.
     """
-    x, y = _centred(centres, centres), _centred(points, centres)
+    x, y = _centered(centers, centers), _centered(points, centers)
     x_square, y_square = _squares(x), _squares(y)
     power = squared - x_square
     database = np.column_stack([2 * x, power, np.ones(len(x))]).astype(np.float32)
@@ -151,21 +151,21 @@ def _pairs(
     index = faiss.IndexFlatIP(database.shape[1])
     index.add(database)
     for start in range(0, len(points), QUERIES):
-        limits, slack, centre = index.range_search(queries[start : start + QUERIES], float(-tolerance))
+        limits, slack, center = index.range_search(queries[start : start + QUERIES], float(-tolerance))
         point = start + np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
         closed = slack > tolerance
         opened = closed.copy()
         near = np.flatnonzero(~closed)
-        distances = _pair_distances(points, centres, point[near], centre[near])
-        closed[near] = distances <= squared[centre[near]]
-        opened[near] = distances < squared[centre[near]]
-        yield point[closed], centre[closed], opened[closed]
+        distances = _pair_distances(points, centers, point[near], center[near])
+        closed[near] = distances <= squared[center[near]]
+        opened[near] = distances < squared[center[near]]
+        yield point[closed], center[closed], opened[closed]
 
 
 def diversity(real: Points, synthetic: Points, ks: Sequence[int]) -> list[Diversity]:
     """Precision, recall, density and coverage of `synthetic` `[m, D]` against `real` `[n, D]`, for each k of `ks`.
 
-    A point's radius is its distance to its k-th nearest neighbour in its own set. Precision is the share of synthetic
+    A point's radius is its distance to its k-th nearest neighbor in its own set. Precision is the share of synthetic
     points in the closed ball of at least one real point, recall the same with the roles swapped; density and coverage
     count open balls. Raises `InputError` when a set has no more than k points or a value is not finite.
     """
@@ -203,10 +203,10 @@ def weighted_diversity(
     for column, k in enumerate(ks):
         forward = membership(real, real_radii[:, column], synthetic)
         covering, reaching = np.zeros(len(real)), np.zeros(len(real))
-        for point, centre, opened in _pairs(real, real_radii[:, column], synthetic):
-            _add(covering, centre[opened], expected[point[opened]], point[opened])
-        for point, centre, _ in _pairs(synthetic, synthetic_radii[:, column], real):
-            _add(reaching, point, expected[centre], centre)
+        for point, center, opened in _pairs(real, real_radii[:, column], synthetic):
+            _add(covering, center[opened], expected[point[opened]], point[opened])
+        for point, center, _ in _pairs(synthetic, synthetic_radii[:, column], real):
+            _add(reaching, point, expected[center], center)
         results.append(
             Diversity(
                 k=k,
@@ -232,7 +232,7 @@ def _both_radii(real: Points, synthetic: Points, ks: Sequence[int]) -> tuple[NDA
     return squared_radii(real, ks), squared_radii(synthetic, ks)
 
 
-def diversity_by_scope(real: LabelledFeatures, synthetic: LabelledFeatures, ks: Sequence[int]) -> list[dict]:
+def diversity_by_scope(real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]) -> list[dict]:
     """The entries of `diversity.json`: `pooled` at each k, then each class at each k that it has enough images for.
 
     With weights of the synthetic images the figures are those of `weighted_diversity`, over the images that are drawn.
@@ -253,7 +253,7 @@ def diversity_by_scope(real: LabelledFeatures, synthetic: LabelledFeatures, ks: 
     return entries
 
 
-def _entries(scope: str, real: LabelledFeatures, synthetic: LabelledFeatures, ks: Sequence[int]) -> list[dict]:
+def _entries(scope: str, real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]) -> list[dict]:
     counts = {"n_real": len(real.classes), "n_synthetic": len(synthetic.classes)}
     if synthetic.weights is None:
         results = diversity(real.features, synthetic.features, ks)
@@ -265,7 +265,7 @@ def _entries(scope: str, real: LabelledFeatures, synthetic: LabelledFeatures, ks
     ]
 
 
-def _centred(points: Points, reference: Points) -> NDArray[np.float32]:
+def _centered(points: Points, reference: Points) -> NDArray[np.float32]:
     """Float32 points relative to the mean of `reference`: distances stay, and smaller norms round less."""
     return np.ascontiguousarray(points - reference.mean(axis=0, dtype=np.float64), dtype=np.float32)
 

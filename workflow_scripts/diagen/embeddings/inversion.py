@@ -14,13 +14,13 @@ from torch import Tensor
 
 from diagen.config import Embedding
 from diagen.embeddings.words_file import LearnedWord
-from diagen.files.checkpoints import load_state, optimiser_tensors, restore_optimiser, save_state
+from diagen.files.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
 from diagen.models.diffusion import (
     Diffusion,
     encode_posteriors,
     encode_prompts,
     image_to_tensor,
-    tokenise,
+    tokenize,
     word_vectors,
 )
 from diagen.models.pseudo_words import pseudo_word
@@ -114,23 +114,23 @@ def learn_words(
     words = torch.stack([_initial_word(diffusion, item.class_name, settings) for item in classes])
     words = words.to(diffusion.device).requires_grad_(True)
     rate = settings.learning_rate * (settings.batch if settings.scale_learning_rate else 1)
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [words], lr=rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=settings.weight_decay, foreach=False
     )
     tail = max(1, settings.steps // 10)
     tail_loss = torch.zeros(len(classes))
-    first = _restore(checkpoint, words, optimiser, tail_loss) if checkpoint else 0
+    first = _restore(checkpoint, words, optimizer, tail_loss) if checkpoint else 0
     steps = range(first, settings.steps)
     for step in progress(steps, total=settings.steps, done=first, label="learning words", unit="steps"):
         losses = class_losses(diffusion, classes, words, settings, step)
         _require_finite(losses, classes, step)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()
-        optimiser.step()
+        optimizer.step()
         if step >= settings.steps - tail:
             tail_loss += losses.detach().float().cpu()
         if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < settings.steps:
-            _save(checkpoint, words, optimiser, tail_loss, step + 1)
+            _save(checkpoint, words, optimizer, tail_loss, step + 1)
     vectors = words.detach().float().cpu()
     return [
         LearnedWord(item.class_name, vectors[index].clone(), float(tail_loss[index] / tail))
@@ -151,7 +151,7 @@ def class_losses(
     noise = torch.cat(noise).to(diffusion.device, diffusion.dtype)
     timesteps = torch.cat(timesteps).to(diffusion.device)
     tokens = [pseudo_word(item.class_name) for item in classes for _ in range(settings.batch)]
-    prompts = tokenise(diffusion.tokenizer, [text for row in captions for text in row], tokens, settings.vectors)
+    prompts = tokenize(diffusion.tokenizer, [text for row in captions for text in row], tokens, settings.vectors)
     with torch.autocast(diffusion.device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16"):
         states = encode_prompts(diffusion, prompts, words.repeat_interleave(settings.batch, dim=0))
         noisy = diffusion.scheduler.add_noise(latents, noise, timesteps)
@@ -200,11 +200,11 @@ def _require_finite(losses: Tensor, classes: Sequence[ClassImages], step: int) -
         )
 
 
-def _save(path: Path, words: Tensor, optimiser: torch.optim.AdamW, tail_loss: Tensor, step: int) -> None:
-    save_state(path, {"words": words, "tail_loss": tail_loss, **optimiser_tensors(optimiser)}, {"step": step})
+def _save(path: Path, words: Tensor, optimizer: torch.optim.AdamW, tail_loss: Tensor, step: int) -> None:
+    save_state(path, {"words": words, "tail_loss": tail_loss, **optimizer_tensors(optimizer)}, {"step": step})
 
 
-def _restore(path: Path, words: Tensor, optimiser: torch.optim.AdamW, tail_loss: Tensor) -> int:
+def _restore(path: Path, words: Tensor, optimizer: torch.optim.AdamW, tail_loss: Tensor) -> int:
     """Take up a checkpoint, if there is a whole one. Returns the number of steps already done."""
     saved = load_state(path)
     if saved is None:
@@ -213,5 +213,5 @@ def _restore(path: Path, words: Tensor, optimiser: torch.optim.AdamW, tail_loss:
     with torch.no_grad():
         words.copy_(tensors["words"])
         tail_loss.copy_(tensors["tail_loss"])
-    restore_optimiser(optimiser, tensors)
+    restore_optimizer(optimizer, tensors)
     return values["step"]

@@ -1,4 +1,4 @@
-"""The card (README.md) of an exported dataset: what is in it, how it was made, and what its licence hangs on."""
+"""The card (README.md) of an exported dataset: what is in it, how it was made, and what its license hangs on."""
 
 import json
 import re
@@ -60,11 +60,11 @@ The configuration in full:
 {configuration}
 ```
 
-## Licence
+## License
 
-The workflow doesn't know the licence of the photos, nor the terms of the models; look both up before you pass this
-dataset on, and write the outcome here. The real images stay under the licence that they came with. The synthetic ones
-are made from them and by the models above, whose licences may bind what is made with them: that of Stable Diffusion
+The workflow doesn't know the license of the photos, nor the terms of the models; look both up before you pass this
+dataset on, and write the outcome here. The real images stay under the license that they came with. The synthetic ones
+are made from them and by the models above, whose licenses may bind what is made with them: that of Stable Diffusion
 v1-4, CreativeML OpenRAIL-M, forbids certain uses. Synthetic images can show what is untrue, carry the models' biases
 and resemble images that the models were trained on.
 """

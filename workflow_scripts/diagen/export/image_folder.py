@@ -20,7 +20,7 @@ from diagen.files.atomic import atomic_path
 from diagen.files.tables import write_rows
 from diagen.generation.manifest_file import ManifestRow
 from diagen.weighting.drawing import drawing_probabilities
-from diagen.weighting.weights import normalise_per_group
+from diagen.weighting.weights import normalize_per_group
 
 COLUMNS = ("file_name", "label", "synthetic", "source_guide", "prompt", "noise_level", "weight", "probability")
 OUR_NAMES = re.compile(r"\d{3,}/\d{2,}-(guide|\d{3,})-[0-9a-f]{16}\.\w+")
@@ -80,7 +80,7 @@ def plan_export(
         shares,
         synthetic_probability,
     ).tolist()
-    weights = normalise_per_group([1.0] * len(groups), groups).tolist() if shares is None else shares
+    weights = normalize_per_group([1.0] * len(groups), groups).tolist() if shares is None else shares
 
     def file_name(class_name: str, guide: int, what: str, sha256: str, suffix: str) -> str:
         return f"images/{classes[class_name]:03}/{guide:02}-{what}-{sha256[:16]}{suffix}"

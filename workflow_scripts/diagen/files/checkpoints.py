@@ -48,17 +48,17 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
     return digest.hexdigest()
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimiser of the Adam family remembers of each of its parameters."""
-    states = optimiser.state_dict()["state"]
-    return {f"optimiser.{number}.{name}": value for number, kept in states.items() for name, value in kept.items()}
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer of the Adam family remembers of each of its parameters."""
+    states = optimizer.state_dict()["state"]
+    return {f"optimizer.{number}.{name}": value for number, kept in states.items() for name, value in kept.items()}
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Have an optimiser of the same parameters remember what `optimiser_tensors` gave, which is among `tensors`."""
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Have an optimizer of the same parameters remember what `optimizer_tensors` gave, which is among `tensors`."""
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        if key.startswith("optimiser."):
+        if key.startswith("optimizer."):
             _, number, name = key.split(".")
             states.setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})

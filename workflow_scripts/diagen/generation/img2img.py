@@ -9,7 +9,7 @@ from torch import Tensor
 
 from diagen.config.programs import GenerateImagesSettings
 from diagen.generation.plan_file import PlanRow
-from diagen.models.diffusion import Diffusion, encode_prompts, tokenise
+from diagen.models.diffusion import Diffusion, encode_prompts, tokenize
 from diagen.models.pseudo_words import pseudo_word
 
 
@@ -54,8 +54,8 @@ def generate_batch(
     pairs = zip(spoken, rows, strict=True)
     noisy_words = torch.stack([noisy_word(word.vectors, row.noise_level, row.noise_seed) for word, row in pairs])
     tokens, vectors = [word.token for word in spoken], noisy_words.shape[1]
-    prompts = tokenise(diffusion.tokenizer, [row.prompt for row in rows], tokens, vectors)
-    against = tokenise(diffusion.tokenizer, [settings.negative_prompt] * len(rows), tokens, vectors)
+    prompts = tokenize(diffusion.tokenizer, [row.prompt for row in rows], tokens, vectors)
+    against = tokenize(diffusion.tokenizer, [settings.negative_prompt] * len(rows), tokens, vectors)
     states = torch.cat(
         [encode_prompts(diffusion, against, noisy_words), encode_prompts(diffusion, prompts, noisy_words)]
     )

@@ -40,7 +40,7 @@ class Backbone(nn.Module):
         self.options = {"interpolate_pos_encoding": True} if takes_any_size else {}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features `[B, D]` of images `[B, 3, H, W]`, normalised as the classifier expects them."""
+        """Features `[B, D]` of images `[B, 3, H, W]`, normalized as the classifier expects them."""
         return self.body(images, **self.options).logits
 
 

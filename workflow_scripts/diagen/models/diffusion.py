@@ -32,7 +32,7 @@ class Diffusion:
 
 
 @dataclass(frozen=True)
-class TokenisedPrompts:
+class TokenizedPrompts:
     """Prompts as token ids [n, length] (int64), and the slots of pseudo-words in them.
 
     `slots` [n, length] (int64) is j where the j-th vector of the row's pseudo-word stands, and -1 elsewhere.
@@ -104,10 +104,10 @@ def encode_posteriors(diffusion: Diffusion, images: Sequence[Tensor], micro_batc
     return torch.cat(means), torch.cat(deviations)
 
 
-def tokenise(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[str], vectors: int) -> TokenisedPrompts:
-    """Tokenise each prompt, in which the pseudo-word of the same row in `words` takes `vectors` slots.
+def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[str], vectors: int) -> TokenizedPrompts:
+    """Tokenize each prompt, in which the pseudo-word of the same row in `words` takes `vectors` slots.
 
-    The prompt is cut at the pseudo-word and the pieces are tokenised alone, as an added token would have it, but the
+    The prompt is cut at the pseudo-word and the pieces are tokenized alone, as an added token would have it, but the
     tokenizer stays as it is. The result has the tokenizer's full length; a longer prompt loses its end.
     Raises `InputError` when a prompt is so long that its pseudo-word would be cut off.
     """
@@ -129,7 +129,7 @@ def tokenise(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[s
         row_slots = row_slots[: length - 1]
         ids[row, : len(row_ids)] = torch.tensor(row_ids)
         slots[row, : len(row_slots)] = torch.tensor(row_slots)
-    return TokenisedPrompts(ids, slots)
+    return TokenizedPrompts(ids, slots)
 
 
 def _token_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
@@ -137,7 +137,7 @@ def _token_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
 
 
-def encode_prompts(diffusion: Diffusion, prompts: TokenisedPrompts, words: Tensor) -> Tensor:
+def encode_prompts(diffusion: Diffusion, prompts: TokenizedPrompts, words: Tensor) -> Tensor:
     """The text encoder's last hidden states [n, length, width], with the vectors of each row's word in its slots.
 
     `words` is [n, vectors, width]; gradients flow into it.

@@ -81,7 +81,7 @@ def _fetch_from_hub(model: ModelSource, partial: Path) -> None:
         info = HfApi().model_info(model.repository, revision=model.revision, files_metadata=True, timeout=TIMEOUT)
     except GatedRepoError:
         raise InputError(
-            f"{model.repository} asks for consent to its licence; give it on the hub and log in with `hf auth login`"
+            f"{model.repository} asks for consent to its license; give it on the hub and log in with `hf auth login`"
         ) from None
     except RevisionNotFoundError:
         raise InputError(

@@ -1,7 +1,7 @@
 """The report's charts: accuracy over shots, the ablation, and the guide classifier's calibration.
 
-Every function returns a matplotlib figure; `save_figure` writes it so that equal figures are equal files. Colours
-are those of Okabe and Ito, which readers of any colour vision tell apart, and every line has its own marker too.
+Every function returns a matplotlib figure; `save_figure` writes it so that equal figures are equal files. Colors
+are those of Okabe and Ito, which readers of any color vision tell apart, and every line has its own marker too.
 """
 
 from collections.abc import Sequence
@@ -129,12 +129,12 @@ def plot_calibration(calibrations: Sequence[dict[str, Any]]) -> Figure:
         figure = Figure(figsize=(5.4, 5.6), layout="constrained")
         diagram, counts = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         diagram.plot([0, 100], [0, 100], color=FAINT, linestyle="--", zorder=0)
-        for state, name, colour, marker in states:
+        for state, name, color, marker in states:
             edges, count, confidence, accuracy = pool_bins([each["reliability"][state] for each in calibrations])
             error, loss = (np.mean([each["val"][f"{key}_{state}"] for each in calibrations]) for key in ("ece", "nll"))
             text = f"{name}: ECE {100 * error:.1f} %, NLL {loss:.2f}"
-            diagram.plot(100 * confidence, 100 * accuracy, color=colour, marker=marker, label=text, linewidth=1.6)
-            counts.stairs(count, 100 * edges, color=colour, linewidth=1.6)
+            diagram.plot(100 * confidence, 100 * accuracy, color=color, marker=marker, label=text, linewidth=1.6)
+            counts.stairs(count, 100 * edges, color=color, linewidth=1.6)
         diagram.set_ylabel("accuracy, %")
         diagram.set_ylim(-2, 102)
         diagram.legend(loc="upper left")
@@ -173,14 +173,14 @@ def _looks(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
 def _draw_line(
     axes: Axes, means: pd.DataFrame, method: str, shots: list[int], looks: dict[str, tuple[str, str]]
 ) -> None:
-    colour, marker = looks[method]
+    color, marker = looks[method]
     strong = method in ("standard", "da_fusion", "diagen")
     axes.errorbar(
         [shots.index(count) for count in means["shots"]],
         100 * means["mean"],
         yerr=None if means["standard_error"].isna().any() else 100 * means["standard_error"],
         label=label(method),
-        color=colour,
+        color=color,
         marker=marker,
         markersize=6 if strong else 4.5,
         linewidth=2.2 if strong else 1.3,
@@ -189,12 +189,12 @@ def _draw_line(
     )
 
 
-def _draw_runs(axes: Axes, runs: pd.DataFrame, method: str, baseline: str, position: int, colour: str) -> None:
+def _draw_runs(axes: Axes, runs: pd.DataFrame, method: str, baseline: str, position: int, color: str) -> None:
     values = 100 * runs[runs["method"] == method]["accuracy"].to_numpy()
     if values.size == 0:
         return
-    axes.scatter(values, np.full(values.size, position), s=14, color=colour, alpha=0.4, linewidths=0)
-    axes.scatter(values.mean(), position, s=64, color=colour, zorder=3)
+    axes.scatter(values, np.full(values.size, position), s=14, color=color, alpha=0.4, linewidths=0)
+    axes.scatter(values.mean(), position, s=64, color=color, zorder=3)
     if method == baseline or baseline not in set(runs["method"]):
         return
     text = _difference_text(paired_difference(runs, method, baseline))

@@ -30,7 +30,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a summary table; names such as `NA` or `1` stay text. Raises `InputError` when it is damaged."""
     texts = {name: str for name in columns if name in TEXT}
     numbers = {name: ["", "nan"] for name in columns if name not in TEXT}
-    with reading(path, "summarise"):
+    with reading(path, "summarize"):
         table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers)
         missing = [name for name in columns if name not in table.columns]
         if missing:

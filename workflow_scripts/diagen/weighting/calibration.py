@@ -74,17 +74,17 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """
     logits = logits.double()
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
+    optimizer = torch.optim.LBFGS(
         [log_temperature], max_iter=200, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
     )
 
     def loss() -> Tensor:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         value = functional.cross_entropy(logits * torch.exp(-_bounded(log_temperature)), labels)
         value.backward()
         return value
 
-    optimiser.step(loss)
+    optimizer.step(loss)
     return float(torch.exp(_bounded(log_temperature.detach())))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagen.errors import InputError
-from diagen.weighting.weights import normalise_per_group
+from diagen.weighting.weights import normalize_per_group
 
 
 def drawing_probabilities(
@@ -39,7 +39,7 @@ def drawing_probabilities(
     if unknown:
         raise InputError(f"synthetic images belong to an unknown guide image {unknown[0]}: manifest and shots differ")
     if shares is None:
-        shares = normalise_per_group(np.ones(len(groups)), groups)
+        shares = normalize_per_group(np.ones(len(groups)), groups)
     shares = np.asarray(shares, dtype=np.float64)
     counts = Counter(real_classes)
     per_class = {name: 1 / (len(counts) * count) for name, count in counts.items()}

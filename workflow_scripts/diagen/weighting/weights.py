@@ -16,7 +16,7 @@ def transform_confidences(
     transform: Literal["confidence", "doubled", "threshold", "none"],
     threshold: float | None = None,
 ) -> NDArray[np.float64]:
-    """Weights before normalising `[n]`, in [0, 1], of confidences q in [0, 1] `[n]`.
+    """Weights before normalizing `[n]`, in [0, 1], of confidences q in [0, 1] `[n]`.
 
     `confidence`: q (equation 2). `doubled`: min(1, 2q), as in the published code, which trusts an image fully from 0.5
     on. `threshold`: 1 where q reaches `threshold`, else 0. `none`: 1.
@@ -33,7 +33,7 @@ def transform_confidences(
             return np.ones_like(q)
 
 
-def normalise_per_group(values: Sequence[float], groups: Sequence[Hashable]) -> NDArray[np.float64]:
+def normalize_per_group(values: Sequence[float], groups: Sequence[Hashable]) -> NDArray[np.float64]:
     """Each value over the sum of its group's, `[n]`: q_ij / sum_k q_ik where groups are guide images, or classes.
 
     A group whose values are all 0 shares equally. Raises `ValueError` for a negative or infinite value.

@@ -31,7 +31,7 @@ def list_coco(dataset: Coco) -> Listing:
         file = root / "annotations" / f"instances_{part}.json"
         if not (root / part).is_dir():
             listing.problems.append(f"there is no folder `{root / part}`; unpack the images of {part} there")
-        names, paths[part] = _labelled(file, root / part, dataset.crowds, listing.problems)
+        names, paths[part] = _labeled(file, root / part, dataset.crowds, listing.problems)
         categories |= names
     wanted, unknown = wanted_labels(dataset.classes, categories, f"no category in `{root / 'annotations'}`")
     if categories:
@@ -45,7 +45,7 @@ def list_coco(dataset: Coco) -> Listing:
     return listing
 
 
-def _labelled(
+def _labeled(
     file: Path, folder: Path, crowds: bool, problems: list[str]
 ) -> tuple[dict[str, str], dict[str, list[Path]]]:
     """Where each class label comes from, and the paths of each class's images, sorted."""

@@ -4,7 +4,7 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-from diagen.config.programs import SummariseSettings
+from diagen.config.programs import SummarizeSettings
 from diagen.files.atomic import atomic_path
 from diagen.files.json_files import read_diversity, read_metrics
 from diagen.prompts.prompts_file import read_prompts
@@ -15,7 +15,7 @@ from diagen.runtime.program import run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="results/<experiment>")
-    parser.add_argument("--settings", type=SummariseSettings.from_argument, required=True, help="JSON: names")
+    parser.add_argument("--settings", type=SummarizeSettings.from_argument, required=True, help="JSON: names")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the four CSV files")
     arguments = parser.parse_args()
     names, results = arguments.settings, arguments.results
