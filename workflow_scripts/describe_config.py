@@ -32,7 +32,7 @@ BLOCKS = {
     "PromptTable": "prompts.<name>, source table",
     "NoiseCeiling": "noise_ceilings.<name>",
     "Generator": "generators.<name>",
-    "Guide": "guides.<name>",
+    "GuideClassifier": "guide_classifiers.<name>",
     "Weighting": "weightings.<name>",
     "Method": "methods.<name>",
     "Downstream": "downstream, recipes.<name>",

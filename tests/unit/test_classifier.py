@@ -10,9 +10,9 @@ from torch.nn import functional
 from diagen.classifiers.augmentation import AUGMENTATIONS
 from diagen.classifiers.head_file import read_head, write_head
 from diagen.classifiers.heads import Head, new_head
+from diagen.classifiers.history_file import Epoch
 from diagen.classifiers.linear_probe import Trained, read_cell, train_head
 from diagen.classifiers.recipe import Recipe
-from diagen.classifiers.training_state import Epoch
 from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError
@@ -115,7 +115,7 @@ def test_training_against_plain_torch(backbone: Backbone, augmentation: str, bes
 def test_best_epoch_is_a_copy(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the first epoch is good: what is returned must be the layer as it was then."""
     verdicts = iter([(0.5, 0.9), (0.5, 0.9), (0.4, 0.9), (9.0, 0.1)])
-    monkeypatch.setattr(classifier, "balanced_loss_and_accuracy", lambda *_: next(verdicts))
+    monkeypatch.setattr(linear_probe, "balanced_loss_and_accuracy", lambda *_: next(verdicts))
     trained = train(backbone, recipe(epochs=4))
     assert trained.best_epoch == 3, "equal accuracy: the lower loss decides; all equal: the earlier epoch"
     after_three = plain_epochs(backbone, recipe(epochs=4))[2][0]
@@ -125,7 +125,7 @@ def test_best_epoch_is_a_copy(backbone: Backbone, monkeypatch: pytest.MonkeyPatc
 
 def test_patience(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([1.0, 0.8, 0.9, 0.8, 0.85, 0.1])
-    monkeypatch.setattr(classifier, "balanced_loss_and_accuracy", lambda *_: (next(losses), 0.5))
+    monkeypatch.setattr(linear_probe, "balanced_loss_and_accuracy", lambda *_: (next(losses), 0.5))
     trained = train(backbone, recipe(epochs=6, best="loss", patience=3))
     assert trained.best_epoch == 2 and len(trained.history) == 5
 

@@ -76,7 +76,7 @@ def test_programs_from_shots_to_metrics(
     call(
         monkeypatch, train_guide_classifier, cell_file, *cell, "--dataset", "world", "--output", tmp_path / "guide",
         "--store", tmp_path / "store",
-        "--settings", json.dumps({"guide": guide, "backbone": backbone, "image_size": 32}),
+        "--settings", json.dumps({"guide_classifier": guide, "backbone": backbone, "image_size": 32}),
     )  # fmt: skip
     calibration = json.loads((tmp_path / "guide" / "calibration.json").read_text())
     assert calibration["classes"] == list(CLASSES) and calibration["val"]["n_images"] == 8
@@ -148,7 +148,7 @@ def guide_folder(tmp_path_factory: pytest.TempPathFactory, stand_ins: Path, cell
             call(
                 patch, train_guide_classifier, cell_file, "--seed", 0, "--shots", 2, "--dataset", "world",
                 "--store", folder / "store", "--output", folder / kind, "--settings",
-                json.dumps({"guide": guide, "backbone": {"path": str(stand_ins / "resnet")}, "image_size": 32}),
+                json.dumps({"guide_classifier": guide, "backbone": {"path": str(stand_ins / "resnet")}, "image_size": 32}),
             )  # fmt: skip
     return folder
 

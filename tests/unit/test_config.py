@@ -95,14 +95,14 @@ def test_paper_s_numbers_are_the_defaults() -> None:
     for key in ("shots", "guide_pool", "downstream", "diversity"):
         del mapping[key]
     mapping["embeddings"]["paper"] = {}
-    mapping["guides"]["paper"] = {}
+    mapping["guide_classifiers"]["paper"] = {}
     config = load_config(mapping, FILE)
     assert (config.seeds, config.shots, config.guide_pool) == ((0, 1, 2), (2, 4, 8), 8)
     word = config.embeddings["paper"]
     assert (word.steps, word.batch, word.learning_rate, word.initializer, word.vectors) == (1000, 4, 5e-4, "the", 1)
     down = config.downstream
     assert (down.epochs, down.iterations, down.batch, down.learning_rate, down.image_size) == (50, 200, 32, 1e-4, 256)
-    guide = config.guides["paper"]
+    guide = config.guide_classifiers["paper"]
     assert (guide.epochs, guide.iterations, guide.patience, guide.weight_decay) == (50, 200, 6, 0.01)
     assert config.diversity.k == (3, 5)
 
@@ -178,7 +178,7 @@ def test_unknown_keys(key: str, remedy: str | None) -> None:
         ("prompts.mine", {"source": "table"}),
         ("prompts.gpt4", {"source": "endpoint", "base_url": "api.openai.com/v1", "model": "gpt-4", "instruction": "x"}),
         ("generators.llm.turns", "random"),
-        ("noise_ceilings", {"paper": {"embedding": "paper", "guide": "paper", "levels": []}}),
+        ("noise_ceilings", {"paper": {"embedding": "paper", "guide_classifier": "paper", "levels": []}}),
     ],
 )
 def test_wrong_values_name_their_key(key: str, value: object) -> None:
@@ -306,9 +306,13 @@ def test_missing_keys(key: str) -> None:
         ("generators.llm.word_match", "substring", "`generators.llm.word_match`: means nothing without noise"),
         ("generators.llm.ceiling_use", "cap", "name a `noise_ceiling`"),
         ("generators.llm.noise_ceiling", "fine", "add a section `noise_ceilings`"),
-        ("noise_ceilings", {"own": {"embedding": "fine", "guide": "paper"}}, "`noise_ceilings.own.embedding`"),
-        ("noise_ceilings", {"own": {"embedding": "paper", "guide": "paper", "levels": [1, 1]}}, "twice"),
-        ("noise_ceilings", {"own": {"embedding": "paper", "guide": "paper", "strength": 0.01}}, "no step"),
+        (
+            "noise_ceilings",
+            {"own": {"embedding": "fine", "guide_classifier": "paper"}},
+            "`noise_ceilings.own.embedding`",
+        ),
+        ("noise_ceilings", {"own": {"embedding": "paper", "guide_classifier": "paper", "levels": [1, 1]}}, "twice"),
+        ("noise_ceilings", {"own": {"embedding": "paper", "guide_classifier": "paper", "strength": 0.01}}, "no step"),
         ("datasets.photos", {"adapter": "coco", "root": "nowhere"}, "no folder nowhere"),
         (
             "datasets.photos",
@@ -359,7 +363,7 @@ def test_what_a_recipe_leaves_out_is_as_downstream() -> None:
 
 def test_published_code_is_off_by_default() -> None:
     config = load_config(demo(), FILE)
-    guide, weighting, down = config.guides["paper"], config.weightings["paper"], config.downstream
+    guide, weighting, down = config.guide_classifiers["paper"], config.weightings["paper"], config.downstream
     assert (guide.batch_norm, guide.kept_epoch, guide.validation, guide.decay) == ("frozen", "best", "whole", "l2")
     assert (weighting.views, weighting.transform, weighting.normalize) == (0, "confidence", "guide_image")
     assert (down.batch_norm, down.kept_epoch, down.augmentation) == ("frozen", "best", "standard")
@@ -367,7 +371,7 @@ def test_published_code_is_off_by_default() -> None:
 
 def with_ceiling(**changes: Any) -> dict[str, Any]:
     """The demo with a noise ceiling, and a generator that names it."""
-    mapping = changed("noise_ceilings", {"own": {"embedding": "paper", "guide": "paper"}})
+    mapping = changed("noise_ceilings", {"own": {"embedding": "paper", "guide_classifier": "paper"}})
     mapping["embeddings"]["other"] = {}
     mapping["generators"]["noise_llm"].update({"noise_ceiling": "own", **changes})
     return mapping

@@ -25,7 +25,7 @@ def config() -> Config:
         "shots": [2, 4],
         "embeddings": {"paper": {"dtype": "bfloat16"}},
         "downstream": {},
-        "guides": {"paper": {}},
+        "guide_classifiers": {"paper": {}},
     }
     mapping["models"]["diffusion"] |= {"dtype": "float16", "image_size": 512}
     for generator in mapping["generators"].values():
@@ -96,7 +96,7 @@ def test_every_stage_of_the_papers_other_experiments_is_reckoned() -> None:
     mapping: dict[str, Any] = yaml.safe_load(Path("config/published_code.yaml").read_text(encoding="utf-8"))
     mapping["generators"]["real_guidance"] = {"strength": 0.5, "guidance_scale": 7.5}
     mapping["generators"]["diagen"]["noise_ceiling"] = "own"
-    mapping["noise_ceilings"] = {"own": {"embedding": "paper", "guide": "resampled", "images_per_level": 8}}
+    mapping["noise_ceilings"] = {"own": {"embedding": "paper", "guide_classifier": "resampled", "images_per_level": 8}}
     mapping["methods"]["real_guidance"] = {"generator": "real_guidance", "synthetic_probability": 0.5}
     config = load_config(mapping, "some.yaml", check_files=False)
     cell = {"seed": "0", "shots": "4"}

@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import DatasetCard
 from PIL import Image
 
-from diagen.config import BackboneModel, DiffusionModel, Embedding, Generator, Guide, Weighting
+from diagen.config import BackboneModel, DiffusionModel, Embedding, Generator, GuideClassifier, Weighting
 from diagen.config.programs import ExportDatasetSettings
 from diagen.data.shots_file import Shot, write_shots
 from diagen.errors import InputError
@@ -76,7 +76,7 @@ def settings(weighting: bool = True) -> ExportDatasetSettings:
         embedding=Embedding(),
         prompts=None,
         weighting=Weighting(guide="paper") if weighting else None,
-        guide=Guide() if weighting else None,
+        guide_classifier=GuideClassifier() if weighting else None,
         diffusion=DiffusionModel(**model),
         llama=None,
         backbone=BackboneModel(repository="microsoft/resnet-50", revision="abc"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diagen.errors import InputError
-from diagen.runtime.gpu_memory import halve_when_full, tell_when_full
+from diagen.runtime.gpu_memory import explain_full_memory, halve_when_full
 
 FULL = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
@@ -48,5 +48,5 @@ def test_other_errors_stay_as_they_are() -> None:
 
     with pytest.raises(RuntimeError, match="invalid for input"):
         halve_when_full(4, work)
-    with pytest.raises(RuntimeError, match="invalid for input"), tell_when_full("a model"):
+    with pytest.raises(RuntimeError, match="invalid for input"), explain_full_memory("a model"):
         work(1)

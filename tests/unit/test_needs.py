@@ -19,7 +19,7 @@ JOBS = {
     "write_prompts": {"dataset": "photos", "prompt_set": "paper"},
     "learn_embeddings": {**CELL, "embedding": "paper"},
     "generate_images": {**CELL, "generator": "diagen"},
-    "train_guide_classifier": {**CELL, "guide": "paper"},
+    "train_guide_classifier": {**CELL, "guide_classifier": "paper"},
     "score_images": {**CELL, "generator": "diagen", "weighting": "paper"},
     "train_downstream": {**CELL, "method": "diagen"},
     "extract_features": {**CELL, "generator": "diagen"},

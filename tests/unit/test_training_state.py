@@ -70,7 +70,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     recipe = {"epochs": 14, "iterations": 2, "batch": 4, "learning_rate": 0.01, **options}
     settings = {"backbone": {"path": str(stand_ins / "resnet")}}
     if program is train_guide_classifier:
-        settings |= {"guide": {"patience": 20, **recipe}, "image_size": 32}
+        settings |= {"guide_classifier": {"patience": 20, **recipe}, "image_size": 32}
     else:
         settings |= {"method": "any", "dataset": "world", "synthetic_probability": 0.0}
         settings["downstream"] = recipe | {"image_size": 32}
@@ -78,7 +78,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     arguments += ["--dataset", "world"] if program is train_guide_classifier else []
     arguments += ["--device", "cpu", "--torch-threads", 1, "--micro-batch", 4, "--output"]
     begun, views = [], linear_probe.epoch_views
-    monkeypatch.setattr(classifier, "epoch_views", lambda *those: (begun.append(1), views(*those))[1])
+    monkeypatch.setattr(linear_probe, "epoch_views", lambda *those: (begun.append(1), views(*those))[1])
 
     def epochs(output: str) -> int:
         """Train here and now; how many epochs that took."""

@@ -72,7 +72,7 @@ CONFIGURATION = {
     ),
     "another weighting of a generator": (
         lambda config: config.update(
-            weightings=config["weightings"] | {"per_class": {"guide": "paper", "normalize": "class"}},
+            weightings=config["weightings"] | {"per_class": {"guide_classifier": "paper", "normalize": "class"}},
             methods=config["methods"]
             | {"per_class": {"generator": "diagen", "weighting": "per_class", "synthetic_probability": 0.7}},
         ),

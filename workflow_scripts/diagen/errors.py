@@ -1,5 +1,11 @@
-"""Mistakes of a user are told in a sentence, without a traceback."""
+"""Errors that a user can fix. Their texts name the place (file, line or key), the problem, and the remedy."""
 
 
 class InputError(Exception):
-    """Something that a user gave can't be used. The text names the file, what is wrong, and the remedy."""
+    """Input that a user provided is unusable. Programs print the text in one line, without a traceback."""
+
+
+class Problem(str):
+    """One line of a report that collects all problems before it raises. Its text is no part of any fingerprint."""
+
+    __slots__ = ()

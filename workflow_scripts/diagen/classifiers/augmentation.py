@@ -48,7 +48,7 @@ def resize(image: Tensor, size: int) -> Tensor:
     return functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
 
 
-def evaluation(images: Sequence[Tensor], size: int) -> Tensor:
+def plain(images: Sequence[Tensor], size: int) -> Tensor:
     """The plain view of validation, test and scoring: resized and normalized."""
     return normalize(torch.stack([resize(image, size) for image in images]))
 

@@ -53,7 +53,7 @@ def evaluate(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> dict:
     return {"accuracy": float(means.nanmean()), "n_images": len(labels), "per_class": per_class}
 
 
-def predictions(
+def predict(
     logits: Tensor, labels: Tensor, classes: Sequence[str], paths: Sequence[str], split: str
 ) -> list[Prediction]:
     """What is predicted for each image of a split, in the order of `paths`."""

@@ -1,4 +1,4 @@
-"""The linear layers that are trained on a frozen backbone, and their files."""
+"""The safetensors file of a trained linear layer."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The linear layers that are trained on a frozen backbone, and their files."""
+"""The linear layer that is trained on a frozen backbone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

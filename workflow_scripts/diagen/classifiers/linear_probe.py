@@ -5,9 +5,8 @@ features of all its augmented draws, in micro-batches, and then takes its optimi
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +16,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from diagen.classifiers import batch_norm
-from diagen.classifiers.augmentation import decode, evaluation
 from diagen.classifiers.evaluation import balanced_loss_and_accuracy
 from diagen.classifiers.heads import Head, new_head
+from diagen.classifiers.history_file import Epoch
 from diagen.classifiers.recipe import Recipe
-from diagen.classifiers.training_state import Epoch, TrainingState
+from diagen.classifiers.training_state import TrainingState
 from diagen.classifiers.views import epoch_views
-from diagen.data.shots_file import ROLES, Shot
 from diagen.errors import InputError
-from diagen.files.tables import write_rows
 from diagen.models.backbones import Backbone, embed
-from diagen.runtime.gpu_memory import REMEDY, tell_when_full
+from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
 from diagen.runtime.progress import progress
 from diagen.seeds import stable_seed
 from diagen.weighting.drawing import draw_rows, drawing_probabilities
@@ -42,74 +39,6 @@ class Trained:
     head: Head
     best_epoch: int
     history: tuple[Epoch, ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The images of a cell by role: paths and labels (positions in `classes`, int64 `[n]`), in the order of its table.
-
-    `guides` are the numbers of the guide images; `splits` are the roles with images other than `guide`.
-    """
-
-    classes: tuple[str, ...]
-    paths: dict[str, list[str]]
-    labels: dict[str, Tensor]
-    guides: list[int]
-
-    @property
-    def splits(self) -> list[str]:
-        """The splits to evaluate on."""
-        return [role for role in self.paths if role != "guide"]
-
-    def class_names(self, role: str) -> list[str]:
-        """The class of each image of a role."""
-        return [self.classes[label] for label in self.labels[role].tolist()]
-
-    def features(self, backbone: Backbone, role: str, *, size: int, micro_batch: int, device: torch.device) -> Tensor:
-        """Features `[n, D]` of the plain views of a role's images."""
-        return plain_features(backbone, self.paths[role], size=size, micro_batch=micro_batch, device=device)
-
-
-def read_cell(shots: Sequence[Shot], file: Path) -> Cell:
-    """Arrange the rows of a cell's table `file`. Raises `InputError` without guide or validation images."""
-    rows = {role: [row for row in shots if row.role == role] for role in ROLES}
-    for role in ("guide", "val"):
-        if not rows[role]:
-            raise InputError(f"{file} has no {role} images: draw the shots again, with more images in train-val")
-    classes = tuple(sorted({row.class_name for row in rows["guide"]}))
-    return Cell(
-        classes,
-        {role: [row.path for row in found] for role, found in rows.items() if found},
-        {role: labels_of([row.class_name for row in found], classes, file) for role, found in rows.items() if found},
-        [row.guide for row in rows["guide"] if row.guide is not None],
-    )
-
-
-def decode_all(paths: Sequence[str | Path]) -> list[Tensor]:
-    """All images as uint8 `[3, H, W]` in their original size, in the order of `paths`."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(decode, paths))
-
-
-def plain_features(
-    backbone: Backbone, paths: Sequence[str | Path], *, size: int, micro_batch: int, device: torch.device
-) -> Tensor:
-    """Features `[n, D]` of the plain view of image files."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-
-        def prepare(batch: Sequence[str | Path]) -> Tensor:
-            return evaluation(list(pool.map(decode, batch)), size)
-
-        return embed(backbone, paths, prepare, micro_batch=micro_batch, device=device)
-
-
-def labels_of(class_names: Iterable[str], classes: Sequence[str], file: Path) -> Tensor:
-    """Positions in `classes`, int64 `[n]`. Raises `InputError` for a class that is not among them."""
-    numbers = {name: number for number, name in enumerate(classes)}
-    try:
-        return torch.tensor([numbers[name] for name in class_names], dtype=torch.long)
-    except KeyError as error:
-        raise InputError(f"{file}: class {error} has no guide image to learn from; draw the shots again") from None
 
 
 def validation_rows(labels: Tensor, recipe: Recipe, seed: int) -> Tensor:
@@ -133,7 +62,7 @@ def train_head(
     seed_parts: tuple[str | int, ...],
     micro_batch: int,
     device: torch.device,
-    label: str = "training",
+    progress_label: str = "training",
     checkpoint: Path | None = None,
 ) -> Trained:
     """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`), with `labels` `[n]`.
@@ -155,7 +84,7 @@ def train_head(
         state.restore(checkpoint)
     names = [classes[number] for number in labels.tolist()]
     done, last = len(state.history), recipe.epochs
-    for epoch in progress(range(done + 1, last + 1), total=last, label=label, unit="epochs", done=done):
+    for epoch in progress(range(done + 1, last + 1), total=last, label=progress_label, unit="epochs", done=done):
         rows = draw_rows(probabilities, names, _uniforms(state.generators["draws"], recipe.draws))
         views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators)
         features = _train_features(backbone, views, recipe, micro_batch, device)
@@ -166,7 +95,7 @@ def train_head(
             logits = state.head.logits(features[batch])
             loss = functional.cross_entropy(logits, targets[batch])
             if not loss.isfinite():
-                where = f"step {step + 1} of epoch {epoch} of {label}"
+                where = f"step {step + 1} of epoch {epoch} of {progress_label}"
                 raise _diverged(logits, targets[batch], [names[row] for row in rows[batch]], where)
             loss.backward()
             state.optimizer.step()
@@ -180,7 +109,7 @@ def train_head(
             val_loss, val_accuracy = balanced_loss_and_accuracy(logits, truth)
             if not (logits.isfinite().all() and math.isfinite(val_loss)):  # a mean of classes leaves NaN out
                 named = [classes[number] for number in truth.tolist()]
-                raise _diverged(logits, truth, named, f"the validation of epoch {epoch} of {label}")
+                raise _diverged(logits, truth, named, f"the validation of epoch {epoch} of {progress_label}")
         state.history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
         key = (-val_accuracy, val_loss) if recipe.best == "accuracy" else (val_loss, 0.0)
         if key < state.best_key:
@@ -204,7 +133,7 @@ def _train_features(
     if recipe.batch_norm == "frozen":
         return embed(backbone, draws, views, micro_batch=micro_batch, device=device)
     what = f"a batch of {recipe.batch} images, which together decide their BatchNorm"
-    with batch_norm.training_mode(backbone), tell_when_full(what, f"lower `batch`, or {REMEDY}"):
+    with batch_norm.training_mode(backbone), explain_full_memory(what, f"lower `batch`, or {REMEDY}"):
         return embed(backbone, draws, views, micro_batch=recipe.batch, device=device, halve=False)
 
 
@@ -239,8 +168,3 @@ def _diverged(logits: Tensor, targets: Tensor, names: Sequence[str], where: str)
 
 def _uniforms(generator: torch.Generator, *shape: int) -> NDArray[np.float64]:
     return torch.rand(*shape, generator=generator, dtype=torch.float64).numpy()
-
-
-def write_history(history: Sequence[Epoch], path: Path) -> None:
-    """Write the epochs as CSV."""
-    write_rows([field.name for field in fields(Epoch)], map(astuple, history), path)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from diagen.config.choices import Augmentation, BatchNormMode, Decay, EpochChoice, Validation
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -20,14 +22,14 @@ class Recipe:
     batch: int
     learning_rate: float
     weight_decay: float
-    augmentation: Literal["standard", "standard_no_crop", "randaugment", "cutmix"]
+    augmentation: Augmentation
     image_size: int
     best: Literal["accuracy", "loss"]
     patience: int | None = None
-    decay: Literal["l2", "decoupled"] = "l2"
-    batch_norm: Literal["frozen", "training"] = "frozen"
-    kept_epoch: Literal["best", "last"] = "best"
-    validation: Literal["whole", "resampled"] = "whole"
+    decay: Decay = "l2"
+    batch_norm: BatchNormMode = "frozen"
+    kept_epoch: EpochChoice = "best"
+    validation: Validation = "whole"
 
     @property
     def draws(self) -> int:

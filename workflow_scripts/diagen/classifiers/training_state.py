@@ -8,17 +8,8 @@ from torch import Tensor, nn
 
 from diagen.classifiers import batch_norm
 from diagen.classifiers.heads import Head
+from diagen.classifiers.history_file import Epoch
 from diagen.files.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A row of the history. Loss (nats) and accuracy in [0, 1] on validation are means of the classes' means."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
 
 
 @dataclass

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diagen.classifiers import cutmix
-from diagen.classifiers.augmentation import AUGMENTATIONS, decode, evaluation, resize
+from diagen.classifiers.augmentation import AUGMENTATIONS, decode, plain, resize
 from diagen.classifiers.recipe import Recipe
 from diagen.models.backbones import Backbone, embed
 
@@ -58,7 +58,7 @@ def repeatable_features(
         images = list(pool.map(lambda path: resize(decode(path), size), paths))
 
     def features() -> Tensor:
-        return embed(backbone, images, lambda batch: evaluation(batch, size), micro_batch=micro_batch, device=device)
+        return embed(backbone, images, lambda batch: plain(batch, size), micro_batch=micro_batch, device=device)
 
     return features
 

@@ -8,26 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diagen.config.datasets import Dataset, Photos
-from diagen.data.adapters.coco import list_coco
-from diagen.data.adapters.custom_coco import list_custom_coco
-from diagen.data.adapters.drawn_world import list_drawn_world
 from diagen.data.adapters.files import leads_out
-from diagen.data.adapters.focus import list_focus
-from diagen.data.adapters.image_folder import list_image_folder
-from diagen.data.adapters.interface import Adapter, ListedImage
+from diagen.data.adapters.interface import ListedImage
+from diagen.data.adapters.registry import list_images
 from diagen.data.images_file import ImageRow, SkippedImage
 from diagen.data.images_needed import images_needed
 from diagen.errors import InputError
 from diagen.images import load_image
 from diagen.runtime.progress import progress
 
-ADAPTERS: dict[str, Adapter] = {
-    "image_folder": list_image_folder,
-    "custom_coco": list_custom_coco,
-    "focus": list_focus,
-    "coco": list_coco,
-    "drawn_world": list_drawn_world,
-}
 PROBLEMS_SHOWN = 30
 
 
@@ -47,7 +36,7 @@ def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
     that are not there or have a name that can't be used, and, unless these are skipped, files that can't be read as
     images or lie outside of the dataset.
     """
-    listing = ADAPTERS[dataset.adapter](dataset)
+    listing = list_images(dataset)
     problems = list(listing.problems)
     skip = isinstance(dataset, Photos) and dataset.on_bad_image == "skip"
     rows, skipped = [], []

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from diagen.config.datasets import Photos
+from diagen.data.adapters.registry import list_images
 from diagen.data.images_file import read_images, read_skipped
-from diagen.data.index import ADAPTERS
 
 
 def photos_changed(dataset: Photos, images: Path, skipped: Path) -> str | None:
@@ -14,7 +14,7 @@ def photos_changed(dataset: Photos, images: Path, skipped: Path) -> str | None:
     classes and splits of the same photos. Raises `InputError` when one of the tables is damaged.
     """
     try:
-        listing = ADAPTERS[dataset.adapter](dataset)
+        listing = list_images(dataset)
     except OSError as error:
         return f"can't be read ({error.strerror}: {error.filename})"
     indexed = {row.path for row in [*read_images(images), *read_skipped(skipped)]}

@@ -1,22 +1,28 @@
 """The words of a cell: groups of classes that are learned together, kept in the store, and put into one file."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from diagen import images
+from diagen.cells import Cell
 from diagen.config import DiffusionModel
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
+from diagen.embeddings import inversion
 from diagen.embeddings.inversion import encode_class, learn_words
-from diagen.embeddings.words_file import read_learned_words, write_words
+from diagen.embeddings.words_file import write_words
+from diagen.errors import InputError
+from diagen.files.store_layout import checkpoint_of, words_path
 from diagen.images import load_image
 from diagen.models.diffusion import load_diffusion
-from diagen.runtime.gpu_memory import REMEDY, tell_when_full
+from diagen.runtime.fingerprint import fingerprint
+from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
+from diagen.runtime.made_with import torch_record
+from diagen.runtime.shards import of_shard
 from diagen.seeds import stable_hash
-
-Cell = tuple[str, int, int]  # dataset, seed, shots
 
 
 @dataclass(frozen=True)
@@ -49,13 +55,11 @@ def group_classes(shots: Iterable[Shot], words_together: int) -> list[list[Class
     return groups
 
 
-def group_path(
-    store: Path, group: Sequence[ClassGuides], cell: Cell, settings: LearnEmbeddingsSettings, code: str
-) -> Path:
-    """Where the words of a group lie in the store: named by a hash of all that decides them."""
+def group_path(store: Path, group: Sequence[ClassGuides], cell: Cell, settings: LearnEmbeddingsSettings) -> Path:
+    """The file of a group's words in the store, named by a hash of everything that decides them."""
+    code = fingerprint(Path(inversion.__file__), Path(images.__file__))
     classes = [part for item in group for part in (item.class_name, *item.sha256)]
-    digest = stable_hash(code, settings.model_dump_json(), *cell, *classes)
-    return store / "words" / f"{digest}.safetensors"
+    return words_path(store, stable_hash(code, settings.model_dump_json(), *cell, *classes))
 
 
 def learn_group(
@@ -66,9 +70,9 @@ def learn_group(
     device: torch.device,
     micro_batch: int,
 ) -> None:
-    """Learn the words of a group into `path`, unless they are there; an interrupted run goes on from its checkpoint.
+    """Learn the words of a group into `path`, unless it exists; an interrupted run goes on from its checkpoint.
 
-    Raises `InputError` when the GPU's memory runs out.
+    Raises `InputError` when the GPU's memory runs out, or naming class and step when a loss is not finite.
     """
     if path.is_file():
         return
@@ -86,14 +90,37 @@ def learn_group(
         )
         for item in group
     ]
-    checkpoint = path.parents[1] / "checkpoints" / path.name
-    # The words of a cell share one shape, which decides their rounding; it isn't changed in the middle.
-    with tell_when_full(f"{len(group)} words at once", f"lower `execution.words_together`, or {REMEDY}"):
-        words = learn_words(diffusion, classes, settings.embedding, checkpoint)
-    write_words(list({word.class_name: word for word in words}.values()), path)
+    checkpoint = checkpoint_of(path)
+    try:
+        # The words of a cell share one shape, which decides their rounding: it stays the same to the end.
+        with explain_full_memory(f"{len(group)} words at once", f"lower `execution.words_together`, or {REMEDY}"):
+            words = learn_words(diffusion, classes, settings.embedding, checkpoint)
+    except FloatingPointError as error:
+        raise InputError(str(error)) from None
+    made = torch_record(("torch", "diffusers", "transformers"), device)
+    unique = {word.class_name: replace(word, made_with=made) for word in words}  # a short group repeats its last class
+    write_words(list(unique.values()), path)
     checkpoint.unlink(missing_ok=True)
 
 
-def merge_groups(paths: Iterable[Path], output: Path) -> None:
-    """Put the words of all groups of a cell into one file."""
-    write_words([word for path in paths for word in read_learned_words(path)], output)
+def learn_cell(
+    shots: Iterable[Shot],
+    cell: Cell,
+    settings: LearnEmbeddingsSettings,
+    store: Path,
+    *,
+    words_together: int,
+    shards: int,
+    shard: int | None,
+    device: torch.device,
+    micro_batch: int,
+) -> list[Path]:
+    """Learn the words of a cell, or those of one shard, group by group into the store.
+
+    Returns the files of all groups of the cell, which exist once all shards have ended.
+    """
+    groups = group_classes(shots, words_together)
+    paths = [group_path(store, group, cell, settings) for group in groups]
+    for group, path in of_shard(list(zip(groups, paths, strict=True)), range(len(groups)), shards, shard):
+        learn_group(group, path, cell, settings, device, micro_batch)
+    return paths

@@ -1,8 +1,4 @@
-"""Textual Inversion (arXiv 2208.01618) of all words of a cell in one batch: each class's word is learned alone.
-
-Everything but the words is frozen, so a word's gradient comes from its own class's images only, and many words can
-share one forward and backward pass: the loss is the sum of the classes' means.
-"""
+"""Learned words, and the safetensors file that holds those of a cell."""
 
 import json
 from collections.abc import Sequence
@@ -14,32 +10,40 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from diagen.files.atomic import atomic_path
+from diagen.files.made_with import MadeWith, from_text, to_text
 from diagen.files.tables import reading
 
 
 @dataclass(frozen=True)
 class LearnedWord:
-    """A class's word: `vectors` float32 [vectors, width], and its mean loss over the last tenth of the steps."""
+    """A class's word: `vectors` float32 [vectors, width], its mean loss over the last tenth of the steps.
+
+    `made_with` records versions, device and threads.
+    """
 
     class_name: str
     vectors: Tensor
     loss: float
+    made_with: MadeWith = ()
 
 
 def write_words(words: Sequence[LearnedWord], path: Path) -> None:
-    """Write learned words as safetensors: a tensor per class, the losses as metadata."""
+    """Write learned words as safetensors: a tensor per class; losses and records as JSON in the metadata."""
     ordered = sorted(words, key=lambda word: word.class_name)
-    # One metadata key: safetensors keeps several in no fixed order, and the same words must give the same bytes.
-    metadata = {"losses": json.dumps({word.class_name: word.loss for word in ordered})}
+    about = {word.class_name: {"loss": word.loss, "made_with": to_text(word.made_with)} for word in ordered}
     with atomic_path(path) as temporary:
-        save_file({word.class_name: word.vectors for word in ordered}, temporary, metadata=metadata)
+        # One metadata key: safetensors keeps several in no fixed order, and the same words must give the same bytes.
+        save_file({word.class_name: word.vectors for word in ordered}, temporary, metadata={"words": json.dumps(about)})
 
 
 def read_learned_words(path: Path) -> list[LearnedWord]:
-    """Read the words of a cell with their losses, sorted by class. Raises `InputError` when the file is damaged."""
+    """Read the words of a cell, sorted by class. Raises `DamagedFile`."""
     with reading(path, "learn_embeddings", SafetensorError), safe_open(path, framework="pt") as file:
-        losses = json.loads(file.metadata()["losses"])
-        words = [LearnedWord(name, file.get_tensor(name), losses[name]) for name in sorted(losses)]
+        about = json.loads(file.metadata()["words"])
+        words = [
+            LearnedWord(name, file.get_tensor(name), about[name]["loss"], from_text(about[name]["made_with"]))
+            for name in sorted(about)
+        ]
         if not all(word.vectors.ndim == 2 and word.vectors.isfinite().all() for word in words):
             raise ValueError("it holds other words than vectors of finite numbers")
         return words

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from diagen.cells import Cell
 from diagen.config.programs import ExportDatasetSettings
 from diagen.export.image_folder import ExportRow
 from diagen.report.labels import label
@@ -70,12 +71,12 @@ and resemble images that the models were trained on.
 """
 
 
-def dataset_card(rows: Sequence[ExportRow], settings: ExportDatasetSettings, seed: int, shots: int) -> str:
+def dataset_card(rows: Sequence[ExportRow], settings: ExportDatasetSettings, cell: Cell) -> str:
     """The card in Markdown, with the front matter that the Hugging Face hub reads."""
-    title = f"{settings.dataset}, seed {seed}, {shots} shots: {label(settings.method)}"
+    title = f"{cell.dataset}, seed {cell.seed}, {cell.shots} shots: {label(settings.method)}"
     counts = Counter((row.label, row.synthetic) for row in rows)
     classes = sorted({row.label for row in rows})
-    table = [f"| {_cell(name)} | {counts[name, False]} | {counts[name, True]} |" for name in classes]
+    table = [f"| {_escaped(name)} | {counts[name, False]} | {counts[name, True]} |" for name in classes]
     return _CARD.format(
         title=title,
         title_json=json.dumps(title),
@@ -83,8 +84,8 @@ def dataset_card(rows: Sequence[ExportRow], settings: ExportDatasetSettings, see
         synthetic=sum(row.synthetic for row in rows),
         classes=len(classes),
         method=settings.method,
-        seed=seed,
-        shots=shots,
+        seed=cell.seed,
+        shots=cell.shots,
         weighting="as `weighting` below gives it" if settings.weighting else "equal for all of a guide image",
         counts="\n".join(table),
         models="\n".join(_models(settings)),
@@ -113,6 +114,6 @@ def _code(text: str) -> str:
     return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
 
 
-def _cell(text: str) -> str:
+def _escaped(text: str) -> str:
     """A text as a table's cell shows it, whatever letters it holds: all marks are written by their number."""
     return "".join(letter if letter.isalnum() or letter == " " else f"&#{ord(letter)};" for letter in text)

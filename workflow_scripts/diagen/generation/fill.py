@@ -1,4 +1,4 @@
-"""Generation fills in the plan: img2img from each guide image with its class's word, noise and prompt (section 3)."""
+"""Generation fills in the plan: each image once, by name, into the store, and then the manifest."""
 
 import hashlib
 from collections import deque
@@ -14,59 +14,70 @@ from torch import Tensor
 from diagen.config.programs import GenerateImagesSettings
 from diagen.errors import InputError
 from diagen.files.atomic import atomic_path
-from diagen.generation.img2img import Posterior, Word, generate_batch
-from diagen.generation.manifest_file import ManifestRow, write_manifest
+from diagen.files.made_with import MadeWith, from_text, to_text
+from diagen.files.store_layout import image_file_name
+from diagen.generation import img2img
+from diagen.generation.img2img import Posterior, Word, encode_guides, generate_batch
+from diagen.generation.manifest_file import ManifestRow
 from diagen.generation.plan_file import PlanRow
-from diagen.images import load_image
-from diagen.models.diffusion import Diffusion, encode_posteriors, image_to_tensor
+from diagen.models.diffusion import Diffusion
 from diagen.models.pseudo_words import pseudo_word
+from diagen.runtime.fingerprint import fingerprint
 from diagen.runtime.gpu_memory import halve_when_full
+from diagen.runtime.made_with import torch_record
 from diagen.runtime.progress import progress
 from diagen.seeds import stable_hash
 
-MICRO_BATCH = "micro_batch"  # the key of that text in the images' files
+MADE_WITH = "made_with"  # the key of that text in an image's file
 WRITERS = 2  # threads that encode PNGs beside the next forward pass
+
+
+def image_names(rows: Sequence[PlanRow], words: Mapping[str, Tensor], settings: GenerateImagesSettings) -> list[str]:
+    """The file name in the store of each planned image: a hash of everything that decides its pixels.
+
+    `words` holds the clean vectors of each class. The fingerprint of `img2img` stands for the code, and the model's
+    hash or revision for its scheduler too. The micro-batch is not part of the name: it only changes rounding.
+    """
+    model, code = settings.diffusion, fingerprint(Path(img2img.__file__))
+    names = []
+    for row in rows:
+        word = word_of(row, words)
+        digest = stable_hash(
+            code,
+            model.sha256 or f"{model.repository}@{model.revision}/{model.variant}",
+            model.dtype,
+            model.image_size,
+            hashlib.sha256(word.vectors.numpy().tobytes()).hexdigest() if word else None,
+            row.guide_sha256,
+            row.prompt,
+            row.noise_level,
+            row.noise_seed,
+            row.image_seed,
+            settings.strength,
+            settings.guidance_scale,
+            settings.inference_steps,
+            settings.negative_prompt,
+            settings.resize_to_guide,
+        )
+        names.append(image_file_name(digest))
+    return names
 
 
 def word_of(row: PlanRow, words: Mapping[str, Tensor]) -> Word | None:
     """The word in the row's prompt, out of `words` by class; none where the prompt holds the plain class name.
 
-    It is the word of the row's own class, unless the plan says otherwise. Raises `InputError` when it wasn't learned.
+    It is the word of the row's own class, unless the plan names another. Raises `InputError` when it is missing.
     """
     for name in (row.class_name, *sorted(words)):
         token = pseudo_word(name)
         if token in row.prompt:
             if name not in words:
-                raise InputError(f"the plan has the word {token}, which wasn't learned; run learn_embeddings again")
+                raise InputError(
+                    f"plan.csv: class `{row.class_name}` needs the word {token}, which the file of words lacks. Delete "
+                    "that file and run Snakemake again"
+                )
             return Word(token, words[name])
     return None
-
-
-def image_name(row: PlanRow, word: Word | None, settings: GenerateImagesSettings, code: str) -> str:
-    """The file name in the store of a planned image: a hash of everything that decides its pixels.
-
-    `word` is that in the prompt and `code` the fingerprint of the code that generates. The model's hash or revision
-    stands for its scheduler too. The micro-batch isn't among them: it only rounds.
-    """
-    model = settings.diffusion
-    digest = stable_hash(
-        code,
-        model.sha256 or f"{model.repository}@{model.revision}/{model.variant}",
-        model.dtype,
-        model.image_size,
-        hashlib.sha256(word.vectors.numpy().tobytes()).hexdigest() if word else None,
-        row.guide_sha256,
-        row.prompt,
-        row.noise_level,
-        row.noise_seed,
-        row.image_seed,
-        settings.strength,
-        settings.guidance_scale,
-        settings.inference_steps,
-        settings.negative_prompt,
-        settings.resize_to_guide,
-    )
-    return f"images/{digest[:2]}/{digest}.png"
 
 
 def missing_rows(rows: Sequence[PlanRow], names: Sequence[str], store: Path) -> list[tuple[PlanRow, str]]:
@@ -87,102 +98,87 @@ def generate(
 
     `words` holds the clean word [vectors, width] of each class, where words were learned. Rows of different guides and
     classes share passes of the fixed size `micro_batch`; what an image draws depends on its own seeds alone. When the
-    GPU's memory runs out, the images that are left are made with half of it; each tells its own.
+    GPU's memory runs out, the remaining images are made with half of it; each file records its own.
     """
     width = diffusion.text_encoder.config.hidden_size
     if others := [name for name, word in words.items() if word.shape[1] != width]:
         raise InputError(
-            f"the word of `{others[0]}` has {words[others[0]].shape[1]} values, and the model's have {width}: it was "
-            "learned with another model; run learn_embeddings again"
+            f"the word of `{others[0]}` has {words[others[0]].shape[1]} values, but the model's have {width}: another "
+            "model learned it. Delete the file of words and run Snakemake again"
         )
-    halve_when_full(
-        micro_batch,
-        lambda size: _generate(
-            diffusion, [(row, name) for row, name in rows if not (store / name).is_file()], words, settings, store, size
-        ),
-    )
 
+    def fill(size: int) -> None:
+        left = [(row, name) for row, name in rows if not (store / name).is_file()]
+        made = to_text(torch_record(("torch", "diffusers", "transformers"), diffusion.device, micro_batch=size))
+        images = _images(diffusion, [row for row, _ in left], words, settings, size)
+        _write_all(images, [store / name for _, name in left], made, ahead=size)
 
-def _generate(
-    diffusion: Diffusion,
-    rows: Sequence[tuple[PlanRow, str]],
-    words: Mapping[str, Tensor],
-    settings: GenerateImagesSettings,
-    store: Path,
-    micro_batch: int,
-) -> None:
-    posteriors = _guide_posteriors(diffusion, [row for row, _ in rows], micro_batch)
-    writes: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(WRITERS) as writers:
-        images = _images(diffusion, [row for row, _ in rows], posteriors, words, settings, micro_batch)
-        counted = progress(images, total=len(rows), label="generating", unit="images")
-        for image, (_, name) in zip(counted, rows, strict=True):
-            writes.append(writers.submit(_write_png, image, store / name, micro_batch))
-            if len(writes) > micro_batch:  # a full disk is told now, and not when all images have been computed
-                writes.popleft().result()
-    for write in writes:
-        write.result()
+    halve_when_full(micro_batch, fill)
 
 
 def _images(
     diffusion: Diffusion,
     rows: Sequence[PlanRow],
-    posteriors: Mapping[str, Posterior],
     words: Mapping[str, Tensor],
     settings: GenerateImagesSettings,
     micro_batch: int,
 ) -> Iterator[Image.Image]:
+    """The images of `rows` in their order, from passes of one fixed shape: a last one that is short is padded."""
+    posteriors = _guide_posteriors(diffusion, rows, micro_batch)
     for start in range(0, len(rows), micro_batch):
         chunk = list(rows[start : start + micro_batch])
         padded = chunk + [chunk[-1]] * (micro_batch - len(chunk))
         guides = [posteriors[row.guide_sha256] for row in padded]
         images = generate_batch(diffusion, padded, guides, [word_of(row, words) for row in padded], settings)
-        for image, guide in zip(images[: len(chunk)], guides, strict=False):
-            yield image.resize(guide.size, Image.Resampling.BILINEAR) if settings.resize_to_guide else image
+        yield from images[: len(chunk)]
 
 
 def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch: int) -> dict[str, Posterior]:
-    """The posterior of each guide image among `rows`, by its hash. Guides are squashed to the model's size."""
+    """The posterior of each guide image among `rows`, by its hash."""
     paths = {row.guide_sha256: Path(row.guide_path) for row in rows}
-    tensors, sizes = [], []
     for digest, path in paths.items():
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise InputError(f"{path} isn't the image that was planned with: its hash differs; run index_dataset again")
-        guide = load_image(path)
-        tensors.append(image_to_tensor(guide, diffusion.image_size, Image.Resampling.BILINEAR))
-        sizes.append(guide.size)
-    if not tensors:
+            raise InputError(
+                f"{path}: the photo changed since it was indexed. Restore it, or delete the dataset's images.csv and "
+                "run Snakemake again"
+            )
+    if not paths:
         return {}
-    means, deviations = encode_posteriors(diffusion, tensors, micro_batch)
-    return {digest: Posterior(*parts) for digest, *parts in zip(paths, means, deviations, sizes, strict=True)}
+    return dict(zip(paths, encode_guides(diffusion, list(paths.values()), micro_batch), strict=True))
 
 
-def _write_png(image: Image.Image, path: Path, micro_batch: int) -> None:
-    """Write an image, with the micro-batch that it was made in as a text in its file."""
-    told = PngInfo()
-    told.add_text(MICRO_BATCH, str(micro_batch))
+def _write_all(images: Iterator[Image.Image], paths: Sequence[Path], made: str, *, ahead: int) -> None:
+    """Write each image as it comes, beside the next pass; a full disk is reported at most `ahead` images later."""
+    writes: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(WRITERS) as writers:
+        counted = progress(images, total=len(paths), label="generating", unit="images")
+        for image, path in zip(counted, paths, strict=True):
+            writes.append(writers.submit(_write_png, image, path, made))
+            if len(writes) > ahead:
+                writes.popleft().result()
+    for write in writes:
+        write.result()
+
+
+def _write_png(image: Image.Image, path: Path, made: str) -> None:
+    """Write an image, with what it was made with as a text in its file."""
+    texts = PngInfo()
+    texts.add_text(MADE_WITH, made)
     with atomic_path(path) as temporary:
         # Level 1 is three times as fast as the default and as lossless.
-        image.save(temporary, format="PNG", compress_level=1, pnginfo=told)
+        image.save(temporary, format="PNG", compress_level=1, pnginfo=texts)
 
 
-def _read_micro_batch(content: bytes, path: Path) -> int:
-    """The micro-batch that an image's file tells."""
-    try:
-        with Image.open(BytesIO(content), formats=["PNG"]) as image:
-            return int(image.info[MICRO_BATCH])
-    except (OSError, KeyError, ValueError):
-        raise InputError(f"{path} isn't as generate_images wrote it; remove it and run again") from None
+def manifest_of(rows: Sequence[PlanRow], names: Sequence[str], store: Path) -> tuple[list[ManifestRow], list[MadeWith]]:
+    """The manifest of the planned images, all of which lie in `store`, and what each of them was made with.
 
-
-def write_manifest_of(rows: Sequence[PlanRow], names: Sequence[str], store: Path, path: Path) -> None:
-    """Write the manifest of the planned images, all of which lie in `store`.
-
-    Raises `InputError` when a file there isn't one that `generate` wrote.
+    Raises `InputError` naming a file there that `generate` did not write.
     """
-    manifest = []
+    manifest, records = [], []
     for row, name in zip(rows, names, strict=True):
         content = (store / name).read_bytes()
+        record = _read_made_with(content, store / name)
+        records.append(record)
         manifest.append(
             ManifestRow(
                 file_name=name,
@@ -194,7 +190,18 @@ def write_manifest_of(rows: Sequence[PlanRow], names: Sequence[str], store: Path
                 noise_seed=row.noise_seed,
                 image_seed=row.image_seed,
                 sha256=hashlib.sha256(content).hexdigest(),
-                micro_batch=_read_micro_batch(content, store / name),
+                micro_batch=int(dict(record)["micro_batch"]),
             )
         )
-    write_manifest(manifest, path)
+    return manifest, records
+
+
+def _read_made_with(content: bytes, path: Path) -> MadeWith:
+    """What an image was made with, as its file records it."""
+    try:
+        with Image.open(BytesIO(content), formats=["PNG"]) as image:
+            record = from_text(image.info[MADE_WITH])
+            int(dict(record)["micro_batch"])
+            return record
+    except (OSError, KeyError, ValueError):
+        raise InputError(f"{path}: corrupt image. Delete it and run Snakemake again: rm {path}") from None

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from diagen.cells import Cell
 from diagen.config.programs import PlanGenerationSettings
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError
@@ -15,12 +16,11 @@ from diagen.seeds import stable_seed
 
 
 def plan_generation(
-    cell: Iterable[Shot],
+    shots: Iterable[Shot],
     prompts: Iterable[PromptRow] | None,
     settings: PlanGenerationSettings,
+    cell: Cell,
     *,
-    seed: int,
-    shots: int,
     ceilings: Mapping[str, float] | None = None,
 ) -> list[PlanRow]:
     """`settings.images_per_guide` rows for each guide image of the cell, sorted by class, guide and number.
@@ -32,7 +32,7 @@ def plan_generation(
     Raises `InputError` when a class has no prompts or no ceiling, or one of its prompts doesn't hold the class name
     exactly once.
     """
-    guides = [shot for shot in cell if shot.role == "guide"]
+    guides = [shot for shot in shots if shot.role == "guide"]
     names = sorted({guide.class_name for guide in guides})
     texts = _texts(names, prompts, settings.learned_words)
     noisy = {name: _noisy_words(name, names, settings, ceilings) for name in names}
@@ -46,8 +46,8 @@ def plan_generation(
             else:
                 prompt, voice = number % len(texts[name]), number % len(noisy[name])
             word, level = noisy[name][voice]
-            identity = (settings.dataset, seed, shots, name, guide.guide, number)
-            drawn_by = identity if settings.noise_draw == "image" else (settings.dataset, seed, shots, word, level)
+            identity = (*cell, name, guide.guide, number)
+            drawn_by = identity if settings.noise_draw == "image" else (*cell, word, level)
             rows.append(
                 PlanRow(
                     name,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
 from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet
-from diagen.runtime.gpu_memory import halve_when_full, tell_when_full
+from diagen.runtime.gpu_memory import explain_full_memory, halve_when_full
 from diagen.runtime.progress import progress
 
 Item = TypeVar("Item")
@@ -50,7 +50,7 @@ def freeze(model: nn.Module, device: torch.device) -> nn.Module:
     In evaluation mode BatchNorm uses its running statistics and leaves them as they are; the code published with the
     paper runs it in training mode, so that each batch's statistics decide and the running ones are overwritten.
     """
-    with tell_when_full("the image model"):
+    with explain_full_memory("the image model"):
         return model.requires_grad_(False).eval().to(device)
 
 

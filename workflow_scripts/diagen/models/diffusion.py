@@ -14,7 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from diagen.config import DiffusionModel
 from diagen.errors import InputError
-from diagen.runtime.gpu_memory import tell_when_full
+from diagen.runtime.gpu_memory import explain_full_memory
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
             f"models.diffusion: can't load {model.location} in diffusers' layout ({error}); "
             "the folder needs vae/, unet/, text_encoder/, tokenizer/ and scheduler/ with safetensors weights"
         ) from None
-    with tell_when_full("models.diffusion"):
+    with explain_full_memory("models.diffusion"):
         frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
         for name in ("vae", "unet"):
             frozen[name].to(memory_format=torch.channels_last)  # convolutions are faster so: decoding by a quarter

@@ -9,6 +9,7 @@ classes are tried together, each at a level of its own. No noise at all is alway
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from diagen.cells import Cell
 from diagen.data.shots_file import Shot
 from diagen.generation.plan_file import PlanRow
 from diagen.models.pseudo_words import pseudo_word
@@ -16,16 +17,14 @@ from diagen.noise_ceilings.ceilings_file import Trial
 from diagen.seeds import stable_seed
 
 
-def probe_rows(
-    cell: Iterable[Shot], levels: Mapping[str, float], images: int, *, dataset: str, seed: int, shots: int
-) -> list[PlanRow]:
+def probe_rows(shots: Iterable[Shot], levels: Mapping[str, float], images: int, cell: Cell) -> list[PlanRow]:
     """`images` images `a photo of a <class>` for each class in `levels`, at its level, from its guide images in turn.
 
     Noise and image seeds don't depend on the level, so that levels are compared on the same noise, scaled; they are
     others than those of a generator's images.
     """
     guides: dict[str, list[Shot]] = defaultdict(list)
-    for shot in cell:
+    for shot in shots:
         if shot.role == "guide" and shot.class_name in levels:
             guides[shot.class_name].append(shot)
     rows = []
@@ -33,7 +32,7 @@ def probe_rows(
         found.sort(key=lambda shot: shot.guide)
         for number in range(images):
             guide = found[number % len(found)]
-            identity = (dataset, seed, shots, name, number, "ceiling")
+            identity = (*cell, name, number, "ceiling")
             noise, image = stable_seed(*identity, "noise"), stable_seed(*identity, "image")
             prompt = f"a photo of a {pseudo_word(name)}"
             rows.append(

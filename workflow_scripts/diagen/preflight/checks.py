@@ -12,9 +12,9 @@ import torch
 from diagen.config import Config, DrawnWorld
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, ModelSource
 from diagen.config.relations import missing_files
+from diagen.data.adapters.registry import list_images
 from diagen.data.images_file import read_images
 from diagen.data.images_needed import images_needed
-from diagen.data.index import ADAPTERS
 from diagen.errors import InputError
 from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import load_diffusion
@@ -96,7 +96,7 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
         elif not Path(dataset.root).is_dir():
             continue  # told with the other files that are missing
         else:
-            listing = ADAPTERS[dataset.adapter](dataset)
+            listing = list_images(dataset)
             problems = listing.problems
             images = [(image.split, image.class_name) for image in listing.images]
         problems += _too_few(images, max(config.shots))

@@ -114,11 +114,11 @@ def _cell_work(
         yield Work("generate_images", {**cell, "generator": name}, tflop, half=half)
         yield Work("extract_features", {**cell, "generator": name}, images * operations.features)
     weighted = [method for method in config.methods.values() if method.weighting]
-    judges = dict.fromkeys(config.weightings[method.weighting].guide for method in weighted)
-    for name in judges | dict.fromkeys(config.noise_ceilings[ceiling].guide for ceiling in ceilings):
-        block = config.guides[name]
+    judges = dict.fromkeys(config.weightings[method.weighting].guide_classifier for method in weighted)
+    for name in judges | dict.fromkeys(config.noise_ceilings[ceiling].guide_classifier for ceiling in ceilings):
+        block = config.guide_classifiers[name]
         drawn = block.epochs * block.iterations * block.batch
-        yield Work("train_guide_classifier", {**cell, "guide": name}, (drawn + validation) * head)
+        yield Work("train_guide_classifier", {**cell, "guide_classifier": name}, (drawn + validation) * head)
     for generator, weighting in dict.fromkeys((method.generator, method.weighting) for method in weighted):
         views = guides * config.generators[generator].images_per_guide * max(1, config.weightings[weighting].views)
         yield Work("score_images", {**cell, "generator": generator, "weighting": weighting}, views * head)

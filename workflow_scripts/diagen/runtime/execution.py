@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -22,16 +21,6 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-
-
-def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: bool = True) -> None:
-    """Add `--device`, `--torch-threads` and, if wanted, `--micro-batch` to a program's arguments."""
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="default: %(default)s")
-    parser.add_argument("--torch-threads", type=int, default=2, metavar="N", help="CPU threads of torch (default: 2)")
-    if micro_batch:
-        parser.add_argument(
-            "--micro-batch", type=int, default=16, metavar="N", help="images per forward pass (default: %(default)s)"
-        )
 
 
 def prepare_torch(device: str, threads: int) -> torch.device:

@@ -1,6 +1,8 @@
-"""What a program computes, in one hash: its syntax tree and that of every module of ours that it imports.
+"""The part of a job's cache key that stands for code: one hash of the modules that compute its result.
 
-Comments, docstrings and layout are no part of it, nor is the configuration, whose values stand in the settings.
+Whole modules count, never single functions: a module that couples too much is split. What cannot change a result is
+left out: comments, docstrings, layout, annotations, the text of messages, and the modules of `is_left_out`.
+docs/reruns.md is generated from here.
 """
 
 import ast
@@ -9,34 +11,62 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-LIBRARY = Path(__file__).resolve().parents[1]
-LEFT_OUT = ("diagen.config",)
+LIBRARY = Path(__file__).resolve().parents[2]
+LEFT_OUT_PACKAGES = ("config", "files", "runtime", "preflight", "store")
+"""Settings stand in the key by their values; the others say how files are kept and how a program runs."""
+LEFT_OUT_MODULES = ("diagen.errors",)
+FILE_SUFFIX = "_file"
+"""Modules of this ending define a row type and read and write its table; their content is an input of the job."""
+MESSAGE_CALLS = ("print", "warn", "Problem", "explain_full_memory")
+"""Calls whose arguments are text for people, beside those of exceptions."""
+MESSAGE_KEYWORDS = ("progress_label", "unit")
 
 
-def fingerprint(source: Path, roots: tuple[Path, ...] = (LIBRARY,)) -> str:
-    """SHA-256 (64 hexadecimal digits) of the module in `source` and of all that it imports, directly or not.
+def fingerprint(*sources: Path, roots: tuple[Path, ...] = (LIBRARY,)) -> str:
+    """SHA-256 (64 hexadecimal digits) of the modules that compute what `sources` compute.
 
-    Imports are looked up in the folders `roots`; what lies elsewhere (installed packages) isn't followed. The hash is
-    the same on every supported Python version and wherever the files lie.
+    The hash is the same on every supported Python version and wherever the files lie.
     """
-    source = Path(source).resolve()
-    imported: dict[str, Path] = {}
-    waiting = [source]
+    lines = [f"{name} {_digest(path)}" for name, path in sorted(computing_modules(*sources, roots=roots).items())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def computing_modules(*sources: Path, roots: tuple[Path, ...] = (LIBRARY,)) -> dict[str, Path]:
+    """Name and file of each module that counts: those of `sources` and all that they import, directly or not.
+
+    Imports are resolved in the folders `roots`; installed packages are not followed, nor are imports of a module that
+    is left out. A program is no module: only its imports count.
+    """
+    found: dict[str, Path] = {}
+    waiting = [(_name(Path(source).resolve(), roots), Path(source).resolve()) for source in sources]
     while waiting:
-        for name, path in _imported_modules(waiting.pop(), roots):
-            if name not in imported:
-                imported[name] = path
-                waiting.append(path)
-    digests = [_digest(source), *(f"{name} {_digest(path)}" for name, path in sorted(imported.items()))]
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        name, path = waiting.pop()
+        if name in found or is_left_out(name):
+            continue
+        if "." in name and _tree(path).body:
+            found[name] = path
+        waiting += _imported_modules(path, roots)
+    return found
+
+
+def is_left_out(module: str) -> bool:
+    """Whether a module never counts, by its dotted name."""
+    parts = module.split(".")
+    return (
+        module in LEFT_OUT_MODULES
+        or (parts[0] == "diagen" and len(parts) > 1 and parts[1] in LEFT_OUT_PACKAGES)
+        or parts[-1].endswith(FILE_SUFFIX)
+    )
 
 
 def canonical(node: ast.AST) -> str:
-    """The syntax tree as text, without positions, docstrings and what differs between Python versions."""
+    """The syntax tree as text, without positions, docstrings, annotations, messages and version differences."""
     if isinstance(node, ast.Constant):
         return f"{type(node.value).__name__}:{node.value!r}"
     fields = []
-    for name, value in ast.iter_fields(node):
+    for name, value in ast.iter_fields(_without_message(node)):
+        if name in ("annotation", "returns", "type_comment"):
+            continue
         if isinstance(value, list):
             value = [item for item in value if not _is_silent(item, node)]
             text = "[" + ",".join(canonical(item) if isinstance(item, ast.AST) else repr(item) for item in value) + "]"
@@ -49,23 +79,45 @@ def canonical(node: ast.AST) -> str:
     return f"{type(node).__name__}({','.join(fields)})"
 
 
+def _without_message(node: ast.AST) -> ast.AST:
+    """The node without the text that it shows to people."""
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        return ast.Raise(exc=node.exc.func)
+    if isinstance(node, ast.Assert):
+        return ast.Assert(test=node.test)
+    if isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called in MESSAGE_CALLS or called.endswith("Error"):
+            return ast.Call(func=node.func, args=[], keywords=[])
+        return ast.Call(
+            func=node.func,
+            args=node.args,
+            keywords=[keyword for keyword in node.keywords if keyword.arg not in MESSAGE_KEYWORDS],
+        )
+    return node
+
+
 def _is_silent(item: object, parent: ast.AST) -> bool:
     """Whether a part changes nothing: a docstring, a string that describes the line above, `pass`, or an empty piece.
 
-    Empty pieces of f-strings are left out because Python 3.12 alone has them.
+    Imports for annotations alone count as silent too. Empty pieces of f-strings are left out because Python 3.12 alone
+    has them.
     """
     if isinstance(parent, ast.JoinedStr):
         return isinstance(item, ast.Constant) and item.value == ""
     if isinstance(item, ast.Expr):
         return isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
-    return isinstance(item, ast.Pass)
+    return isinstance(item, ast.Pass) or _is_for_annotations(item)
+
+
+def _is_for_annotations(item: object) -> bool:
+    """Whether a statement is an `if TYPE_CHECKING:` block."""
+    return isinstance(item, ast.If) and isinstance(item.test, ast.Name) and item.test.id == "TYPE_CHECKING"
 
 
 def _imported_modules(source: Path, roots: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
     """Names and files of the modules below `roots` that `source` imports, also inside its functions."""
     for name in _imported_names(source, roots):
-        if any(name == left_out or name.startswith(f"{left_out}.") for left_out in LEFT_OUT):
-            continue
         path = _find(name, roots)
         if path:
             yield name, path
@@ -75,7 +127,7 @@ def _imported_modules(source: Path, roots: tuple[Path, ...]) -> Iterator[tuple[s
 def _imported_names(source: Path, roots: tuple[Path, ...]) -> tuple[str, ...]:
     """All dotted names that may be modules, with the packages they lie in."""
     names: list[str] = []
-    for node in ast.walk(_tree(source)):
+    for node in _walk(_tree(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -85,6 +137,14 @@ def _imported_names(source: Path, roots: tuple[Path, ...]) -> tuple[str, ...]:
     return tuple(sorted(with_packages))
 
 
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all below it, without imports for annotations alone."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not _is_for_annotations(child):
+            yield from _walk(child)
+
+
 def _package(source: Path, level: int, roots: tuple[Path, ...]) -> str:
     """Dotted name of the package that `level` dots mean in `source`; empty for an absolute import."""
     if level == 0:
@@ -92,6 +152,14 @@ def _package(source: Path, level: int, roots: tuple[Path, ...]) -> str:
     folder = source.parents[level - 1]
     root = next((root for root in roots if folder.is_relative_to(root)), folder)
     return ".".join(folder.relative_to(root).parts)
+
+
+def _name(source: Path, roots: tuple[Path, ...]) -> str:
+    """Dotted name of the module in the file `source`; a program's has no dot."""
+    for root in sorted(roots, key=lambda root: -len(root.parts)):
+        if source.is_relative_to(root):
+            return ".".join(source.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    return source.stem
 
 
 @cache

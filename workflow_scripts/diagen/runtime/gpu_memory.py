@@ -23,7 +23,7 @@ def is_full(error: RuntimeError) -> bool:
 
 
 @contextmanager
-def tell_when_full(what: str, remedy: str = REMEDY) -> Iterator[None]:
+def explain_full_memory(what: str, remedy: str = REMEDY) -> Iterator[None]:
     """Inside, memory that runs out is an `InputError`: the GPU has no room for `what`."""
     try:
         yield
@@ -51,5 +51,5 @@ def halve_when_full(micro_batch: int, work: Callable[[int], Result]) -> Result:
         if torch.accelerator.is_available():
             torch.accelerator.empty_cache()
         print(f"out of GPU memory: going on with a micro-batch of {micro_batch}", file=sys.stderr, flush=True)
-    with tell_when_full("a single image"):
+    with explain_full_memory("a single image"):
         return work(micro_batch)

@@ -17,14 +17,20 @@ from safetensors.numpy import load_file
 
 from diagen.classifiers import evaluation
 from diagen.classifiers.head_file import read_head
-from diagen.classifiers.training_state import Epoch
-from diagen.data import leakage, shots
+from diagen.classifiers.history_file import Epoch
+from diagen.data.images_file import read_images, read_skipped
+from diagen.data.leakage_file import read_leaks
+from diagen.data.shots_file import read_shots
 from diagen.embeddings.words_file import read_learned_words
 from diagen.files.json_files import read_calibration, read_diversity, read_metrics
+from diagen.files.made_with import read_made_with
 from diagen.files.tables import DamagedFile, read_features, read_rows, reading
-from diagen.generation import plan
-from diagen.noise_ceilings import ceilings
+from diagen.generation.manifest_file import ManifestRow, read_manifest
+from diagen.generation.plan_file import PlanRow, read_plan
+from diagen.noise_ceilings.ceilings_file import read_ceilings
+from diagen.prompts.prompts_file import read_prompts
 from diagen.report import statistics
+from diagen.weighting.weights_file import WeightRow, read_weights
 
 
 def _read_history(path: Path, program: str) -> None:
@@ -52,39 +58,40 @@ def _read_page(path: Path) -> None:
 
 
 READERS: dict[str, Callable[[Path], object]] = {
+    "*.made_with.json": read_made_with,
     "summary/accuracy.csv": partial(statistics.read_table, columns=statistics.ACCURACY),
     "summary/per_class.csv": partial(statistics.read_table, columns=statistics.PER_CLASS),
     "summary/diversity.csv": partial(statistics.read_table, columns=statistics.DIVERSITY),
     "summary/prompts.csv": partial(statistics.read_table, columns=statistics.PROMPTS),
-    "prompts/*.csv": prompts.read_prompts,
-    "shots*/shots.csv": shots.read_shots,
+    "prompts/*.csv": read_prompts,
+    "shots*/shots.csv": read_shots,
     "embeddings/*.safetensors": read_learned_words,
-    "noise_ceilings/*.csv": ceilings.read_ceilings,
-    "synthetic/*/plan.csv": plan.read_plan,
-    "synthetic/*/manifest.csv": manifest.read_manifest,
-    "weights/*.csv": sampling.read_weights,
-    "guide/*/history.csv": partial(_read_history, program="train_guide_classifier"),
-    "guide/*/calibration.json": read_calibration,
+    "noise_ceilings/*.csv": read_ceilings,
+    "synthetic/*/plan.csv": read_plan,
+    "synthetic/*/manifest.csv": read_manifest,
+    "weights/*.csv": read_weights,
+    "guide_classifiers/*/history.csv": partial(_read_history, program="train_guide_classifier"),
+    "guide_classifiers/*/calibration.json": read_calibration,
     "downstream/*/metrics.json": read_metrics,
     "downstream/*/history.csv": partial(_read_history, program="train_downstream"),
     "downstream/*/predictions.csv": _read_predictions,
-    "guide/*/head.safetensors": read_head,
+    "guide_classifiers/*/head.safetensors": read_head,
     "downstream/*/head.safetensors": read_head,
     "diversity/*.json": read_diversity,
     "diversity/*/*.json": read_diversity,
     "words/*.safetensors": read_learned_words,
     "checkpoints/*.safetensors": _read_checkpoint,
-    "images.csv": table.read_images,
-    "skipped.csv": table.read_skipped,
-    "leakage.json": leakage.read_leaks,
+    "images.csv": read_images,
+    "skipped.csv": read_skipped,
+    "leakage.json": read_leaks,
     "features.npy": read_features,
     "*.svg": _read_page,
     "*.html": _read_page,
 }
 """What reads a file, by the end of its path; the first that fits counts (a set of prompts may be called `images`)."""
 TOGETHER: dict[str, tuple[str, ...]] = {
-    "downstream/*": ("metrics.json", "history.csv", "predictions.csv", "head.safetensors"),
-    "guide/*": ("head.safetensors", "calibration.json", "history.csv"),
+    "downstream/*": ("metrics.json", "history.csv", "predictions.csv", "head.safetensors", "metrics.made_with.json"),
+    "guide_classifiers/*": ("head.safetensors", "calibration.json", "history.csv", "head.made_with.json"),
     "summary": ("accuracy.csv", "per_class.csv", "diversity.csv", "prompts.csv"),
 }
 """Files that one job writes into a folder: where one is, all must be."""
@@ -157,16 +164,14 @@ def _read(path: Path) -> tuple[Any, str | None]:
 # What a file is compared with is None where it can't be read, which is told by itself.
 
 
-def _unlike_its_plan(
-    path: Path, made: Sequence[manifest.ManifestRow], planned: Sequence[plan.PlanRow] | None
-) -> Iterator[Finding]:
+def _unlike_its_plan(path: Path, made: Sequence[ManifestRow], planned: Sequence[PlanRow] | None) -> Iterator[Finding]:
     if planned is not None and _planned(made) != _planned(planned):
         # Either may be the one that was edited.
         yield Finding(path, "doesn't hold what plan.csv beside it plans", (path, path.with_name("plan.csv")), path)
 
 
 def _unlike_its_manifest(
-    path: Path, weights: Sequence[sampling.WeightRow], made: Sequence[manifest.ManifestRow] | None
+    path: Path, weights: Sequence[WeightRow], made: Sequence[ManifestRow] | None
 ) -> Iterator[Finding]:
     if made is not None and [row.file_name for row in weights] != [row.file_name for row in made]:
         yield Finding(path, "doesn't hold the images of the manifest", (path,), path)
@@ -186,7 +191,7 @@ def _listing(features: Path) -> Path:
     return features.with_name("manifest.csv" if features.match("synthetic/*/*") else "images.csv")
 
 
-def _images(path: Path, made: Sequence[manifest.ManifestRow], store: Path) -> Iterator[Finding]:
+def _images(path: Path, made: Sequence[ManifestRow], store: Path) -> Iterator[Finding]:
     """The images that a manifest names and that aren't in the store as it says."""
     for row in made:
         image = store / row.file_name
@@ -199,7 +204,7 @@ def _images(path: Path, made: Sequence[manifest.ManifestRow], store: Path) -> It
             yield Finding(image, f"can't be read ({error.strerror})", (image, path), path)
 
 
-def _planned(rows: Sequence[manifest.ManifestRow] | Sequence[plan.PlanRow]) -> list[tuple]:
+def _planned(rows: Sequence[ManifestRow] | Sequence[PlanRow]) -> list[tuple]:
     return [
         (row.class_name, row.guide, row.number, row.prompt, row.noise_level, row.noise_seed, row.image_seed)
         for row in rows

@@ -5,15 +5,16 @@ Free of torch.
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diagen.config.choices import Transform
+
 
 def transform_confidences(
     confidences: Sequence[float],
-    transform: Literal["confidence", "doubled", "threshold", "none"],
+    transform: Transform,
     threshold: float | None = None,
 ) -> NDArray[np.float64]:
     """Weights before normalizing `[n]`, in [0, 1], of confidences q in [0, 1] `[n]`.

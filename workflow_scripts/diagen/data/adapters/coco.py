@@ -18,7 +18,7 @@ from diagen.letters import CONTROL
 PARTS = ("train2017", "val2017")
 
 
-def list_coco(dataset: Coco) -> Listing:
+def list_images(dataset: Coco) -> Listing:
     """The images of COCO that have a class, in the splits `train_val`, `val` and `test`."""
     root = Path(dataset.root)
     missing = no_folder(root)

@@ -19,7 +19,7 @@ CLASSES = ("truck", "car", "plane", "ship", "cat", "dog", "horse", "deer", "frog
 DATABASE = "annotations.db"
 
 
-def list_focus(dataset: Focus) -> Listing:
+def list_images(dataset: Focus) -> Listing:
     """The photos of FOCUS; `train_val_per_class` of each class, drawn by a seed, are for shots and validation."""
     root = Path(dataset.root)
     missing = no_folder(root)

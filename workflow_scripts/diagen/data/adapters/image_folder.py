@@ -11,7 +11,7 @@ from diagen.data.adapters.split_table import list_split_table
 from diagen.data.names import class_label, class_problems, wanted_labels
 
 
-def list_image_folder(dataset: ImageFolder) -> Listing:
+def list_images(dataset: ImageFolder) -> Listing:
     """The files of an image folder, in the layout that the block names; hidden files are passed over."""
     root = Path(dataset.root)
     missing = no_folder(root)

@@ -1,9 +1,8 @@
-"""What an adapter is: a function from a dataset's block of the configuration to the list of its files."""
+"""What an adapter's `list_images` gives for a dataset's block of the configuration: the list of its files."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from diagen.config.datasets import Split
 
@@ -26,7 +25,3 @@ class Listing:
 
     images: list[ListedImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-
-
-Adapter = Callable[[Any], Listing]
-"""Lists the files of a dataset, given its block of the configuration. No image is opened; nothing is raised."""
