@@ -29,7 +29,7 @@ def main() -> None:
     from diagen.weighting.weights_file import read_shares
 
     manifest = read_manifest(arguments.manifest)
-    shares = read_shares(arguments.weights, manifest) if arguments.weights else None
+    shares = read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None
     images = image_folder.plan_export(
         read_shots(arguments.table),
         manifest,

@@ -33,7 +33,7 @@ def main() -> None:
         read_features(arguments.real),
         manifest,
         read_features(arguments.synthetic),
-        read_shares(arguments.weights, manifest) if arguments.weights else None,
+        read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None,
         arguments.settings,
     )
     with atomic_path(arguments.output) as temporary:

@@ -48,7 +48,7 @@ def main() -> None:
     tables = [arguments.table, arguments.manifest, arguments.weights]
     checkpoint = checkpoint_path(store, fingerprint(Path(__file__)), settings.model_dump_json(), tables, *cell)
     manifest = read_manifest(arguments.manifest) if arguments.manifest else []
-    shares = read_shares(arguments.weights, manifest) if arguments.weights else None
+    shares = read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None
     made = train_downstream(
         load_backbone(settings.backbone, device),
         arrange(read_shots(arguments.table), arguments.table),

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-BUILD = Path(__file__).resolve().parent / "build"
+BUILD = Path(__file__).resolve().parents[1] / "build"
 CHECKPOINT_SECONDS = 60.0
 PROGRESS_SECONDS = 30.0
 EMA_DECAY = 0.998

@@ -29,8 +29,8 @@ GUIDANCE_SCALE = 4.0
 CARD = """# Models of the demo world
 
 Small models of the same kinds and file formats as the ones DIAGen uses, trained from nothing on the drawn world
-(`demo/world/scenes.py`) by `make demo-models`. All weights are float16 safetensors or GGUF, {megabytes:.1f} MB together;
-`SHA256SUMS` holds the checksum of every file, and the workflow compares them before it loads one.
+(`demo/world/scenes.py`) by `make demo-models`. All weights are float16 safetensors or GGUF, {megabytes:.1f} MB
+together; `SHA256SUMS` holds the checksum of every file, and the workflow compares them before it loads one.
 
 ## Data
 Scenes of {classes} classes in {colors} colors, {places} places and {times} times of day, each drawn from a seed.

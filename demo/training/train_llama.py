@@ -24,7 +24,7 @@ SHARP_STEPS = 1400
 SHAPE = {"width": 128, "layers": 4, "heads": 4, "inner": 352}
 INSTRUCTIONS = {
     path.stem: path.read_text("utf-8").strip()
-    for path in sorted((Path(__file__).resolve().parent.parent / "config" / "instructions").glob("*.txt"))
+    for path in sorted((Path(__file__).resolve().parents[2] / "config" / "instructions").glob("*.txt"))
 }
 Habits = dict[str, tuple[float, float, float, float]]
 # Per instruction: how often a prompt has an adjective, a place, a time of day, and how often the place is a common one.

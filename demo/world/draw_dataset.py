@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in (".", "workflow_scripts")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in (".", "workflow_scripts")]
 
 from demo.world.scenes import (  # noqa: E402
     CLASSES,

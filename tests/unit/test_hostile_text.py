@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from diagen.cells import Cell
 from diagen.config.programs import PlanGenerationSettings
 from diagen.data.adapters.files import in_tables
 from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
@@ -253,7 +254,7 @@ def test_a_plan_names_each_class_s_own_word(labels: list[str], learned: bool) ->
         return
     cell = [Shot("guide", label, 0, "x.jpg", "0") for label in labels]
     options = PlanGenerationSettings(dataset="d", images_per_guide=1, noise_levels=(), learned_words=learned)
-    for row in plan_generation(cell, None, options, seed=0, shots=1):
+    for row in plan_generation(cell, None, options, Cell("world", 0, 1)):
         spoken = [label for label in labels if pseudo_word(label) in row.prompt]
         assert spoken == ([row.class_name] if learned else [])
         if not learned:

@@ -60,7 +60,8 @@ def labels_of(class_names: Iterable[str], classes: Sequence[str], file: Path) ->
         return torch.tensor([numbers[name] for name in class_names], dtype=torch.long)
     except KeyError as error:
         raise InputError(
-            f"{file}: class {error} has no guide image to learn from. Delete the file and run Snakemake again: rm {file}"
+            f"{file}: class {error} has no guide image to learn from. Delete the file and run Snakemake again: "
+            f"rm {file}"
         ) from None
 
 

@@ -33,34 +33,36 @@ WRITERS = 2  # threads that encode PNGs beside the next forward pass
 
 
 def image_names(rows: Sequence[PlanRow], words: Mapping[str, Tensor], settings: GenerateImagesSettings) -> list[str]:
-    """The file name in the store of each planned image: a hash of everything that decides its pixels.
+    """The file name in the store of each planned image; `words` holds the clean vectors of each class."""
+    code = fingerprint(Path(img2img.__file__))
+    return [image_name(row, word_of(row, words), settings, code) for row in rows]
 
-    `words` holds the clean vectors of each class. The fingerprint of `img2img` stands for the code, and the model's
-    hash or revision for its scheduler too. The micro-batch is not part of the name: it only changes rounding.
+
+def image_name(row: PlanRow, word: Word | None, settings: GenerateImagesSettings, code: str) -> str:
+    """The file name of a planned image: a hash of everything that decides its pixels.
+
+    `word` is that in the prompt and `code` the fingerprint of `img2img`. The model's hash or revision stands for its
+    scheduler too. The micro-batch is not part of the name: it only changes rounding.
     """
-    model, code = settings.diffusion, fingerprint(Path(img2img.__file__))
-    names = []
-    for row in rows:
-        word = word_of(row, words)
-        digest = stable_hash(
-            code,
-            model.sha256 or f"{model.repository}@{model.revision}/{model.variant}",
-            model.dtype,
-            model.image_size,
-            hashlib.sha256(word.vectors.numpy().tobytes()).hexdigest() if word else None,
-            row.guide_sha256,
-            row.prompt,
-            row.noise_level,
-            row.noise_seed,
-            row.image_seed,
-            settings.strength,
-            settings.guidance_scale,
-            settings.inference_steps,
-            settings.negative_prompt,
-            settings.resize_to_guide,
-        )
-        names.append(image_file_name(digest))
-    return names
+    model = settings.diffusion
+    digest = stable_hash(
+        code,
+        model.sha256 or f"{model.repository}@{model.revision}/{model.variant}",
+        model.dtype,
+        model.image_size,
+        hashlib.sha256(word.vectors.numpy().tobytes()).hexdigest() if word else None,
+        row.guide_sha256,
+        row.prompt,
+        row.noise_level,
+        row.noise_seed,
+        row.image_seed,
+        settings.strength,
+        settings.guidance_scale,
+        settings.inference_steps,
+        settings.negative_prompt,
+        settings.resize_to_guide,
+    )
+    return image_file_name(digest)
 
 
 def word_of(row: PlanRow, words: Mapping[str, Tensor]) -> Word | None:

@@ -166,6 +166,8 @@ def _name(source: Path, roots: tuple[Path, ...]) -> str:
 def _find(name: str, roots: tuple[Path, ...]) -> Path | None:
     """The file of the module `name` (a package's is its `__init__.py`), or none."""
     for root in roots:
+        if root == LIBRARY and name.split(".")[0] != "diagen":  # where it is installed, other packages lie beside it
+            continue
         stem = root.joinpath(*name.split("."))
         for path in (stem.with_suffix(".py"), stem / "__init__.py"):
             if path.is_file():

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from diagen.errors import InputError
 from diagen.files.tables import read_rows, write_rows
-from diagen.generation.manifest_file import ManifestRow
 
 COLUMNS = ("file_name", "confidence", "temperature", "weight")
 
@@ -41,9 +40,9 @@ def _row(values: dict[str, str]) -> WeightRow:
     return WeightRow(values["file_name"], confidence, temperature, weight)
 
 
-def read_shares(path: Path, manifest: Sequence[ManifestRow]) -> list[float]:
-    """The weights of the images of `manifest`, in its order. Raises `InputError` when the table is of other images."""
+def read_shares(path: Path, file_names: Sequence[str]) -> list[float]:
+    """The weights of the images `file_names` of the manifest, in their order. Raises `InputError` when the table is of other images."""
     rows = read_weights(path)
-    if [row.file_name for row in rows] != [row.file_name for row in manifest]:
+    if [row.file_name for row in rows] != list(file_names):
         raise InputError(f"{path}: rows differ from manifest.csv. Delete the file and run Snakemake again: rm {path}")
     return [row.weight for row in rows]

@@ -72,10 +72,10 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     if program is train_guide_classifier:
         settings |= {"guide_classifier": {"patience": 20, **recipe}, "image_size": 32}
     else:
-        settings |= {"method": "any", "dataset": "world", "synthetic_probability": 0.0}
+        settings |= {"method": "any", "synthetic_probability": 0.0}
         settings["downstream"] = recipe | {"image_size": 32}
-    arguments = [cell, "--settings", json.dumps(settings), "--seed", 0, "--shots", 2, "--store", tmp_path / "store"]
-    arguments += ["--dataset", "world"] if program is train_guide_classifier else []
+    arguments = [cell, "--settings", json.dumps(settings), "--dataset", "world", "--seed", 0]
+    arguments += ["--shots", 2, "--store", tmp_path / "store"]
     arguments += ["--device", "cpu", "--torch-threads", 1, "--micro-batch", 4, "--output"]
     begun, views = [], linear_probe.epoch_views
     monkeypatch.setattr(linear_probe, "epoch_views", lambda *those: (begun.append(1), views(*those))[1])

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from diagen.classifiers import linear_probe
 from diagen.classifiers.augmentation import AUGMENTATIONS
+from diagen.classifiers.cell_images import arrange
 from diagen.classifiers.head_file import read_head, write_head
 from diagen.classifiers.heads import Head, new_head
 from diagen.classifiers.history_file import Epoch
-from diagen.classifiers.linear_probe import Trained, read_cell, train_head
+from diagen.classifiers.linear_probe import Trained, train_head
 from diagen.classifiers.recipe import Recipe
 from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot
@@ -155,6 +157,6 @@ def head_parts(head: Head) -> tuple[torch.Tensor, torch.Tensor]:
 def test_cells_are_refused_without_validation_or_guides(tmp_path: Path) -> None:
     guide = Shot("guide", "car", 0, "a.png", "")
     with pytest.raises(InputError, match="shots.csv has no val images"):
-        read_cell([guide], tmp_path / "shots.csv")
+        arrange([guide], tmp_path / "shots.csv")
     with pytest.raises(InputError, match="class 'tree' has no guide image"):
-        read_cell([guide, Shot("val", "tree", None, "b.png", "")], tmp_path / "shots.csv")
+        arrange([guide, Shot("val", "tree", None, "b.png", "")], tmp_path / "shots.csv")

@@ -7,7 +7,7 @@ import pytest
 
 from diagen.config.repeated_keys import repeated_keys
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_each_is_told_with_its_block_and_lines() -> None:

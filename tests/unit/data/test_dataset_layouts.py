@@ -14,7 +14,7 @@ from diagen.data.images_file import ImageRow
 from diagen.data.index import index_dataset
 from diagen.errors import InputError
 
-PHOTOS = Path(__file__).parents[3] / "shared/data/custom_coco_mini"
+PHOTOS = Path(__file__).parents[4] / "shared/data/custom_coco_mini"
 
 
 def save(path: Path, seed: int = 0, mode: str = "RGB") -> None:

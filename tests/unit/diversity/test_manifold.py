@@ -15,7 +15,7 @@ from diagen.errors import InputError
 from diagen.files.json_files import read_diversity
 from diagen.report.statistics import MEASURES
 
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "precision_recall.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "precision_recall.json"
 
 
 def brute_force(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, float, float, float]:
@@ -44,7 +44,6 @@ def figures(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, flo
     return result.precision, result.recall, result.density, result.coverage
 
 
-@pytest.mark.skipif(not GOLDEN.is_file(), reason="the golden figures are not in this checkout")
 def test_golden_figures() -> None:
     for case in json.loads(GOLDEN.read_text()):
         rs = np.random.RandomState(case["seed"])

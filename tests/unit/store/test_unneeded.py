@@ -15,7 +15,7 @@ from diagen.generation.manifest_file import ManifestRow, write_manifest
 from diagen.runtime import run_lock
 from diagen.store.unneeded import find_unneeded
 
-PROGRAM = Path(run_lock.__file__).parents[1] / "prune_images.py"
+PROGRAM = Path(run_lock.__file__).parents[2] / "prune_images.py"
 LONG_AGO = time.time() - 31 * 24 * 3600
 
 

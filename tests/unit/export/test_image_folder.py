@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import DatasetCard
 from PIL import Image
 
+from diagen.cells import Cell
 from diagen.config import BackboneModel, DiffusionModel, Embedding, Generator, GuideClassifier, Weighting
 from diagen.config.programs import ExportDatasetSettings
 from diagen.data.shots_file import Shot, write_shots
@@ -95,7 +96,9 @@ def test_datasets_opens_it(cell: tuple, tmp_path: Path) -> None:
     shots, manifest, store = cell
     shares = [0.5, 0.25, 0.25] * (len(manifest) // 3)
     rows = [image.row for image in export(cell, tmp_path / "export", shares)]
-    (tmp_path / "export" / "README.md").write_text(dataset_card(rows, settings(), 0, 2), encoding="utf-8")
+    (tmp_path / "export" / "README.md").write_text(
+        dataset_card(rows, settings(), Cell("photos", 0, 2)), encoding="utf-8"
+    )
     by_name = huggingface.load_dataset("imagefolder", data_dir=str(tmp_path / "export"), cache_dir=str(tmp_path / "a"))
     by_path = huggingface.load_dataset(str(tmp_path / "export"), cache_dir=str(tmp_path / "b"))
     for loaded in (by_name, by_path):
@@ -185,7 +188,7 @@ def test_all_missing_and_changed_files_are_told_and_nothing_is_written(cell: tup
 
 def test_the_card_tells_models_configuration_and_counts(cell: tuple, tmp_path: Path) -> None:
     rows = [image.row for image in export(cell, tmp_path / "export")]
-    text = dataset_card(rows, settings(), seed=3, shots=2)
+    text = dataset_card(rows, settings(), Cell("photos", 3, 2))
     card = DatasetCard(text)
     assert card.data.to_dict()["pretty_name"] == "photos, seed 3, 2 shots: DIAGen"
     assert f"{len(CLASSES) * GUIDES} real images and {len(CLASSES) * GUIDES * IMAGES} synthetic ones" in text
@@ -204,7 +207,7 @@ def test_the_program(cell: tuple, tmp_path: Path) -> None:
     write_weights([WeightRow(row.file_name, 0.5, 1.0, 1 / IMAGES) for row in manifest], tmp_path / "weights.csv")
     command = [sys.executable, "workflow_scripts/export_dataset.py", tmp_path / "shots.csv"]
     command += ["--manifest", tmp_path / "manifest.csv", "--weights", tmp_path / "weights.csv", "--store", store]
-    command += ["--settings", settings().model_dump_json(), "--seed", "0", "--shots", "2"]
+    command += ["--settings", settings().model_dump_json(), "--dataset", "photos", "--seed", "0", "--shots", "2"]
     subprocess.run([*command, "--output", tmp_path / "export" / "metadata.csv"], check=True)
     with open(tmp_path / "export" / "metadata.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

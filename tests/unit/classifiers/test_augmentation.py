@@ -17,7 +17,7 @@ from diagen.classifiers.augmentation import (
     CROP_ATTEMPTS,
     crop_boxes,
     decode,
-    evaluation,
+    plain,
     resize,
     standard,
     standard_no_crop,
@@ -94,7 +94,7 @@ def test_evaluation_is_pillows_resize(shape: tuple[int, int]) -> None:
     image = photo(*shape)
     expected = tensor(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR)).float()
     assert (resize(tensor(image), SIZE).float() - expected).abs().max() <= 1
-    assert torch.allclose(evaluation([tensor(image)], SIZE)[0] * 127.5 + 127.5, expected, atol=1.01)
+    assert torch.allclose(plain([tensor(image)], SIZE)[0] * 127.5 + 127.5, expected, atol=1.01)
 
 
 def test_standard_against_pillow_step_by_step() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diagen.cells import Cell
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError
 from diagen.noise_ceilings.ceilings import find_ceilings, probe_rows
@@ -61,12 +62,12 @@ def test_images_below_chance_belong_to_no_class() -> None:
 
 def test_probes_share_noise_and_images_over_levels_and_take_guides_in_turn() -> None:
     names = {"dataset": "world", "seed": 0, "shots": 2}
-    rows = probe_rows(CELL, {"cup": 0.1}, 3, **names)
+    rows = probe_rows(CELL, {"cup": 0.1}, 3, Cell(**names))
     assert [(row.class_name, row.guide, row.prompt) for row in rows] == [
         ("cup", guide, "a photo of a <cup>") for guide in (0, 1, 0)
     ]
     assert {row.noise_level for row in rows} == {0.1}
-    other = probe_rows(CELL, {"cup": 0.4, "car": 0.0}, 3, **names)
+    other = probe_rows(CELL, {"cup": 0.4, "car": 0.0}, 3, Cell(**names))
     seeds = [(row.noise_seed, row.image_seed) for row in rows]
     assert seeds == [(row.noise_seed, row.image_seed) for row in other if row.class_name == "cup"]
     assert len({seed for pair in seeds for seed in pair}) == 6

@@ -13,7 +13,7 @@ from diagen.prompts.composed import compose, compose_class_prompts, phrase_gramm
 from diagen.prompts.form import is_valid
 from diagen.prompts.llama import load_language_model
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "config/instructions/composed"
 LOOKS, SCENES = "{num_prompts} adjectives for {class_name}", "{num_prompts} settings for {class_name}"
 

@@ -15,7 +15,7 @@ from diagen.data.names import class_label
 from diagen.errors import InputError
 from diagen.images import load_image
 
-PHOTOS = Path(__file__).parents[3] / "shared/data/custom_coco_mini"
+PHOTOS = Path(__file__).parents[4] / "shared/data/custom_coco_mini"
 ORIENTATION = 0x0112
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diagen.cells import Cell
 from diagen.config.programs import PlanGenerationSettings
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError
@@ -45,8 +46,8 @@ def plan(
     ceilings: dict[str, float] | None = None,
     **options: object,
 ) -> list[PlanRow]:
-    settings = PlanGenerationSettings(dataset="coco", images_per_guide=images, noise_levels=levels, **options)
-    return plan_generation(rows, prompts, settings, seed=0, shots=shots, ceilings=ceilings)
+    settings = PlanGenerationSettings(images_per_guide=images, noise_levels=levels, **options)
+    return plan_generation(rows, prompts, settings, Cell("world", 0, shots), ceilings=ceilings)
 
 
 def spread(counts: Counter, choices: int) -> int:

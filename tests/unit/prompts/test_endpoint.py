@@ -23,7 +23,7 @@ from diagen.prompts.endpoint import answer_lines, connect, write_endpoint_prompt
 from diagen.prompts.form import is_valid
 from diagen.prompts.prompts_file import read_prompts
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INSTRUCTION = ROOT / "config/instructions/paper.txt"
 KEY = "sk-this-is-the-key-0123456789"
 VARIABLE = "DIAGEN_TEST_KEY"

@@ -15,9 +15,8 @@ from PIL import Image
 from diagen.config import DiffusionModel
 from diagen.config.programs import GenerateImagesSettings
 from diagen.errors import InputError
-from diagen.generation.fill import generate, image_name, missing_rows, word_of, write_manifest_of
+from diagen.generation.fill import generate, image_name, manifest_of, missing_rows, word_of
 from diagen.generation.img2img import Word, noisy_word
-from diagen.generation.manifest_file import read_manifest
 from diagen.generation.plan_file import PlanRow
 from diagen.models.diffusion import Diffusion, load_diffusion
 
@@ -256,8 +255,8 @@ def test_the_manifest_names_hashes_of_the_files(
     tmp_path: Path,
 ) -> None:
     (name,) = images(diffusion, rows[1:2], words, settings, tmp_path, micro_batch=2)
-    write_manifest_of(rows[1:2], [name], tmp_path, tmp_path / "manifest.csv")
-    (row,) = read_manifest(tmp_path / "manifest.csv")
+    (row,), (record,) = manifest_of(rows[1:2], [name], tmp_path)
+    assert dict(record)["torch"] == torch.__version__.partition("+")[0]
     assert row.sha256 == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     assert (row.class_name, row.guide, row.number, row.noise_level, row.micro_batch) == ("car", 0, 1, 0.01, 2)
 
@@ -266,9 +265,8 @@ def test_a_file_that_generation_didnt_write_is_told(rows: list[PlanRow], tmp_pat
     Image.new("RGB", (32, 32)).save(tmp_path / "other.png")
     (tmp_path / "bytes.png").write_bytes(b"some bytes")
     for name in ("other.png", "bytes.png"):
-        with pytest.raises(InputError, match=f"{name} isn't as generate_images wrote it; remove it and run again"):
-            write_manifest_of(rows[1:2], [name], tmp_path, tmp_path / "manifest.csv")
-    assert not (tmp_path / "manifest.csv").exists()
+        with pytest.raises(InputError, match=f"{name}: corrupt image. Delete it and run Snakemake again"):
+            manifest_of(rows[1:2], [name], tmp_path)
 
 
 class SmallGpu(torch.nn.Module):
@@ -304,8 +302,7 @@ def test_micro_batches_without_room_are_halved_in_place(
     small = dataclasses.replace(diffusion, unet=SmallGpu(diffusion.unet, room=2 * 2, calls=passes + 3))
     names = list(images(small, rows, words, settings, tmp_path / "small", micro_batch=4))
     assert "out of GPU memory: going on with a micro-batch of 2" in capsys.readouterr().err
-    write_manifest_of(rows, names, tmp_path / "small", tmp_path / "manifest.csv")
-    manifest = read_manifest(tmp_path / "manifest.csv")
+    manifest, _ = manifest_of(rows, names, tmp_path / "small")
     assert [row.micro_batch for row in manifest] == [4] * 4 + [2] * 4
     for row in manifest:
         content = (tmp_path / "small" / row.file_name).read_bytes()

@@ -14,7 +14,7 @@ import score_images
 import train_downstream
 import train_guide_classifier
 from diagen.classifiers import batch_norm
-from diagen.classifiers.augmentation import AUGMENTATIONS, decode, evaluation
+from diagen.classifiers.augmentation import AUGMENTATIONS, decode, plain
 from diagen.classifiers.head_file import read_head
 from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot, read_shots, write_shots
@@ -72,9 +72,9 @@ def test_programs_from_shots_to_metrics(
     write_manifest(rows, tmp_path / "manifest.csv")
     backbone = {"path": str(stand_ins / "resnet")}
     guide = {"epochs": 6, "iterations": 10, "patience": 6, "batch": 8, "learning_rate": 0.05}
-    cell = ("--seed", 0, "--shots", 2)
+    cell = ("--dataset", "world", "--seed", 0, "--shots", 2)
     call(
-        monkeypatch, train_guide_classifier, cell_file, *cell, "--dataset", "world", "--output", tmp_path / "guide",
+        monkeypatch, train_guide_classifier, cell_file, *cell, "--output", tmp_path / "guide",
         "--store", tmp_path / "store",
         "--settings", json.dumps({"guide_classifier": guide, "backbone": backbone, "image_size": 32}),
     )  # fmt: skip
@@ -148,7 +148,9 @@ def guide_folder(tmp_path_factory: pytest.TempPathFactory, stand_ins: Path, cell
             call(
                 patch, train_guide_classifier, cell_file, "--seed", 0, "--shots", 2, "--dataset", "world",
                 "--store", folder / "store", "--output", folder / kind, "--settings",
-                json.dumps({"guide_classifier": guide, "backbone": {"path": str(stand_ins / "resnet")}, "image_size": 32}),
+                json.dumps(
+                    {"guide_classifier": guide, "backbone": {"path": str(stand_ins / "resnet")}, "image_size": 32}
+                ),
             )  # fmt: skip
     return folder
 
@@ -212,7 +214,7 @@ def test_confidence_over_views(guide_folder: Path, stand_ins: Path) -> None:
 def test_images_are_scored_with_the_guides_own_statistics(guide_folder: Path, stand_ins: Path) -> None:
     head = read_head(guide_folder / "published_code" / "head.safetensors")
     model = load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU)
-    pixels = evaluation([decode(row) for row in sorted((guide_folder / "store" / "images").iterdir())], 32)
+    pixels = plain([decode(row) for row in sorted((guide_folder / "store" / "images").iterdir())], 32)
     unchanged = model(pixels)
     batch_norm.load_statistics(model, head.statistics)
     assert not torch.allclose(unchanged, model(pixels), rtol=1e-2)
@@ -237,7 +239,7 @@ def downstream(folder: Path, stand_ins: Path, shots: Path, output: Path, probabi
     synthetic = ("--manifest", folder / "manifest.csv") if probability else ()
     with pytest.MonkeyPatch.context() as patch:
         call(
-            patch, train_downstream, shots, *synthetic, "--seed", 0, "--shots", 2, "--store", folder / "store",
+            patch, train_downstream, shots, *synthetic, "--dataset", "world", "--seed", 0, "--shots", 2, "--store", folder / "store",
             "--settings", json.dumps(settings), "--output", output,
         )  # fmt: skip
     return json.loads((output / "metrics.json").read_text())

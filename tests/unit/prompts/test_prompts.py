@@ -18,7 +18,7 @@ from diagen.prompts.form import class_words, is_valid, pseudo_word, to_pseudo_wo
 from diagen.prompts.llama import load_language_model, prompt_grammar, write_class_prompts
 from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TRAINED = ROOT / "demo/models/llama.gguf"
 TEMPLATE = "Write {num_prompts} sentences about a {class_name}."
 HOSTILE = ('say "hi"', "back\\slash", "two\nlines", "a]b[c", "C++", "naïve café", "<|im_end|>", 'x" | "y', "root ::= a")

@@ -15,7 +15,7 @@ from diagen.config import Config, ConfigError, load_config
 from tests.empty_models import write_empty_models
 from tests.mutations import WORDS, containers, mutate
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILE = "config/some.yaml"
 SHIPPED = [
     yaml.safe_load(path.read_text("utf-8"))

@@ -23,7 +23,7 @@ JOB = (
 
 def start(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """A process that runs `code` with our library and has printed its first line."""
-    scripts = str(Path(run_lock.__file__).parents[1])
+    scripts = str(Path(run_lock.__file__).parents[2])
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         env=os.environ | {"PYTHONPATH": scripts} | environment,

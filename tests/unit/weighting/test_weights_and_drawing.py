@@ -143,7 +143,7 @@ def test_weights_of_other_images(tmp_path: Path) -> None:
     path = tmp_path / "weights.csv"
     write_weights([WeightRow("a.png", 0.5, 1.0, 1.0)], path)
     assert read_shares(path, ["a.png"]) == [1.0]
-    with pytest.raises(InputError, match="weighs other images"):
+    with pytest.raises(InputError, match="rows differ from manifest.csv"):
         read_shares(path, ["b.png"])
     (tmp_path / "other.csv").write_text("file_name\na.png\n")
     with pytest.raises(InputError, match=r"lacks the column\(s\) confidence, temperature, weight"):

@@ -10,7 +10,7 @@ import pytest
 
 from diagen.runtime.shards import of_shard
 
-LIBRARY = Path(__file__).parents[2] / "workflow_scripts"
+LIBRARY = Path(__file__).parents[3] / "workflow_scripts"
 # A program of shards: each leases a GPU, says which, and holds it until it is told to end.
 PROGRAM = """
 import argparse, os, sys, time

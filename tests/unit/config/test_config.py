@@ -13,7 +13,7 @@ import yaml
 from diagen.config import Config, ConfigError, load_config
 from tests.empty_models import write_empty_models
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEMO = yaml.safe_load((ROOT / "config/demo.yaml").read_text(encoding="utf-8"))
 FILE = "config/some.yaml"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
