@@ -30,7 +30,7 @@ def main() -> None:
     from diagen.generation.manifest_file import read_manifest
     from diagen.models.backbones import load_backbone
     from diagen.runtime.made_with import torch_record
-    from diagen.weighting.scoring import score_images
+    from diagen.guide_classifiers.scoring import score_images
     from diagen.weighting.weights_file import write_weights
 
     table = score_images(

@@ -38,7 +38,7 @@ def main() -> None:
     from diagen.data.shots_file import read_shots
     from diagen.models.backbones import load_backbone
     from diagen.runtime.made_with import torch_record
-    from diagen.weighting.guide_classifier import train_guide_classifier
+    from diagen.guide_classifiers.training import train_guide_classifier
 
     code = fingerprint(Path(__file__))
     checkpoint = checkpoint_path(arguments.store, code, settings.model_dump_json(), [arguments.table], *cell)

@@ -18,7 +18,7 @@ from diagen.models.backbones import Backbone
 from diagen.models.diffusion import Diffusion
 from diagen.noise_ceilings.ceilings import find_ceilings, probe_rows
 from diagen.noise_ceilings.ceilings_file import Trial
-from diagen.weighting.calibration import class_confidences
+from diagen.guide_classifiers.calibration import class_confidences
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from diagen.classifiers.views import repeatable_features
 from diagen.config.programs import TrainGuideClassifierSettings
 from diagen.models.backbones import Backbone
 from diagen.seeds import stable_seed
-from diagen.weighting.calibration import Calibration, calibrate
+from diagen.guide_classifiers.calibration import Calibration, calibrate
 from diagen.weighting.drawing import drawing_probabilities
 
 

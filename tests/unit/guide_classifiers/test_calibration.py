@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from diagen.weighting.calibration import BINS, calibrate, class_confidences, fit_temperature, reliability
+from diagen.guide_classifiers.calibration import BINS, calibrate, class_confidences, fit_temperature, reliability
 
 
 def overconfident(
