@@ -51,9 +51,9 @@ results/demo/report.html: $(wildcard results/demo/summary/* results/demo/figures
 	$(BIN)/snakemake --cores 1 --configfile config/demo.yaml --report $@
 
 demo-models: $(READY)
-	for program in $(TRAINING); do PYTHONPATH=.:workflow_scripts $(BIN)/python demo/$$program.py; done
+	for program in $(TRAINING); do PYTHONPATH=.:workflow_scripts $(BIN)/python demo/training/$$program.py; done
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
-	PYTHONPATH=.:workflow_scripts $(BIN)/python demo/measure_parts.py
+	PYTHONPATH=.:workflow_scripts $(BIN)/python demo/training/measure_parts.py
 
 bench: $(READY)
 	PYTHONPATH=.:workflow_scripts $(BIN)/python bench/full_size.py --configfile $(CONFIG)

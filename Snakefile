@@ -36,5 +36,5 @@ include: "rules/store.smk"
 rule all:
     default_target: True
     input:
-        rules.summarise.output,
+        rules.summarize.output,
         report_figures(),

@@ -19,8 +19,8 @@ from transformers import (
     ResNetForImageClassification,
 )
 
-from demo.architectures import write_checksums, write_clip_merges
-from demo.text_to_image import new_scheduler
+from demo.training.architectures import write_checksums, write_clip_merges
+from demo.training.text_to_image import new_scheduler
 
 TOKENS = 49_408  # of CLIP's vocabulary
 TEXT_LENGTH = 77

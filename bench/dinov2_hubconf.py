@@ -1,7 +1,7 @@
 """DINOv2 as a torch.hub repository on disk: the interface of facebookresearch/dinov2, the network of transformers.
 
 ``torch.hub.load(folder, "dinov2_vitl14", source="local")`` gives a module whose ``forward`` maps images
-``[B, 3, H, W]`` (normalised with ImageNet's mean and standard deviation) to the last norm's class token ``[B, D]``.
+``[B, 3, H, W]`` (normalized with ImageNet's mean and standard deviation) to the last norm's class token ``[B, D]``.
 """
 
 from pathlib import Path

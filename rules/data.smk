@@ -1,3 +1,17 @@
+from itertools import product
+
+from diagen.config import Coco, ImageFolder
+from diagen.data.adapters.registry import adapter_file
+
+
+def before_indexing(dataset):
+    """What comes before indexing: a world's scenes are drawn, and a table of splits decides the index."""
+    block = CONFIG.datasets[dataset]
+    if isinstance(block, DrawnWorld):
+        return [f"{block.root}/scenes.csv"]
+    return [block.split_table] if isinstance(block, ImageFolder) and block.split_table else []
+
+
 # Worlds are drawn into the folder that their block names: one rule for each, since folders aren't wildcards.
 for name, world in CONFIG.datasets.items():
     if isinstance(world, DrawnWorld):
@@ -14,8 +28,8 @@ for name, world in CONFIG.datasets.items():
             conda:
                 "../envs/data.yaml"
             resources:
-                mem_mb=grown(1_000),
-                runtime=grown(10),
+                mem_mb=scaled_by_attempt(1_000),
+                runtime=scaled_by_attempt(10),
             params:
                 root=subpath(output[0], parent=True),
                 classes=lambda wildcards, world=world: ",".join(world.classes).replace("_", " "),
@@ -24,11 +38,10 @@ for name, world in CONFIG.datasets.items():
                     f" --test-uncommon {world.test_uncommon_per_class}"
                 ),
                 code=fingerprint(
-                    Path(workflow.basedir) / "demo/draw_dataset.py",
-                    (Path(workflow.basedir), Path(workflow.basedir) / "workflow_scripts"),
+                    Path(workflow.basedir) / "demo/world/draw_dataset.py", roots=(Path(workflow.basedir), SCRIPTS)
                 ),
             shell:
-                'python "$DIAGEN"/demo/draw_dataset.py --output={params.root:q}'
+                'python "$DIAGEN"/demo/world/draw_dataset.py --output={params.root:q}'
                 " --classes={params.classes:q} {params.numbers} 2>&1 | tee {log}"
 
 
@@ -52,11 +65,11 @@ rule index_dataset:
         mem_mb=lambda wildcards, attempt: (5_000 if isinstance(CONFIG.datasets[wildcards.dataset], Coco) else 1_000)
         * attempt,
         # Every photo is read, of which there may be 100,000 on a slow disk.
-        runtime=grown(60),
+        runtime=scaled_by_attempt(60),
         shots=max(CONFIG.shots),  # only checked: more shots don't change the index
     params:
         settings=lambda wildcards: settings("IndexDataset", dataset=CONFIG.datasets[wildcards.dataset]),
-        code=code("index_dataset"),
+        code=lambda wildcards: code("index_dataset", adapter_file(CONFIG.datasets[wildcards.dataset].adapter)),
     shell:
         'python "$DIAGEN"/workflow_scripts/index_dataset.py --settings {params.settings:q} --shots {resources.shots}'
         " --output {output.images} --skipped {output.skipped} 2>&1 | tee {log}"
@@ -74,14 +87,15 @@ rule draw_shots:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
-        settings=lambda wildcards: settings("DrawShots", dataset=wildcards.dataset, guide_pool=CONFIG.guide_pool),
+        settings=settings("DrawShots", guide_pool=CONFIG.guide_pool),
         code=code("draw_shots"),
     shell:
         'python "$DIAGEN"/workflow_scripts/draw_shots.py {input} --settings {params.settings:q}'
-        " --seed {wildcards.seed} --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots}"
+        " --output {output} 2>&1 | tee {log}"
 
 
 rule audit_leakage:
@@ -99,8 +113,8 @@ rule audit_leakage:
         "../envs/data.yaml"
     resources:
         # Features of 100,000 images take 0.4 GB, and the distances of some of them as much.
-        mem_mb=grown(4_000),
-        runtime=grown(30),
+        mem_mb=scaled_by_attempt(4_000),
+        runtime=scaled_by_attempt(30),
     params:
         settings=settings("AuditLeakage", near_distance=CONFIG.leakage.near_distance),
         cells=lambda wildcards, input: " ".join(

@@ -2,7 +2,8 @@ rule extract_features:
     input:
         f"{CELL}/synthetic/{{generator}}/manifest.csv",
     output:
-        f"{CELL}/synthetic/{{generator}}/features.npy",
+        features=f"{CELL}/synthetic/{{generator}}/features.npy",
+        made_with=f"{CELL}/synthetic/{{generator}}/features.made_with.json",
     log:
         "<logs>/extract_features/{dataset}/seed{seed}/shots{shots}/{generator}.log",
     benchmark:
@@ -23,15 +24,16 @@ rule extract_features:
         root=lambda wildcards: STORE,
     shell:
         'python "$DIAGEN"/workflow_scripts/extract_features.py {input} --root {params.root}'
-        " --settings {params.settings:q} --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --output {output} 2>&1 | tee {log}"
+        " --settings {params.settings:q} --device {resources.device} --torch-threads {resources.torch_threads}"
+        " --micro-batch {resources.micro_batch} --output {output.features} 2>&1 | tee {log}"
 
 
 use rule extract_features as extract_real_features with:
     input:
         "<results>/{dataset}/images.csv",
     output:
-        "<results>/{dataset}/features.npy",
+        features="<results>/{dataset}/features.npy",
+        made_with="<results>/{dataset}/features.made_with.json",
     log:
         "<logs>/extract_features/{dataset}/real.log",
     benchmark:
@@ -56,7 +58,8 @@ rule measure_diversity:
         manifest=f"{CELL}/synthetic/{{generator}}/manifest.csv",
         synthetic=f"{CELL}/synthetic/{{generator}}/features.npy",
     output:
-        f"{CELL}/diversity/{{generator}}.json",
+        diversity=f"{CELL}/diversity/{{generator}}.json",
+        made_with=f"{CELL}/diversity/{{generator}}.made_with.json",
     log:
         "<logs>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}.log",
     benchmark:
@@ -64,9 +67,9 @@ rule measure_diversity:
     conda:
         "../envs/metrics.yaml"
     resources:
-        # Features of 100,000 images take 0.4 GB; neighbours are searched in blocks.
-        mem_mb=grown(4_000),
-        runtime=grown(30),
+        # Features of 100,000 images take 0.4 GB; neighbors are searched in blocks.
+        mem_mb=scaled_by_attempt(4_000),
+        runtime=scaled_by_attempt(30),
     params:
         settings=lambda wildcards: settings(
             "MeasureDiversity",
@@ -80,7 +83,7 @@ rule measure_diversity:
     shell:
         'python "$DIAGEN"/workflow_scripts/measure_diversity.py {input.images} {input.real}'
         " {input.manifest} {input.synthetic} {params.weights} --settings {params.settings:q}"
-        " --output {output} 2>&1 | tee {log}"
+        " --output {output.diversity} 2>&1 | tee {log}"
 
 
 use rule measure_diversity as measure_weighted_diversity with:
@@ -91,7 +94,8 @@ use rule measure_diversity as measure_weighted_diversity with:
         synthetic=f"{CELL}/synthetic/{{generator}}/features.npy",
         weights=f"{CELL}/synthetic/{{generator}}/weights/{{weighting}}.csv",
     output:
-        f"{CELL}/diversity/{{generator}}/{{weighting}}.json",
+        diversity=f"{CELL}/diversity/{{generator}}/{{weighting}}.json",
+        made_with=f"{CELL}/diversity/{{generator}}/{{weighting}}.made_with.json",
     log:
         "<logs>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.log",
     benchmark:

@@ -7,6 +7,7 @@ rule train_downstream:
         history=f"{CELL}/downstream/{{method}}/history.csv",
         predictions=f"{CELL}/downstream/{{method}}/predictions.csv",
         head=f"{CELL}/downstream/{{method}}/head.safetensors",
+        made_with=f"{CELL}/downstream/{{method}}/metrics.made_with.json",
     log:
         "<logs>/train_downstream/{dataset}/seed{seed}/shots{shots}/{method}.log",
     benchmark:
@@ -25,7 +26,6 @@ rule train_downstream:
         settings=lambda wildcards: settings(
             "TrainDownstream",
             method=wildcards.method,
-            dataset=wildcards.dataset,
             downstream=CONFIG.recipe_of(wildcards.method),
             backbone=CONFIG.models.backbone,
             synthetic_probability=CONFIG.methods[wildcards.method].synthetic_probability or 0.0,
@@ -38,6 +38,7 @@ rule train_downstream:
         folder=subpath(output.metrics, parent=True),
     shell:
         'python "$DIAGEN"/workflow_scripts/train_downstream.py {input.shots} {params.synthetic}'
-        " --settings {params.settings:q} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
+        " --settings {params.settings:q} --dataset {wildcards.dataset} --seed {wildcards.seed}"
+        " --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --output {params.folder} 2>&1 | tee {log}"

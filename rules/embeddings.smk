@@ -2,7 +2,8 @@ rule learn_embeddings:
     input:
         f"{CELL}/shots.csv",
     output:
-        f"{CELL}/embeddings/{{embedding}}.safetensors",
+        words=f"{CELL}/embeddings/{{embedding}}.safetensors",
+        made_with=f"{CELL}/embeddings/{{embedding}}.made_with.json",
     log:
         "<logs>/learn_embeddings/{dataset}/seed{seed}/shots{shots}/{embedding}.log",
     benchmark:
@@ -31,4 +32,4 @@ rule learn_embeddings:
         'python "$DIAGEN"/workflow_scripts/learn_embeddings.py {input} --settings {params.settings:q}'
         " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --words-together {resources.words_together} --shards {resources.shards} --output {output} 2>&1 | tee {log}"
+        " --words-together {resources.words_together} --shards {resources.shards} --output {output.words} 2>&1 | tee {log}"

@@ -1,3 +1,24 @@
+def export_settings(wildcards):
+    """The method and all that made its images: other values would make the exported dataset's card untrue."""
+    method = CONFIG.methods[wildcards.method]
+    generator = CONFIG.generators[method.generator]
+    prompt_set = CONFIG.prompts[generator.prompts] if generator.prompts else None
+    weighting = CONFIG.weightings[method.weighting] if method.weighting else None
+    return settings(
+        "ExportDataset",
+        method=wildcards.method,
+        synthetic_probability=method.synthetic_probability,
+        generator=generator,
+        embedding=CONFIG.embeddings[generator.embedding] if generator.embedding else None,
+        prompts=prompt_set,
+        weighting=weighting,
+        guide_classifier=CONFIG.guide_classifiers[weighting.guide_classifier] if weighting else None,
+        diffusion=CONFIG.models.diffusion,
+        llama=CONFIG.models.llama if prompt_set is not None and asks_llama(prompt_set) else None,
+        backbone=CONFIG.models.backbone if weighting else None,
+    )
+
+
 rule export_cell:
     input:
         unpack(synthetic_images),
@@ -12,8 +33,8 @@ rule export_cell:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(30),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(30),
     params:
         settings=export_settings,
         code=code("export_dataset"),
@@ -21,7 +42,8 @@ rule export_cell:
         weights=lambda wildcards, input: f"--weights {input.weights}" if "weights" in input.keys() else "",
     shell:
         'python "$DIAGEN"/workflow_scripts/export_dataset.py {input.shots} --manifest {input.manifest} {params.weights}'
-        " --settings {params.settings:q} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
+        " --settings {params.settings:q} --dataset {wildcards.dataset} --seed {wildcards.seed}"
+        " --shots {wildcards.shots} --store {params.store}"
         " --output {output.metadata} 2>&1 | tee {log}"
 
 

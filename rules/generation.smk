@@ -1,3 +1,21 @@
+def planned_prompts(wildcards):
+    """The prompts that the generator names; without them each prompt is `a photo of a <class>`."""
+    prompt_set = CONFIG.generators[wildcards.generator].prompts
+    return f"<results>/{wildcards.dataset}/prompts/{prompt_set}.csv" if prompt_set else []
+
+
+def learned_words(wildcards):
+    """The words that the generator names; without them prompts hold plain class names."""
+    embedding = CONFIG.generators[wildcards.generator].embedding
+    return f"{CELL}/embeddings/{embedding}.safetensors" if embedding else []
+
+
+def noise_ceilings(wildcards):
+    """The ceilings that the generator fits its noise levels to, if it names some."""
+    ceiling = CONFIG.generators[wildcards.generator].noise_ceiling
+    return f"{CELL}/noise_ceilings/{ceiling}.csv" if ceiling else []
+
+
 rule plan_generation:
     input:
         shots=f"{CELL}/shots.csv",
@@ -12,19 +30,13 @@ rule plan_generation:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
         settings=lambda wildcards: settings(
             "PlanGeneration",
-            dataset=wildcards.dataset,
-            images_per_guide=CONFIG.generators[wildcards.generator].images_per_guide,
-            noise_levels=CONFIG.generators[wildcards.generator].noise_levels,
+            **fields(CONFIG.generators[wildcards.generator], "PlanGeneration"),
             learned_words=CONFIG.generators[wildcards.generator].embedding is not None,
-            noise_draw=CONFIG.generators[wildcards.generator].noise_draw,
-            turns=CONFIG.generators[wildcards.generator].turns,
-            word_match=CONFIG.generators[wildcards.generator].word_match,
-            ceiling_use=CONFIG.generators[wildcards.generator].ceiling_use,
         ),
         code=code("plan_generation"),
         tables=lambda wildcards, input: " ".join(
@@ -32,7 +44,8 @@ rule plan_generation:
         ),
     shell:
         'python "$DIAGEN"/workflow_scripts/plan_generation.py {input.shots} {params.tables}'
-        " --settings {params.settings:q} --seed {wildcards.seed} --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"
+        " --settings {params.settings:q} --dataset {wildcards.dataset} --seed {wildcards.seed}"
+        " --shots {wildcards.shots} --output {output} 2>&1 | tee {log}"
 
 
 rule generate_images:
@@ -40,7 +53,8 @@ rule generate_images:
         plan=f"{CELL}/synthetic/{{generator}}/plan.csv",
         words=learned_words,
     output:
-        f"{CELL}/synthetic/{{generator}}/manifest.csv",
+        manifest=f"{CELL}/synthetic/{{generator}}/manifest.csv",
+        made_with=f"{CELL}/synthetic/{{generator}}/manifest.made_with.json",
     log:
         "<logs>/generate_images/{dataset}/seed{seed}/shots{shots}/{generator}.log",
     benchmark:
@@ -59,11 +73,7 @@ rule generate_images:
     params:
         settings=lambda wildcards: settings(
             "GenerateImages",
-            strength=CONFIG.generators[wildcards.generator].strength,
-            guidance_scale=CONFIG.generators[wildcards.generator].guidance_scale,
-            inference_steps=CONFIG.generators[wildcards.generator].inference_steps,
-            negative_prompt=CONFIG.generators[wildcards.generator].negative_prompt,
-            resize_to_guide=CONFIG.generators[wildcards.generator].resize_to_guide,
+            **fields(CONFIG.generators[wildcards.generator], "GenerateImages"),
             diffusion=CONFIG.models.diffusion,
         ),
         code=code("generate_images"),
@@ -72,4 +82,4 @@ rule generate_images:
         'python "$DIAGEN"/workflow_scripts/generate_images.py {input.plan} {input.words} --settings {params.settings:q}'
         " --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --shards {resources.shards} --output {output} 2>&1 | tee {log}"
+        " --shards {resources.shards} --output {output.manifest} 2>&1 | tee {log}"

@@ -4,12 +4,13 @@ rule find_noise_ceilings:
         words=lambda wildcards: (
             f"{CELL}/embeddings/{CONFIG.noise_ceilings[wildcards.noise_ceiling].embedding}.safetensors"
         ),
-        head=lambda wildcards: f"{CELL}/guide/{CONFIG.noise_ceilings[wildcards.noise_ceiling].guide}/head.safetensors",
+        head=lambda wildcards: f"{CELL}/guide_classifiers/{CONFIG.noise_ceilings[wildcards.noise_ceiling].guide_classifier}/head.safetensors",
         calibration=lambda wildcards: (
-            f"{CELL}/guide/{CONFIG.noise_ceilings[wildcards.noise_ceiling].guide}/calibration.json"
+            f"{CELL}/guide_classifiers/{CONFIG.noise_ceilings[wildcards.noise_ceiling].guide_classifier}/calibration.json"
         ),
     output:
-        f"{CELL}/noise_ceilings/{{noise_ceiling}}.csv",
+        ceilings=f"{CELL}/noise_ceilings/{{noise_ceiling}}.csv",
+        made_with=f"{CELL}/noise_ceilings/{{noise_ceiling}}.made_with.json",
     log:
         "<logs>/find_noise_ceilings/{dataset}/seed{seed}/shots{shots}/{noise_ceiling}.log",
     benchmark:
@@ -27,14 +28,9 @@ rule find_noise_ceilings:
     params:
         settings=lambda wildcards: settings(
             "FindNoiseCeilings",
-            dataset=wildcards.dataset,
-            levels=CONFIG.noise_ceilings[wildcards.noise_ceiling].levels,
-            images_per_level=CONFIG.noise_ceilings[wildcards.noise_ceiling].images_per_level,
-            keep=CONFIG.noise_ceilings[wildcards.noise_ceiling].keep,
+            **fields(CONFIG.noise_ceilings[wildcards.noise_ceiling], "FindNoiseCeilings"),
             generation=programs.GenerateImagesSettings(
-                strength=CONFIG.noise_ceilings[wildcards.noise_ceiling].strength,
-                guidance_scale=CONFIG.noise_ceilings[wildcards.noise_ceiling].guidance_scale,
-                inference_steps=CONFIG.noise_ceilings[wildcards.noise_ceiling].inference_steps,
+                **fields(CONFIG.noise_ceilings[wildcards.noise_ceiling], "GenerateImages"),
                 diffusion=CONFIG.models.diffusion,
             ),
             backbone=CONFIG.models.backbone,
@@ -42,9 +38,10 @@ rule find_noise_ceilings:
         ),
         code=code("find_noise_ceilings"),
         store=STORE,
-        guide=subpath(input.head, parent=True),
+        guide_classifier=subpath(input.head, parent=True),
     shell:
-        'python "$DIAGEN"/workflow_scripts/find_noise_ceilings.py {input.shots} {input.words} {params.guide}'
-        " --settings {params.settings:q} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
+        'python "$DIAGEN"/workflow_scripts/find_noise_ceilings.py {input.shots} {input.words} {params.guide_classifier}'
+        " --settings {params.settings:q} --dataset {wildcards.dataset} --seed {wildcards.seed}"
+        " --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --output {output} 2>&1 | tee {log}"
+        " --output {output.ceilings} 2>&1 | tee {log}"

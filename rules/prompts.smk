@@ -1,9 +1,14 @@
+from diagen.config.prompt_sets import prompt_files
+from diagen.prompts.sources import source_file
+
+
 rule write_prompts:
     input:
         images="<results>/{dataset}/images.csv",
         files=lambda wildcards: list(prompt_files(CONFIG.prompts[wildcards.prompt_set]).values()),
     output:
-        "<results>/{dataset}/prompts/{prompt_set}.csv",
+        prompts="<results>/{dataset}/prompts/{prompt_set}.csv",
+        made_with="<results>/{dataset}/prompts/{prompt_set}.made_with.json",
     log:
         "<logs>/write_prompts/{dataset}/{prompt_set}.log",
     benchmark:
@@ -21,7 +26,7 @@ rule write_prompts:
             prompts=CONFIG.prompts[wildcards.prompt_set],
             llama=CONFIG.models.llama if asks_llama(CONFIG.prompts[wildcards.prompt_set]) else None,
         ),
-        code=code("write_prompts"),
+        code=lambda wildcards: fingerprint(source_file(CONFIG.prompts[wildcards.prompt_set].source)),
     shell:
         'python "$DIAGEN"/workflow_scripts/write_prompts.py --settings {params.settings:q}'
-        " --torch-threads {resources.torch_threads} --output {output} -- {input.images} {input.files:q} 2>&1 | tee {log}"
+        " --device cpu --torch-threads {resources.torch_threads} --output {output.prompts} -- {input.images} {input.files:q} 2>&1 | tee {log}"

@@ -1,4 +1,25 @@
-rule summarise:
+# The gallery sets the baseline beside ours; where the methods have other names, all are shown.
+IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
+
+
+def report_figures():
+    """The figures that this configuration has something to show in."""
+    figures = ["accuracy.svg", "ablation.svg"]
+    figures += ["calibration.svg"] if CALIBRATED else []
+    figures += ["diversity.html"] if GENERATORS else []
+    figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
+    figures += expand("dataset/{dataset}.html", dataset=CONFIG.datasets)
+    return [f"<results>/figures/{figure}" for figure in figures]
+
+
+def gallery_sets(name, cell):
+    """Name, manifest and perhaps weights of a method's images in one cell."""
+    method = CONFIG.methods[name]
+    folder = f"{cell}/synthetic/{method.generator}"
+    return [f"{folder}/manifest.csv"] + ([f"{folder}/weights/{method.weighting}.csv"] if method.weighting else [])
+
+
+rule summarize:
     input:
         cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
         cells(f"{CELL}/diversity/{{generator}}.json", generator=GENERATORS),
@@ -10,17 +31,17 @@ rule summarise:
         diversity="<results>/summary/diversity.csv",
         prompts="<results>/summary/prompts.csv",
     log:
-        "<logs>/summarise.log",
+        "<logs>/summarize.log",
     benchmark:
-        "<benchmarks>/summarise.jsonl"
+        "<benchmarks>/summarize.jsonl"
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
         settings=settings(
-            "Summarise",
+            "Summarize",
             datasets=list(CONFIG.datasets),
             seeds=CONFIG.seeds,
             shots=CONFIG.shots,
@@ -29,11 +50,11 @@ rule summarise:
             weighted=WEIGHTED,
             prompt_sets=PROMPT_SETS,
         ),
-        code=code("summarise"),
+        code=code("summarize"),
         results=subpath(output.accuracy, ancestor=2),
         folder=subpath(output.accuracy, parent=True),
     shell:
-        'python "$DIAGEN"/workflow_scripts/summarise.py --results {params.results} --settings {params.settings:q}'
+        'python "$DIAGEN"/workflow_scripts/summarize.py --results {params.results} --settings {params.settings:q}'
         " --output {params.folder} 2>&1 | tee {log}"
 
 
@@ -54,8 +75,8 @@ rule plot_accuracy:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code("plot_accuracy"),
     shell:
@@ -79,8 +100,8 @@ rule plot_ablation:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code("plot_ablation"),
     shell:
@@ -104,8 +125,8 @@ rule tabulate_diversity:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code("tabulate_diversity"),
     shell:
@@ -134,8 +155,8 @@ rule plot_gallery:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
         sets=lambda wildcards, input: " ".join(
             f"--set {name} {' '.join(gallery_sets(name, subpath(input.shots, parent=True)))}" for name in IN_GALLERY
@@ -149,7 +170,7 @@ rule plot_gallery:
 
 rule plot_calibration:
     input:
-        cells(f"{CELL}/guide/{{guide}}/calibration.json", guide=CALIBRATED),
+        cells(f"{CELL}/guide_classifiers/{{guide_classifier}}/calibration.json", guide_classifier=CALIBRATED),
     output:
         report(
             "<results>/figures/calibration.svg",
@@ -164,8 +185,8 @@ rule plot_calibration:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code("plot_calibration"),
     shell:
@@ -191,8 +212,8 @@ rule tabulate_dataset:
     conda:
         "../envs/figures.yaml"
     resources:
-        mem_mb=grown(1_000),
-        runtime=grown(10),
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
     params:
         code=code("tabulate_dataset"),
     shell:

@@ -1,9 +1,15 @@
-# What is seen to before the first job starts.
+# Checks and locks before the first job starts.
+
+from snakemake.logging import logger
+
+from diagen.config import Coco
+from diagen.errors import InputError
+from diagen.runtime import run_lock
 
 
 def warn_of_other_photos():
     """A dataset is indexed once: photos that came or went since are told, and the user says whether they are to count."""
-    from diagen.photo_list import photos_changed
+    from diagen.data.photo_list import photos_changed
 
     for name, dataset in CONFIG.datasets.items():
         images, skipped = (Path("results", CONFIG.experiment, name, table) for table in ("images.csv", "skipped.csv"))
@@ -31,7 +37,7 @@ def warn_of_forgotten_results():
         )
 
 
-if workflow.is_main_process and not FILES_MAY_LACK:
+if workflow.is_main_process and not ALLOW_MISSING_FILES:
     warn_of_forgotten_results()
     warn_of_other_photos()
 
@@ -43,7 +49,7 @@ HELD = []  # open files, whose locks the kernel gives back when Snakemake ends, 
 
 def hold_results():
     """Take the locks of all folders that this run writes to; of the store, one that other runs may take as well."""
-    if all(job.rule.name in ASIDE for job in workflow.dag.needrun_jobs()):
+    if all(job.rule.name in UTILITY_TARGETS for job in workflow.dag.needrun_jobs()):
         return
     worlds = [world.root for world in CONFIG.datasets.values() if isinstance(world, DrawnWorld)]
     results = Path("results") / CONFIG.experiment
@@ -67,7 +73,7 @@ def require_models():
         for name, model in CONFIG.models.sources().items()
         if not model.location.exists()
     ]
-    if lacking and any(job.rule.name not in ASIDE for job in workflow.dag.needrun_jobs()):
+    if lacking and any(job.rule.name not in UTILITY_TARGETS for job in workflow.dag.needrun_jobs()):
         raise WorkflowError("Fetch the models first, with `snakemake download_models`:", *lacking)
 
 

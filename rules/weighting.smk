@@ -2,13 +2,14 @@ rule train_guide_classifier:
     input:
         f"{CELL}/shots.csv",
     output:
-        head=f"{CELL}/guide/{{guide}}/head.safetensors",
-        calibration=f"{CELL}/guide/{{guide}}/calibration.json",
-        history=f"{CELL}/guide/{{guide}}/history.csv",
+        head=f"{CELL}/guide_classifiers/{{guide_classifier}}/head.safetensors",
+        calibration=f"{CELL}/guide_classifiers/{{guide_classifier}}/calibration.json",
+        history=f"{CELL}/guide_classifiers/{{guide_classifier}}/history.csv",
+        made_with=f"{CELL}/guide_classifiers/{{guide_classifier}}/head.made_with.json",
     log:
-        "<logs>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide}.log",
+        "<logs>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide_classifier}.log",
     benchmark:
-        "<benchmarks>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide}.jsonl"
+        "<benchmarks>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide_classifier}.jsonl"
     conda:
         "../envs/vision.yaml"
     threads: EXECUTION.torch_threads
@@ -22,7 +23,7 @@ rule train_guide_classifier:
     params:
         settings=lambda wildcards: settings(
             "TrainGuideClassifier",
-            guide=CONFIG.guides[wildcards.guide],
+            guide_classifier=CONFIG.guide_classifiers[wildcards.guide_classifier],
             backbone=CONFIG.models.backbone,
             image_size=CONFIG.downstream.image_size,
         ),
@@ -39,10 +40,11 @@ rule train_guide_classifier:
 rule score_images:
     input:
         manifest=f"{CELL}/synthetic/{{generator}}/manifest.csv",
-        head=lambda wildcards: f"{CELL}/guide/{CONFIG.weightings[wildcards.weighting].guide}/head.safetensors",
-        calibration=lambda wildcards: f"{CELL}/guide/{CONFIG.weightings[wildcards.weighting].guide}/calibration.json",
+        head=lambda wildcards: f"{CELL}/guide_classifiers/{CONFIG.weightings[wildcards.weighting].guide_classifier}/head.safetensors",
+        calibration=lambda wildcards: f"{CELL}/guide_classifiers/{CONFIG.weightings[wildcards.weighting].guide_classifier}/calibration.json",
     output:
-        f"{CELL}/synthetic/{{generator}}/weights/{{weighting}}.csv",
+        weights=f"{CELL}/synthetic/{{generator}}/weights/{{weighting}}.csv",
+        made_with=f"{CELL}/synthetic/{{generator}}/weights/{{weighting}}.made_with.json",
     log:
         "<logs>/score_images/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.log",
     benchmark:
@@ -60,15 +62,15 @@ rule score_images:
     params:
         settings=lambda wildcards: settings(
             "ScoreImages",
-            **CONFIG.weightings[wildcards.weighting].model_dump(exclude={"guide"}),
+            **CONFIG.weightings[wildcards.weighting].model_dump(exclude={"guide_classifier"}),
             backbone=CONFIG.models.backbone,
             image_size=CONFIG.downstream.image_size,
         ),
         code=code("score_images"),
         store=STORE,
-        guide=subpath(input.head, parent=True),
+        guide_classifier=subpath(input.head, parent=True),
     shell:
-        'python "$DIAGEN"/workflow_scripts/score_images.py {input.manifest} {params.guide}'
+        'python "$DIAGEN"/workflow_scripts/score_images.py {input.manifest} {params.guide_classifier}'
         " --settings {params.settings:q} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --output {output} 2>&1 | tee {log}"
+        " --output {output.weights} 2>&1 | tee {log}"

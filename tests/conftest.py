@@ -20,7 +20,7 @@ settings.load_profile("repeatable")
 @pytest.fixture(scope="session")
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of random-weight models in the shipped formats: stable_diffusion, llama.gguf, dinov2, resnet."""
-    from demo.stand_ins import write_stand_ins
+    from demo.training.stand_ins import write_stand_ins
 
     folder = tmp_path_factory.mktemp("stand_ins")
     write_stand_ins(folder)

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from diagen.datasets.names import class_label, class_problems
+from diagen.data.names import class_label, class_problems
 
 CLASSES = (
     "<script>alert(1)<",

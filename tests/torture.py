@@ -26,8 +26,8 @@ from statistics import mean
 
 from PIL import Image
 
-from demo.stand_ins import write_stand_ins
-from diagen.atomic import TEMPORARY
+from demo.training.stand_ins import write_stand_ins
+from diagen.files.atomic import TEMPORARY
 from tests.workflow.project import CONFIG, Project, copy_project
 
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", CONFIG]

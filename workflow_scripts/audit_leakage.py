@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 
 from diagen.config.programs import AuditLeakageSettings
-from diagen.datasets import read_images
-from diagen.errors import run
-from diagen.leakage import audit_cell, unit_features, write_leaks
-from diagen.result_files import read_features
-from diagen.shots import read_shots
+from diagen.data.images_file import read_images
+from diagen.data.leakage import audit_cell, unit_features
+from diagen.data.leakage_file import write_leaks
+from diagen.data.shots_file import read_shots
+from diagen.files.tables import read_features
+from diagen.runtime.program import run
 
 
 def main() -> None:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from diagen.atomic import atomic_path
 from diagen.config import Config
-from diagen.errors import InputError, run
+from diagen.errors import InputError
+from diagen.files.atomic import atomic_path
+from diagen.runtime.program import run
 
 START, END = "<!-- keys: written by describe_config.py -->", "<!-- end of keys -->"
 BLOCKS = {
@@ -31,7 +32,7 @@ BLOCKS = {
     "PromptTable": "prompts.<name>, source table",
     "NoiseCeiling": "noise_ceilings.<name>",
     "Generator": "generators.<name>",
-    "Guide": "guides.<name>",
+    "GuideClassifier": "guide_classifiers.<name>",
     "Weighting": "weightings.<name>",
     "Method": "methods.<name>",
     "Downstream": "downstream, recipes.<name>",

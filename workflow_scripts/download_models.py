@@ -8,7 +8,8 @@ import argparse
 import os
 
 from diagen.config.programs import DownloadModelsSettings
-from diagen.errors import InputError, run
+from diagen.errors import InputError
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -17,8 +18,8 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=DownloadModelsSettings.from_argument, help="as JSON")
     arguments = parser.parse_args()
 
-    from diagen.checksums import checksum
-    from diagen.downloads import GITHUB, fetch
+    from diagen.files.checksums import checksum
+    from diagen.models.downloads import GITHUB, fetch
 
     github = os.environ.get("GITHUB_ENDPOINT", GITHUB).rstrip("/")
     problems = []

@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 
 from diagen.config.programs import DrawShotsSettings
-from diagen.datasets import read_images
-from diagen.errors import run
-from diagen.shots import draw_shots, write_shots
+from diagen.data.images_file import read_images
+from diagen.data.shots import draw_shots
+from diagen.data.shots_file import write_shots
+from diagen.runtime.arguments import add_cell_arguments, cell_of
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -14,19 +16,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, metavar="IMAGES", help="images.csv of the dataset")
     parser.add_argument("--settings", required=True, type=DrawShotsSettings.from_argument, help="as JSON")
-    parser.add_argument("--seed", required=True, type=int, help="seed of the split")
-    parser.add_argument("--shots", required=True, type=int, help="guide images per class")
+    add_cell_arguments(parser)
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="shots.csv to write")
     arguments = parser.parse_args()
-    settings = arguments.settings
-    cell = draw_shots(
-        read_images(arguments.images),
-        dataset=settings.dataset,
-        seed=arguments.seed,
-        shots=arguments.shots,
-        guide_pool=settings.guide_pool,
-    )
-    write_shots(cell, arguments.output)
+    guide_pool = arguments.settings.guide_pool
+    rows = draw_shots(read_images(arguments.images), **cell_of(arguments)._asdict(), guide_pool=guide_pool)
+    write_shots(rows, arguments.output)
 
 
 if __name__ == "__main__":

@@ -3,45 +3,45 @@
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
 from diagen.config.programs import ExportDatasetSettings
-from diagen.errors import run
+from diagen.files.atomic import atomic_path
+from diagen.runtime.arguments import add_cell_arguments, cell_of
+from diagen.runtime.program import run
 
 
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shots", type=Path, help="shots.csv of the cell")
+    parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.csv of its synthetic images")
     parser.add_argument("--weights", type=Path, help="their table of weights; without it, all weigh the same")
     parser.add_argument("--settings", required=True, type=ExportDatasetSettings.from_argument, help="as JSON")
-    parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
-    parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
+    add_cell_arguments(parser)
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps the synthetic images")
     parser.add_argument("--output", required=True, type=Path, help="metadata.csv to write; the images go beside it")
     arguments = parser.parse_args()
     settings = arguments.settings
 
-    from diagen import export
-    from diagen.dataset_card import dataset_card
-    from diagen.manifest import read_manifest
-    from diagen.sampling import read_shares
-    from diagen.shots import read_shots
+    from diagen.data.shots_file import read_shots
+    from diagen.export import image_folder
+    from diagen.export.card import dataset_card
+    from diagen.generation.manifest_file import read_manifest
+    from diagen.weighting.weights_file import read_shares
 
     manifest = read_manifest(arguments.manifest)
     shares = read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None
-    images = export.plan_export(
-        read_shots(arguments.shots),
+    images = image_folder.plan_export(
+        read_shots(arguments.table),
         manifest,
         shares,
         synthetic_probability=settings.synthetic_probability,
         store=arguments.store,
     )
     rows = [image.row for image in images]
-    export.place_images(images, arguments.output.parent)
+    image_folder.place_images(images, arguments.output.parent)
     with atomic_path(arguments.output.with_name("README.md")) as temporary:
-        temporary.write_text(dataset_card(rows, settings, arguments.seed, arguments.count), encoding="utf-8")
-    export.write_metadata(rows, arguments.output)
+        temporary.write_text(dataset_card(rows, settings, cell_of(arguments)), encoding="utf-8")
+    image_folder.write_metadata(rows, arguments.output)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.checksums import verify
 from diagen.config.programs import ExtractFeaturesSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
+from diagen.files.atomic import atomic_path
+from diagen.files.checksums import verify
+from diagen.files.made_with import write_made_with
+from diagen.runtime.arguments import add_execution_arguments
+from diagen.runtime.execution import prepare_torch
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -25,8 +27,9 @@ def main() -> None:
 
     import numpy as np
 
-    from diagen.backbones import load_feature_extractor
-    from diagen.features import image_features, listed_images
+    from diagen.diversity.features import image_features, listed_images
+    from diagen.models.backbones import load_feature_extractor
+    from diagen.runtime.made_with import torch_record
 
     features = image_features(
         load_feature_extractor(source, device),
@@ -37,6 +40,8 @@ def main() -> None:
     )
     with atomic_path(arguments.output) as temporary:
         np.save(temporary, features, allow_pickle=False)
+    record = torch_record(("torch", "transformers"), device, micro_batch=arguments.micro_batch)
+    write_made_with([record], arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,75 +1,62 @@
-"""Find for each class of a cell how much noise its word bears, by the guide classifier's confidence in trial images."""
+"""Find the largest noise level that each class of a cell tolerates, by the guide classifier's confidence in trials."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean
 
-from diagen.checksums import verify
 from diagen.config.programs import FindNoiseCeilingsSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
-from diagen.fingerprint import fingerprint
+from diagen.files.checksums import verify
+from diagen.files.made_with import write_made_with
+from diagen.runtime.arguments import add_cell_arguments, add_execution_arguments, cell_of
+from diagen.runtime.execution import prepare_torch
+from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Run the program."""
+    """Read a cell's words and guide classifier and write a table of trials and ceilings."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shots", type=Path, help="shots.csv of the cell")
+    parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument("embeddings", type=Path, help="learned words, one tensor per class (safetensors)")
-    parser.add_argument("guide", type=Path, help="folder that train_guide_classifier wrote")
+    parser.add_argument("guide_classifier", type=Path, help="folder that train_guide_classifier wrote")
     parser.add_argument("--settings", required=True, type=FindNoiseCeilingsSettings.from_argument, help="as JSON")
-    parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
-    parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
+    add_cell_arguments(parser)
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps the trial images")
     parser.add_argument("--output", required=True, type=Path, help="table of trials and ceilings to write (CSV)")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
-    settings, store = arguments.settings, arguments.store
+    settings = arguments.settings
     verify(settings.generation.diffusion)
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen import classifier, generation, heads, noise_ceilings
-    from diagen.backbones import load_backbone
-    from diagen.calibration import class_confidences
-    from diagen.diffusion import load_diffusion
-    from diagen.inversion import read_words
-    from diagen.json_files import read_calibration
-    from diagen.shots import read_shots
+    from diagen.classifiers.head_file import read_head
+    from diagen.data.shots_file import read_shots
+    from diagen.embeddings.words_file import read_words
+    from diagen.files.json_files import read_calibration
+    from diagen.models.backbones import load_backbone
+    from diagen.models.diffusion import load_diffusion
+    from diagen.noise_ceilings.ceilings_file import write_ceilings
+    from diagen.noise_ceilings.trials import Models, run_trials
+    from diagen.runtime.made_with import torch_record
 
-    cell, words = read_shots(arguments.shots), read_words(arguments.embeddings)
-    head = heads.read_head(arguments.guide / "head.safetensors")
-    temperature = read_calibration(arguments.guide / "calibration.json")["temperature"]
-    diffusion = load_diffusion(settings.generation.diffusion, device)
-    backbone = load_backbone(settings.backbone, device)
-    code = fingerprint(Path(generation.__file__))
-    who = {"dataset": settings.dataset, "seed": arguments.seed, "shots": arguments.count}
-
-    def confidences(levels: Mapping[str, float]) -> dict[str, float]:
-        """The mean confidence of each class in its trial images at its level."""
-        rows = noise_ceilings.probe_rows(cell, levels, settings.images_per_level, **who)
-        spoken = [generation.word_of(row, words) for row in rows]
-        names = [
-            generation.image_name(row, word, settings.generation, code) for row, word in zip(rows, spoken, strict=True)
-        ]
-        missing = generation.missing_rows(rows, names, store)
-        generation.generate(diffusion, missing, words, settings.generation, store, arguments.micro_batch)
-        how = {"size": settings.image_size, "micro_batch": arguments.micro_batch, "device": device}
-        features = classifier.plain_features(backbone, [store / name for name in names], **how)
-        labels = classifier.labels_of([row.class_name for row in rows], head.classes, arguments.shots)
-        values = class_confidences(head.logits(features), labels, temperature)
-        pairs = list(zip(rows, values, strict=True))
-        return {name: fmean(value for row, value in pairs if row.class_name == name) for name in levels}
-
-    trials = noise_ceilings.find_ceilings(
-        sorted(words),
-        settings.levels,
-        keep=settings.keep,
-        images=settings.images_per_level,
-        confidences=confidences,
+    models = Models(
+        load_diffusion(settings.generation.diffusion, device),
+        read_words(arguments.embeddings),
+        load_backbone(settings.backbone, device),
+        read_head(arguments.guide_classifier / "head.safetensors"),
+        read_calibration(arguments.guide_classifier / "calibration.json")["temperature"],
     )
-    noise_ceilings.write_ceilings(trials, arguments.output)
+    trials = run_trials(
+        models,
+        read_shots(arguments.table),
+        cell_of(arguments),
+        settings,
+        store=arguments.store,
+        micro_batch=arguments.micro_batch,
+        device=device,
+    )
+    write_ceilings(trials, arguments.output)
+    packages = ("torch", "diffusers", "transformers")
+    write_made_with([torch_record(packages, device, micro_batch=arguments.micro_batch)], arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
-"""Generate the images of a plan, each once, and write the manifest when all of them lie in the store."""
+"""Generate the images of a plan, each once, and write the manifest when all of them are in the store."""
 
 import argparse
 from pathlib import Path
 
-from diagen.checksums import verify
 from diagen.config.programs import GenerateImagesSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
-from diagen.fingerprint import fingerprint
-from diagen.shards import add_shard_arguments, of_shard, run_shards
+from diagen.files.checksums import verify
+from diagen.files.made_with import write_made_with
+from diagen.runtime.arguments import add_execution_arguments
+from diagen.runtime.execution import prepare_torch
+from diagen.runtime.program import run
+from diagen.runtime.shards import add_shard_arguments, of_shard, run_shards
 
 
 def main() -> None:
-    """Run the program."""
+    """Read `plan.csv` and learned words, fill the store, and write `manifest.csv`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", type=Path, help="plan.csv")
     parser.add_argument(
@@ -30,24 +31,25 @@ def main() -> None:
     settings, store, shard = arguments.settings, arguments.store, arguments.shard
 
     verify(settings.diffusion)
-    made = run_shards(arguments.shards, shard)
-    device = prepare_torch("cpu" if made else arguments.device, arguments.torch_threads)
+    all_made = run_shards(arguments.shards, shard)
+    device = prepare_torch("cpu" if all_made else arguments.device, arguments.torch_threads)
 
-    from diagen import generation
-    from diagen.diffusion import load_diffusion
-    from diagen.inversion import read_words
-    from diagen.plan import read_plan
+    from diagen.embeddings.words_file import read_words
+    from diagen.generation.fill import generate, image_names, manifest_of, missing_rows
+    from diagen.generation.manifest_file import write_manifest
+    from diagen.generation.plan_file import read_plan
+    from diagen.models.diffusion import load_diffusion
 
     plan, words = read_plan(arguments.plan), read_words(arguments.embeddings) if arguments.embeddings else {}
     rows = of_shard(plan, [row.class_name for row in plan], arguments.shards, shard)
-    code = fingerprint(Path(generation.__file__))
-    names = [generation.image_name(row, generation.word_of(row, words), settings, code) for row in rows]
-    missing = generation.missing_rows(rows, names, store)
+    names = image_names(rows, words, settings)
+    missing = missing_rows(rows, names, store)
     if missing:
-        diffusion = load_diffusion(settings.diffusion, device)
-        generation.generate(diffusion, missing, words, settings, store, arguments.micro_batch)
+        generate(load_diffusion(settings.diffusion, device), missing, words, settings, store, arguments.micro_batch)
     if shard is None:
-        generation.write_manifest_of(rows, names, store, arguments.output)
+        manifest, records = manifest_of(rows, names, store)
+        write_manifest(manifest, arguments.output)
+        write_made_with(records, arguments.output)
 
 
 if __name__ == "__main__":

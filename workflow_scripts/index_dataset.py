@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from diagen.config.programs import IndexDatasetSettings
-from diagen.datasets import index_dataset, write_images, write_skipped
-from diagen.errors import run
+from diagen.data.images_file import write_images, write_skipped
+from diagen.data.index import index_dataset
+from diagen.runtime.program import run
 
 
 def main() -> None:

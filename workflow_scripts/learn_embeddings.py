@@ -3,22 +3,21 @@
 import argparse
 from pathlib import Path
 
-from diagen.checksums import verify
 from diagen.config.programs import LearnEmbeddingsSettings
-from diagen.errors import InputError, run
-from diagen.execution import add_execution_arguments, prepare_torch
-from diagen.fingerprint import fingerprint
-from diagen.shards import add_shard_arguments, of_shard, run_shards
+from diagen.files.checksums import verify
+from diagen.files.made_with import write_made_with
+from diagen.runtime.arguments import add_cell_arguments, add_execution_arguments, cell_of
+from diagen.runtime.execution import prepare_torch
+from diagen.runtime.program import run
+from diagen.runtime.shards import add_shard_arguments, run_shards
 
 
 def main() -> None:
-    """Run the program."""
+    """Read `shots.csv` and write the learned words of its classes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shots", type=Path, help="shots.csv of the cell")
+    parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument("--settings", required=True, type=LearnEmbeddingsSettings.from_argument, help="as JSON")
-    parser.add_argument("--dataset", required=True, help="name of the dataset, for the seeds")
-    parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
-    parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
+    add_cell_arguments(parser)
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps checkpoints and words")
     parser.add_argument("--words-together", type=int, default=8, metavar="N", help="words per batch (default: 8)")
     parser.add_argument("--output", required=True, type=Path, help="safetensors file to write")
@@ -27,25 +26,28 @@ def main() -> None:
     arguments = parser.parse_args()
 
     verify(arguments.settings.diffusion)
-    made = run_shards(arguments.shards, arguments.shard)
-    device = prepare_torch("cpu" if made else arguments.device, arguments.torch_threads)
+    all_made = run_shards(arguments.shards, arguments.shard)
+    device = prepare_torch("cpu" if all_made else arguments.device, arguments.torch_threads)
 
-    from diagen import inversion, words
-    from diagen.shots import read_shots
+    from diagen.data.shots_file import read_shots
+    from diagen.embeddings.word_groups import learn_cell
+    from diagen.embeddings.words_file import read_learned_words, write_words
 
-    cell = (arguments.dataset, arguments.seed, arguments.count)
-    groups = words.group_classes(read_shots(arguments.shots), arguments.words_together)
-    code = fingerprint(Path(inversion.__file__))
-    paths = [words.group_path(arguments.store, group, cell, arguments.settings, code) for group in groups]
-    try:
-        for group, path in of_shard(
-            list(zip(groups, paths, strict=True)), range(len(groups)), arguments.shards, arguments.shard
-        ):
-            words.learn_group(group, path, cell, arguments.settings, device, arguments.micro_batch)
-    except FloatingPointError as error:
-        raise InputError(str(error)) from None
+    paths = learn_cell(
+        read_shots(arguments.table),
+        cell_of(arguments),
+        arguments.settings,
+        arguments.store,
+        words_together=arguments.words_together,
+        shards=arguments.shards,
+        shard=arguments.shard,
+        device=device,
+        micro_batch=arguments.micro_batch,
+    )
     if arguments.shard is None:
-        words.merge_groups(paths, arguments.output)
+        words = [word for path in paths for word in read_learned_words(path)]
+        write_words(words, arguments.output)
+        write_made_with([word.made_with for word in words], arguments.output)
 
 
 if __name__ == "__main__":

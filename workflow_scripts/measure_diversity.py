@@ -4,50 +4,41 @@ import argparse
 import json
 from pathlib import Path
 
-from diagen.atomic import atomic_path
 from diagen.config.programs import MeasureDiversitySettings
-from diagen.datasets import read_images
-from diagen.errors import run
-from diagen.manifest import read_manifest
-from diagen.manifold import LabelledFeatures, diversity_by_scope
-from diagen.result_files import read_features
-from diagen.sampling import drawn_shares, read_shares
+from diagen.data.images_file import read_images
+from diagen.diversity.measures import measure_diversity
+from diagen.files.atomic import atomic_path
+from diagen.files.made_with import made_with, write_made_with
+from diagen.files.tables import read_features
+from diagen.generation.manifest_file import read_manifest
+from diagen.runtime.program import run
+from diagen.weighting.weights_file import read_shares
 
 
 def main() -> None:
-    """Run the program."""
+    """Read tables and features and write `diversity.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, help="images.csv of the dataset")
     parser.add_argument("real", type=Path, help="features of its images (npy)")
     parser.add_argument("manifest", type=Path, help="manifest.csv of the synthetic set")
     parser.add_argument("synthetic", type=Path, help="features of its images (npy)")
-    parser.add_argument("--weights", type=Path, help="its table of weights: measure the set as it is drawn by them")
+    parser.add_argument("--weights", type=Path, help="its table of weights: measure the set as training draws it")
     parser.add_argument("--settings", required=True, type=MeasureDiversitySettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, help="diversity.json to write")
     arguments = parser.parse_args()
-    settings = arguments.settings
 
-    images, manifest = read_images(arguments.images), read_manifest(arguments.manifest)
-    real = LabelledFeatures(read_features(arguments.real), [row.class_name for row in images])
-    classes = [row.class_name for row in manifest]
-    weights = None
-    if arguments.weights:
-        shares = read_shares(arguments.weights, [row.file_name for row in manifest])
-        weights = drawn_shares(classes, [row.guide for row in manifest], shares)
-    synthetic = LabelledFeatures(read_features(arguments.synthetic), classes, weights)
-    # Validation images of their own split are a part of train-val.
-    chosen = [
-        row
-        for row, image in enumerate(images)
-        if ("train_val" if image.split == "val" else image.split) in settings.real_splits
-    ]
-    results = diversity_by_scope(
-        real.take(chosen).subsample(settings.subsample, settings.seed, "real"),
-        synthetic.subsample(settings.subsample, settings.seed, "synthetic"),
-        settings.k,
+    manifest = read_manifest(arguments.manifest)
+    results = measure_diversity(
+        read_images(arguments.images),
+        read_features(arguments.real),
+        manifest,
+        read_features(arguments.synthetic),
+        read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None,
+        arguments.settings,
     )
     with atomic_path(arguments.output) as temporary:
         temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_made_with([made_with(["faiss-cpu", "numpy"])], arguments.output)
 
 
 if __name__ == "__main__":

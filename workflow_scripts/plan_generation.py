@@ -4,17 +4,19 @@ import argparse
 from pathlib import Path
 
 from diagen.config.programs import PlanGenerationSettings
-from diagen.errors import run
-from diagen.noise_ceilings import read_ceilings
-from diagen.plan import plan_generation, write_plan
-from diagen.prompts import read_prompts
-from diagen.shots import read_shots
+from diagen.data.shots_file import read_shots
+from diagen.generation.plan import plan_generation
+from diagen.generation.plan_file import write_plan
+from diagen.noise_ceilings.ceilings_file import read_ceilings
+from diagen.prompts.prompts_file import read_prompts
+from diagen.runtime.arguments import add_cell_arguments, cell_of
+from diagen.runtime.program import run
 
 
 def main() -> None:
     """Read `shots.csv` and, if given, a table of prompts; write `plan.csv`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cell", type=Path, metavar="SHOTS", help="shots.csv of the cell")
+    parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument(
         "--prompts", type=Path, metavar="CSV", help="table of prompts; without one, `a photo of a <class>` for all"
     )
@@ -29,19 +31,16 @@ def main() -> None:
         required=True,
         metavar="JSON",
         type=PlanGenerationSettings.from_argument,
-        help='{"dataset": name, "images_per_guide": number, "noise_levels": [standard deviations]}, and what else '
-        "config/README.md says of generators",
+        help='{"images_per_guide": number, "noise_levels": [standard deviations]}, and further keys of generators',
     )
-    parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
-    parser.add_argument("--shots", required=True, type=int, help="guide images per class")
+    add_cell_arguments(parser)
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="plan.csv to write")
     arguments = parser.parse_args()
     rows = plan_generation(
-        read_shots(arguments.cell),
+        read_shots(arguments.table),
         read_prompts(arguments.prompts) if arguments.prompts else None,
         arguments.settings,
-        seed=arguments.seed,
-        shots=arguments.shots,
+        cell_of(arguments),
         ceilings=read_ceilings(arguments.ceilings) if arguments.ceilings else None,
     )
     write_plan(rows, arguments.output)

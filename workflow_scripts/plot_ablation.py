@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import run
+from diagen.files.atomic import atomic_path
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -19,8 +19,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
     arguments = parser.parse_args()
 
-    from diagen.figures import plot_ablation, save_figure
-    from diagen.statistics import ACCURACY, read_table
+    from diagen.report.figures import plot_ablation, save_figure
+    from diagen.report.statistics import ACCURACY, read_table
 
     accuracy = read_table(arguments.accuracy, ACCURACY)
     methods = accuracy["method"].unique().tolist()

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import run
+from diagen.files.atomic import atomic_path
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -13,8 +13,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
     arguments = parser.parse_args()
 
-    from diagen.figures import plot_accuracy, save_figure
-    from diagen.statistics import ACCURACY, read_table
+    from diagen.report.figures import plot_accuracy, save_figure
+    from diagen.report.statistics import ACCURACY, read_table
 
     with atomic_path(arguments.output) as temporary:
         save_figure(plot_accuracy(read_table(arguments.accuracy, ACCURACY)), temporary)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import run
-from diagen.json_files import read_calibration
+from diagen.files.atomic import atomic_path
+from diagen.files.json_files import read_calibration
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
     arguments = parser.parse_args()
 
-    from diagen.figures import plot_calibration, save_figure
+    from diagen.report.figures import plot_calibration, save_figure
 
     calibrations = [read_calibration(path) for path in arguments.calibrations]
     with atomic_path(arguments.output) as temporary:

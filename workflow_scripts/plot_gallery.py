@@ -1,10 +1,10 @@
-"""Set guide images and synthetic images of one cell side by side: a page with prompts and weights, or a picture."""
+"""Set guide images and synthetic images of one cell side by side, as a page with prompts and weights."""
 
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import run
+from diagen.files.atomic import atomic_path
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -22,17 +22,16 @@ def main() -> None:
     parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="folder that holds the images")
     parser.add_argument("--classes", type=int, default=12, metavar="N", help="classes to show (default: %(default)s)")
     parser.add_argument("--images", type=int, default=6, metavar="N", help="images per row (default: %(default)s)")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html, or .png without words")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
     arguments = parser.parse_args()
     if not all(2 <= len(parts) <= 3 for parts in arguments.sets):
         parser.error("--set takes a name, a manifest and perhaps weights")
 
-    from diagen.gallery import SyntheticSet, gallery_page
-    from diagen.gallery_picture import gallery_picture
-    from diagen.labels import label
-    from diagen.manifest import read_manifest
-    from diagen.sampling import read_weights
-    from diagen.shots import read_shots
+    from diagen.data.shots_file import read_shots
+    from diagen.generation.manifest_file import read_manifest
+    from diagen.report.gallery import SyntheticSet, gallery_page
+    from diagen.report.labels import label
+    from diagen.weighting.weights_file import read_weights
 
     sets = [
         SyntheticSet(
@@ -44,10 +43,7 @@ def main() -> None:
     ]
     content = (read_shots(arguments.shots), sets, arguments.store, arguments.classes, arguments.images)
     with atomic_path(arguments.output) as temporary:
-        if arguments.output.suffix == ".png":
-            gallery_picture(*content).save(temporary, optimize=True)
-        else:
-            temporary.write_text(gallery_page(*content), encoding="utf-8")
+        temporary.write_text(gallery_page(*content), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import diagen.execution  # noqa: F401  (first: what it sets is read when the libraries are imported)
-from diagen.errors import run
+import diagen.runtime.execution  # noqa: F401  (first: what it sets is read when the libraries are imported)
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     except (ConfigError, yaml.YAMLError) as error:
         sys.exit(f"error: {error}")
 
-    from diagen.preflight import check
+    from diagen.preflight.checks import check
 
     report = check(
         config,

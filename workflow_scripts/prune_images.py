@@ -7,8 +7,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from diagen.errors import InputError, run
-from diagen.run_lock import LockHeld, hold
+from diagen.errors import InputError
+from diagen.runtime.program import run
+from diagen.runtime.run_lock import LockHeld, hold
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("--remove", action="store_true", help="remove what is listed")
     arguments = parser.parse_args()
 
-    from diagen.store import find_unneeded
+    from diagen.store.unneeded import find_unneeded
 
     try:
         lock = hold(arguments.store)  # noqa: F841  (held while the program runs)

@@ -3,61 +3,49 @@
 import argparse
 from pathlib import Path
 
-from diagen.checksums import verify
 from diagen.config.programs import ScoreImagesSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
+from diagen.files.checksums import verify
+from diagen.files.made_with import write_made_with
+from diagen.runtime.arguments import add_execution_arguments
+from diagen.runtime.execution import prepare_torch
+from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Run the program."""
+    """Read a manifest and a guide classifier and write a table of weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifest", type=Path, help="manifest.csv of the images to score")
-    parser.add_argument("guide", type=Path, help="folder that train_guide_classifier wrote")
+    parser.add_argument("guide_classifier", type=Path, help="folder that train_guide_classifier wrote")
     parser.add_argument("--settings", required=True, type=ScoreImagesSettings.from_argument, help="as JSON")
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps the images")
     parser.add_argument("--output", required=True, type=Path, help="table of weights to write (CSV)")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
-    settings = arguments.settings
+    settings, micro_batch = arguments.settings, arguments.micro_batch
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    import numpy as np
+    from diagen.classifiers.head_file import read_head
+    from diagen.files.json_files import read_calibration
+    from diagen.generation.manifest_file import read_manifest
+    from diagen.models.backbones import load_backbone
+    from diagen.runtime.made_with import torch_record
+    from diagen.weighting.scoring import score_images
+    from diagen.weighting.weights_file import write_weights
 
-    from diagen import classifier, heads, sampling
-    from diagen.backbones import load_backbone
-    from diagen.batch_norm import load_statistics
-    from diagen.calibration import class_confidences
-    from diagen.json_files import read_calibration
-    from diagen.manifest import read_manifest
-    from diagen.seeds import stable_seed
-    from diagen.views import augmented_features
-
-    backbone = load_backbone(settings.backbone, device)
-    rows = read_manifest(arguments.manifest)
-    head = heads.read_head(arguments.guide / "head.safetensors")
-    temperature = read_calibration(arguments.guide / "calibration.json")["temperature"]
-    if head.statistics:
-        load_statistics(backbone, head.statistics)
-    paths = [arguments.store / row.file_name for row in rows]
-    labels = classifier.labels_of([row.class_name for row in rows], head.classes, arguments.manifest)
-    how = {"size": settings.image_size, "micro_batch": arguments.micro_batch, "device": device}
-    views = [
-        augmented_features(
-            backbone, paths, [stable_seed(row.image_seed, "view", view) for row in rows], settings.augmentation, **how
-        )
-        for view in range(settings.views)
-    ] or [classifier.plain_features(backbone, paths, **how)]
-    confidences = np.mean([class_confidences(head.logits(view), labels, temperature) for view in views], 0).tolist()
-    values = sampling.transform_confidences(confidences, settings.transform, settings.threshold)
-    by_guide = settings.normalise == "guide_image"
-    weights = sampling.normalise_per_group(values, [(row.class_name, row.guide if by_guide else None) for row in rows])
-    table = [
-        sampling.WeightRow(row.file_name, confidence, temperature, weight)
-        for row, confidence, weight in zip(rows, confidences, weights.tolist(), strict=True)
-    ]
-    sampling.write_weights(table, arguments.output)
+    table = score_images(
+        load_backbone(settings.backbone, device),
+        read_head(arguments.guide_classifier / "head.safetensors"),
+        read_calibration(arguments.guide_classifier / "calibration.json")["temperature"],
+        read_manifest(arguments.manifest),
+        settings,
+        manifest=arguments.manifest,
+        store=arguments.store,
+        micro_batch=micro_batch,
+        device=device,
+    )
+    write_weights(table, arguments.output)
+    write_made_with([torch_record(("torch", "transformers"), device, micro_batch=micro_batch)], arguments.output)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import run
+from diagen.files.atomic import atomic_path
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -17,9 +17,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
     arguments = parser.parse_args()
 
-    from diagen.dataset_page import dataset_page
-    from diagen.datasets import read_images, read_skipped
-    from diagen.leakage import read_leaks
+    from diagen.data.images_file import read_images, read_skipped
+    from diagen.data.leakage_file import read_leaks
+    from diagen.report.dataset_page import dataset_page
 
     leaks, near_distance = read_leaks(arguments.leakage)
     images, skipped = read_images(arguments.images), read_skipped(arguments.skipped)

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.errors import run
+from diagen.files.atomic import atomic_path
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -13,8 +13,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
     arguments = parser.parse_args()
 
-    from diagen.diversity_page import diversity_page
-    from diagen.statistics import DIVERSITY, read_table
+    from diagen.report.diversity_page import diversity_page
+    from diagen.report.statistics import DIVERSITY, read_table
 
     page = diversity_page(read_table(arguments.diversity, DIVERSITY))
     with atomic_path(arguments.output) as temporary:

@@ -1,80 +1,57 @@
-"""Train the guide classifier of a cell on its real shots alone, and fit its temperature on the validation images.
+"""Train a cell's guide classifier on its real shots, and fit the temperature of its confidences.
 
-Writes head.safetensors, calibration.json and history.csv.
+Writes head.safetensors, history.csv and calibration.json.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from diagen.atomic import atomic_path
-from diagen.checksums import verify
 from diagen.config.programs import TrainGuideClassifierSettings
-from diagen.errors import run
-from diagen.execution import add_execution_arguments, prepare_torch
-from diagen.fingerprint import fingerprint
+from diagen.files.atomic import atomic_path
+from diagen.files.checksums import verify
+from diagen.files.made_with import write_made_with
+from diagen.files.store_layout import checkpoint_path
+from diagen.runtime.arguments import add_cell_arguments, add_execution_arguments, cell_of
+from diagen.runtime.execution import prepare_torch
+from diagen.runtime.fingerprint import fingerprint
+from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Run the program."""
+    """Read `shots.csv` and write the classifier."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shots", type=Path, help="shots.csv of the cell")
+    parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument("--settings", required=True, type=TrainGuideClassifierSettings.from_argument, help="as JSON")
-    parser.add_argument("--dataset", required=True, help="name of the dataset, for the seeds")
-    parser.add_argument("--seed", required=True, type=int, help="seed of the cell")
-    parser.add_argument("--shots", required=True, type=int, dest="count", help="guide images per class")
+    add_cell_arguments(parser)
     parser.add_argument("--store", required=True, type=Path, help="folder that keeps checkpoints")
     parser.add_argument("--output", required=True, type=Path, help="folder to write into")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
-    settings = arguments.settings
+    settings, cell, output = arguments.settings, cell_of(arguments), arguments.output
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen import classifier, heads
-    from diagen.backbones import load_backbone
-    from diagen.calibration import calibrate
-    from diagen.recipe import Recipe
-    from diagen.sampling import drawing_probabilities
-    from diagen.seeds import stable_seed
-    from diagen.shots import read_shots
-    from diagen.training_state import checkpoint_path
-    from diagen.views import repeatable_features
+    from diagen.classifiers.cell_images import arrange
+    from diagen.classifiers.head_file import write_head
+    from diagen.classifiers.history_file import write_history
+    from diagen.data.shots_file import read_shots
+    from diagen.models.backbones import load_backbone
+    from diagen.runtime.made_with import torch_record
+    from diagen.weighting.guide_classifier import train_guide_classifier
 
+    code = fingerprint(Path(__file__))
+    checkpoint = checkpoint_path(arguments.store, code, settings.model_dump_json(), [arguments.table], *cell)
+    images = arrange(read_shots(arguments.table), arguments.table)
+    inference = {"micro_batch": arguments.micro_batch, "device": device}
     backbone = load_backbone(settings.backbone, device)
-    cell = classifier.read_cell(read_shots(arguments.shots), arguments.shots)
-    how = {"micro_batch": arguments.micro_batch, "device": device}
-    features = repeatable_features(backbone, cell.paths["val"], size=settings.image_size, **how)
-    recipe = Recipe(**settings.guide.model_dump(), image_size=settings.image_size, best="loss")
-    seed_parts = (arguments.dataset, arguments.seed, arguments.count, "guide")
-    checkpoint = checkpoint_path(
-        arguments.store,
-        fingerprint(Path(__file__)),
-        settings.model_dump_json(),
-        [arguments.shots],
-        arguments.dataset,
-        arguments.seed,
-        arguments.count,
-    )
-    trained = classifier.train_head(
-        backbone,
-        classifier.decode_all(cell.paths["guide"]),
-        cell.labels["guide"],
-        drawing_probabilities(cell.class_names("guide"), cell.guides, [], [], None, 0.0),
-        cell.classes,
-        (features, cell.labels["val"]),
-        recipe,
-        seed_parts=seed_parts,
-        label="train_guide_classifier",
-        checkpoint=checkpoint,
-        **how,
-    )
-    rows = classifier.validation_rows(cell.labels["val"], recipe, stable_seed(*seed_parts, "calibration"))
-    calibration = calibrate(trained.head.logits(features())[rows], cell.labels["val"][rows])
-    heads.write_head(trained.head, arguments.output / "head.safetensors")
-    classifier.write_history(trained.history, arguments.output / "history.csv")
-    with atomic_path(arguments.output / "calibration.json") as temporary:
-        temporary.write_text(json.dumps(calibration.to_json(cell.classes), indent=1) + "\n", encoding="utf-8")
+    made = train_guide_classifier(backbone, images, settings, cell, checkpoint=checkpoint, **inference)
+    write_head(made.trained.head, output / "head.safetensors")
+    write_history(made.trained.history, output / "history.csv")
+    with atomic_path(output / "calibration.json") as temporary:
+        temporary.write_text(json.dumps(made.calibration.to_json(images.classes), indent=1) + "\n", encoding="utf-8")
+    record = torch_record(("torch", "transformers"), device, micro_batch=arguments.micro_batch)
+    write_made_with([record], output / "head.safetensors")
     checkpoint.unlink(missing_ok=True)
 
 

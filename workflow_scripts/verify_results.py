@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from diagen.errors import InputError, run
+from diagen.errors import InputError
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     if not arguments.results.is_dir():
         raise InputError(f"{arguments.results}: no such folder; run the experiment first, or correct the path")
 
-    from diagen.verification import verify_results
+    from diagen.store.verification import verify_results
 
     findings = list(verify_results(arguments.results, arguments.store))
     for finding in findings:

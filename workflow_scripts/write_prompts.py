@@ -1,17 +1,17 @@
 """Get prompts for each class of a dataset: from a local language model, an endpoint, or a table written by hand."""
 
 import argparse
-import os
-from collections.abc import Iterable
 from pathlib import Path
 
-from diagen import prompts
-from diagen.checksums import verify
-from diagen.config import ComposedPrompts, EndpointPrompts, PromptTable
 from diagen.config.programs import WritePromptsSettings
-from diagen.datasets import read_images
-from diagen.devices import lease_gpu
-from diagen.errors import InputError, run
+from diagen.data.images_file import read_images
+from diagen.files.checksums import verify
+from diagen.files.made_with import made_with, write_made_with
+from diagen.prompts.prompts_file import write_prompts
+from diagen.prompts.sources import prompts_from_source
+from diagen.runtime.arguments import add_execution_arguments
+from diagen.runtime.gpu_lease import lease_gpu
+from diagen.runtime.program import run
 
 
 def main() -> None:
@@ -33,42 +33,22 @@ def main() -> None:
         metavar="JSON",
         help='{"prompts": a block of `prompts`, "llama": `models.llama` where the source asks it}',
     )
-    parser.add_argument(
-        "--device",
-        default="cpu",
-        choices=["auto", "cpu", "cuda", "mps"],
-        help="any but `cpu` uses the GPU that llama.cpp was built for, if there is one (default: %(default)s)",
-    )
-    parser.add_argument("--torch-threads", type=int, default=2, metavar="N", help="CPU threads (default: %(default)s)")
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="table of prompts to write")
+    add_execution_arguments(parser, micro_batch=False)
     arguments = parser.parse_args()
+    settings, threads = arguments.settings, arguments.torch_threads
+
+    gpu = False
+    if settings.llama is not None:
+        verify(settings.llama)
+        gpu = arguments.device != "cpu"
+        if arguments.device in ("auto", "cuda"):
+            lease_gpu()
     class_names = sorted({row.class_name for row in read_images(arguments.images)})
-    prompts.write_prompts(rows_of(class_names, arguments), arguments.output)
-
-
-def rows_of(class_names: list[str], arguments: argparse.Namespace) -> Iterable[prompts.PromptRow]:
-    """The prompts from the source that the settings name."""
-    block, model = arguments.settings.prompts, arguments.settings.llama
-    if isinstance(block, PromptTable):
-        from diagen.prompt_tables import read_prompt_table
-
-        return read_prompt_table(arguments.files[0], class_names)
-    texts = [file.read_text(encoding="utf-8") for file in arguments.files]
-    if isinstance(block, EndpointPrompts):
-        from diagen.endpoint import connect, write_endpoint_prompts
-
-        return write_endpoint_prompts(connect(block, os.environ), class_names, texts[0], block)
-    if model is None:
-        raise InputError("the settings name no `llama`, which this prompt set's source asks")
-    verify(model)
-    if arguments.device in ("auto", "cuda"):
-        lease_gpu()
-    llama = prompts.load_language_model(model, threads=arguments.torch_threads, gpu=arguments.device != "cpu")
-    if isinstance(block, ComposedPrompts):
-        from diagen.composed_prompts import compose_class_prompts
-
-        return compose_class_prompts(llama, class_names, *texts, block)
-    return prompts.write_class_prompts(llama, class_names, texts[0], block)
+    rows = prompts_from_source(class_names, arguments.files, settings, threads=threads, gpu=gpu)
+    write_prompts(rows, arguments.output)
+    packages = ["llama-cpp-python"] if settings.llama is not None else []
+    write_made_with([made_with(packages, arguments.device, torch_threads=threads)], arguments.output)
 
 
 if __name__ == "__main__":

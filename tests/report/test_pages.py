@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diagen.diversity_page import diversity_page
-from diagen.figures import plot_accuracy, save_figure
-from diagen.statistics import ACCURACY, DIVERSITY
+from diagen.report.diversity_page import diversity_page
+from diagen.report.figures import plot_accuracy, save_figure
+from diagen.report.statistics import ACCURACY, DIVERSITY
 from tests.browser import CHROMIUM, open_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the report in")

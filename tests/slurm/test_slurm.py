@@ -149,7 +149,7 @@ def slurm_log(project: Project, job: str) -> str:
     return file.read_text("utf-8")
 
 
-def test_shards_have_a_gpu_each_and_are_cancelled_after_a_killed_snakemake(cluster, expected, without_images, faults):
+def test_shards_have_a_gpu_each_and_are_canceled_after_a_killed_snakemake(cluster, expected, without_images, faults):
     images = set.union(*images_of(expected))
     without_images.configure(lambda config: config["execution"].update(shards=2))
     with watched(without_images.folder / "results/store") as writes:
@@ -165,4 +165,4 @@ def test_shards_have_a_gpu_each_and_are_cancelled_after_a_killed_snakemake(clust
     assert_same(without_images, expected)
     assert writes.repeated(writes.names()) == 0
     recovery = writes.recovery(images, fault)
-    faults.append(Fault("snakemake killed, its jobs cancelled, started again", 0, 0, len(images), recovery))
+    faults.append(Fault("snakemake killed, its jobs canceled, started again", 0, 0, len(images), recovery))

@@ -12,27 +12,24 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from diagen.cells import Cell
 from diagen.config.programs import PlanGenerationSettings
-from diagen.datasets import ImageRow, SkippedImage, class_label, read_images, read_skipped, write_images, write_skipped
-from diagen.datasets.files import in_tables
-from diagen.datasets.names import class_problems
-from diagen.endpoint import answer_lines
+from diagen.data.adapters.files import in_tables
+from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
+from diagen.data.names import class_label, class_problems
+from diagen.data.shots_file import Shot, read_shots, write_shots
 from diagen.errors import InputError
-from diagen.export import ExportRow, write_metadata
-from diagen.manifest import ManifestRow, read_manifest, write_manifest
-from diagen.plan import PlanRow, plan_generation, read_plan, write_plan
-from diagen.prompt_tables import read_prompt_table
-from diagen.prompts import (
-    PromptRow,
-    fill_instruction,
-    is_valid,
-    prompt_grammar,
-    read_prompts,
-    to_pseudo_word,
-    write_prompts,
-)
-from diagen.pseudo_words import class_words, pseudo_word
-from diagen.shots import Shot, read_shots, write_shots
+from diagen.export.image_folder import ExportRow, write_metadata
+from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest
+from diagen.generation.plan import plan_generation
+from diagen.generation.plan_file import PlanRow, read_plan, write_plan
+from diagen.models.pseudo_words import class_words, pseudo_word
+from diagen.prompts.collection import fill_instruction
+from diagen.prompts.endpoint import answer_lines
+from diagen.prompts.form import is_valid, to_pseudo_word
+from diagen.prompts.hand_written import read_prompt_table
+from diagen.prompts.llama import prompt_grammar
+from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
 from tests.hostile import CLASSES, LABELS, TEXTS, is_allowed
 
 PATHS = TEXTS.filter(lambda text: "\x00" not in text and in_tables(text))
@@ -78,7 +75,7 @@ def grammar_is_read(stand_ins: Path) -> Iterator[Any]:
     import llama_cpp
 
     from diagen.config import LlamaModel
-    from diagen.prompts import load_language_model
+    from diagen.prompts.llama import load_language_model
 
     llama = load_language_model(LlamaModel(path=str(stand_ins / "llama.gguf"), context=1024), threads=1, gpu=False)
     vocabulary = llama_cpp.llama_model_get_vocab(llama.model)
@@ -137,7 +134,7 @@ def tokenizer(stand_ins: Path) -> Any:
 
 
 def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_word(tokenizer: Any) -> None:
-    from diagen.diffusion import tokenise
+    from diagen.models.diffusion import tokenize
 
     @settings(max_examples=300)
     @given(LABELS, TEXTS.filter(lambda text: "\ud800" not in text), st.integers(1, 4))
@@ -145,7 +142,7 @@ def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_word(tokenizer: A
     def check(label: str, text: str, vectors: int) -> None:
         word = pseudo_word(label)
         prompt = f"a {word} {text.replace(word, '')}"
-        tokens = tokenise(tokenizer, [prompt], [word], vectors)
+        tokens = tokenize(tokenizer, [prompt], [word], vectors)
         ids, slots = tokens.ids[0].tolist(), tokens.slots[0].tolist()
         assert len(ids) == len(slots) == tokenizer.model_max_length
         assert [slot for slot in slots if slot >= 0] == list(range(vectors))
@@ -160,7 +157,7 @@ def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_word(tokenizer: A
 def test_words_of_any_class_are_kept(folder: Path) -> None:
     import torch
 
-    from diagen.inversion import LearnedWord, read_words, write_words
+    from diagen.embeddings.words_file import LearnedWord, read_words, write_words
 
     @settings(max_examples=100)
     @given(st.lists(LABELS, min_size=1, max_size=4, unique=True))
@@ -257,7 +254,7 @@ def test_a_plan_names_each_class_s_own_word(labels: list[str], learned: bool) ->
         return
     cell = [Shot("guide", label, 0, "x.jpg", "0") for label in labels]
     options = PlanGenerationSettings(dataset="d", images_per_guide=1, noise_levels=(), learned_words=learned)
-    for row in plan_generation(cell, None, options, seed=0, shots=1):
+    for row in plan_generation(cell, None, options, Cell("world", 0, 1)):
         spoken = [label for label in labels if pseudo_word(label) in row.prompt]
         assert spoken == ([row.class_name] if learned else [])
         if not learned:
@@ -286,9 +283,9 @@ class Elements(HTMLParser):
 def test_pages_hold_names_prompts_and_paths_as_text(folder: Path) -> None:
     from PIL import Image
 
-    from diagen.dataset_page import dataset_page
-    from diagen.gallery import SyntheticSet, gallery_page
-    from diagen.leakage import Leak, Twin
+    from diagen.data.leakage_file import Leak, Twin
+    from diagen.report.dataset_page import dataset_page
+    from diagen.report.gallery import SyntheticSet, gallery_page
 
     Image.new("RGB", (8, 8)).save(folder / "i.png")
     plain: list[Elements] = []
@@ -334,7 +331,7 @@ def test_pages_hold_names_prompts_and_paths_as_text(folder: Path) -> None:
 
 
 def test_a_message_shows_any_name_and_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    from diagen.errors import run
+    from diagen.runtime.program import run
 
     def main() -> None:
         raise InputError("`a\x1b[2Jb\ud800 \u202eקובץ کتاب\u200cها 😀` is no image\n  - remove it")

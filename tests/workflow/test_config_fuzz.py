@@ -21,7 +21,7 @@ def richer(config: dict[str, Any]) -> dict[str, Any]:
     """The tiny configuration with a block of each further kind, and texts where there may be any."""
     config["embeddings"]["paper"]["initializer"] = "a {class_name}"
     config["generators"]["diagen"] |= {"negative_prompt": "a drawing", "noise_ceiling": "own"}
-    config["noise_ceilings"] = {"own": {"embedding": "paper", "guide": "paper", "levels": [0.01, 0.1]}}
+    config["noise_ceilings"] = {"own": {"embedding": "paper", "guide_classifier": "paper", "levels": [0.01, 0.1]}}
     config["recipes"] = {"long": {"epochs": 3}}
     config["methods"]["long"] = {"recipe": "long"}
     endpoint = {"source": "endpoint", "base_url": "http://localhost/v1", "model": "m"}

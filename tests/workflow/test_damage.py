@@ -66,7 +66,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "line 2 hasn't a value for each column"),
     f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "line 2 hasn't a value for each column"),
     f"{CELL}/embeddings/paper.safetensors": (cut, "Error while deserializing header"),
-    f"{CELL}/guide/paper/calibration.json": (change(b'"temperature"', b'"warmth"'), "temperature: Field required"),
+    f"{CELL}/guide_classifiers/paper/calibration.json": (
+        change(b'"temperature"', b'"warmth"'),
+        "temperature: Field required",
+    ),
     f"{CELL}/synthetic/diagen/weights/paper.csv": (change(b"images/", b"pictures/"), "doesn't hold the images"),
     f"{CELL}/downstream/diagen/metrics.json": (Path.unlink, "is missing"),
     f"{CELL}/downstream/standard/head.safetensors": (cut, "Error while deserializing header"),
@@ -150,7 +153,7 @@ def test_all_damage_is_found_at_once_and_the_printed_commands_repair_it(finished
     images[2].unlink()
     for name in (f"{CELL}/synthetic/diagen/weights/paper.csv", f"{CELL}/downstream/standard/head.safetensors"):
         cut(changeable.folder / "results" / name)
-    (changeable.folder / "results" / f"{CELL}/guide/paper/history.csv").unlink()
+    (changeable.folder / "results" / f"{CELL}/guide_classifiers/paper/history.csv").unlink()
     (words,) = (changeable.folder / "results/store/words").glob("[!.]*")
     cut(words)
 

@@ -34,7 +34,9 @@ def extend(config: dict) -> None:
     }
     config["prompts"]["composed"] = {"source": "composed", "per_class": 2, **asked}
     steps = {"images_per_level": 2, "guidance_scale": 4, "inference_steps": 4}
-    config["noise_ceilings"] = {"own": {"embedding": "long", "guide": "paper", "levels": [0.01, 0.1, 1], **steps}}
+    config["noise_ceilings"] = {
+        "own": {"embedding": "long", "guide_classifier": "paper", "levels": [0.01, 0.1, 1], **steps}
+    }
     config["generators"].update(GENERATORS)
     for name in GENERATORS:
         config["methods"][name] = {"generator": name, "synthetic_probability": 0.5}

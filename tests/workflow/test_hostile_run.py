@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diagen.datasets import class_label
+from diagen.data.names import class_label
 from tests.browser import CHROMIUM, open_page
 from tests.hostile import CLASSES
 from tests.workflow.project import Project, copy_project

@@ -7,7 +7,7 @@ import pytest
 
 from tests.workflow.project import copy_project
 
-TABLES = {"summarise", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
+TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
 GALLERY = {"plot_gallery"}
 AUDIT = {"audit_leakage", "tabulate_dataset"}
 DIAGEN_SET = {
@@ -72,7 +72,7 @@ CONFIGURATION = {
     ),
     "another weighting of a generator": (
         lambda config: config.update(
-            weightings=config["weightings"] | {"per_class": {"guide": "paper", "normalise": "class"}},
+            weightings=config["weightings"] | {"per_class": {"guide_classifier": "paper", "normalize": "class"}},
             methods=config["methods"]
             | {"per_class": {"generator": "diagen", "weighting": "per_class", "synthetic_probability": 0.7}},
         ),
@@ -138,7 +138,7 @@ def test_instruction(changeable):
             },
         ),
         (
-            "workflow_scripts/diagen/manifold.py",
+            "workflow_scripts/diagen/diversity/manifold.py",
             "import numpy",
             "EDITED = True\nimport numpy",
             {*MEASURED, *TABLES},
@@ -153,7 +153,7 @@ def test_code(changeable, file, old, new, expected):
 
 def test_form_of_code_reruns_nothing(changeable):
     changeable.replace("workflow_scripts/score_images.py", '"""', '"""Really: ')
-    changeable.replace("workflow_scripts/diagen/manifold.py", "import numpy", "# A remark.\n\n\nimport numpy")
+    changeable.replace("workflow_scripts/diagen/diversity/manifold.py", "import numpy", "# A remark.\n\n\nimport numpy")
     changeable.replace("workflow_scripts/diagen/seeds.py", "def stable_seed(*parts", "def stable_seed(\n    *parts")
     assert changeable.plan() == set()
 

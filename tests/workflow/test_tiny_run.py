@@ -19,7 +19,7 @@ def expected_files() -> set[str]:
         "tiny/world/prompts/paper.csv",
         f"{CELL}/shots.csv",
         f"{CELL}/embeddings/paper.safetensors",
-        *(f"{CELL}/guide/paper/{name}" for name in ("head.safetensors", "calibration.json", "history.csv")),
+        *(f"{CELL}/guide_classifiers/paper/{name}" for name in ("head.safetensors", "calibration.json", "history.csv")),
         *(f"{CELL}/synthetic/{g}/{name}" for g in GENERATORS for name in ("plan.csv", "manifest.csv", "features.npy")),
         f"{CELL}/synthetic/diagen/weights/paper.csv",
         *(

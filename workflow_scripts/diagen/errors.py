@@ -1,34 +1,11 @@
-"""Mistakes of a user are told in a sentence, without a traceback."""
-
-import sys
-from collections.abc import Callable
-
-from diagen.letters import visible
-from diagen.run_lock import end_with_run
+"""Errors that a user can fix. Their texts name the place (file, line or key), the problem, and the remedy."""
 
 
 class InputError(Exception):
-    """Something that a user gave can't be used. The text names the file, what is wrong, and the remedy."""
+    """Input that a user provided is unusable. Programs print the text in one line, without a traceback."""
 
 
-def run(main: Callable[[], None]) -> None:
-    """Call a program's `main`; a mistake of the user is printed to standard error and ends the program with status 2.
+class Problem(str):
+    """One line of a report that collects all problems before it raises. Its text is no part of any fingerprint."""
 
-    Such a mistake is an `InputError`, or a file that can't be opened. A program that a run of the workflow has started
-    ends with it.
-    """
-    end_with_run()
-    try:
-        main()
-    except InputError as error:
-        print(f"error: {visible(str(error))}", file=sys.stderr)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        print(
-            f"error: {visible(str(error.filename))}: {error.strerror}; check the path and its permissions",
-            file=sys.stderr,
-        )
-    else:
-        return
-    sys.exit(2)
+    __slots__ = ()

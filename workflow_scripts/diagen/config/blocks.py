@@ -16,6 +16,20 @@ from diagen.config.base import (
     Probability,
     Seed,
 )
+from diagen.config.choices import (
+    Augmentation,
+    BatchNormMode,
+    CeilingUse,
+    Decay,
+    EpochChoice,
+    NoiseDraw,
+    Normalize,
+    Transform,
+    Turns,
+    Validation,
+    ViewAugmentation,
+    WordMatch,
+)
 from diagen.config.datasets import Dataset, Leakage
 from diagen.config.models import Models
 from diagen.config.prompt_sets import PromptSet
@@ -24,7 +38,7 @@ from diagen.config.prompt_sets import PromptSet
 class Embedding(Block):
     """Textual Inversion: how the word of each class is learned (section 3.1; arXiv 2208.01618)."""
 
-    steps: PositiveInt = Field(1000, description="Optimisation steps (paper: 1000).")
+    steps: PositiveInt = Field(1000, description="Optimization steps (paper: 1000).")
     batch: PositiveInt = Field(4, description="Images per class and step (paper: 4).")
     learning_rate: PositiveFloat = Field(5e-4, description="Learning rate of AdamW before scaling (paper: 5e-4).")
     scale_learning_rate: bool = Field(True, description="Multiply the learning rate by the batch size (paper: yes).")
@@ -34,7 +48,7 @@ class Embedding(Block):
     vectors: PositiveInt = Field(1, description="Vectors per word (paper: 1; later versions of DA-Fusion: 4).")
     weight_decay: NaturalFloat = Field(1e-2, description="Decoupled weight decay of AdamW (paper: 1e-2).")
     crop: Literal["squash", "center"] = Field(
-        "squash", description="How a photo becomes square: squash (published code) or centre crop."
+        "squash", description="How a photo becomes square: squash (published code) or center crop."
     )
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="Precision of the passes; bfloat16 is faster on a GPU. The word itself stays float32."
@@ -50,7 +64,7 @@ class NoiseCeiling(Block):
     """
 
     embedding: BlockName = Field(description="The embedding block whose words get the noise.")
-    guide: BlockName = Field(description="The guide block whose classifier judges.")
+    guide_classifier: BlockName = Field(description="The guide classifier that judges the trial images.")
     levels: tuple[PositiveFloat, ...] = Field(
         (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4),
         min_length=1,
@@ -76,7 +90,7 @@ class Generator(Block):
     noise_levels: tuple[NaturalFloat, ...] = Field(
         (), description="Standard deviations of the noise added to the word, taken in turn (paper: 0.005, 0.01, 0.025)."
     )
-    noise_draw: Literal["image", "class"] = Field(
+    noise_draw: NoiseDraw = Field(
         "image",
         description="`image`: each image draws its noise. `class`: one draw per class and level, shared by all images "
         "(published code).",
@@ -85,16 +99,16 @@ class Generator(Block):
         None,
         description="Noise ceiling block that fits `noise_levels` to each class; without one all classes get them.",
     )
-    ceiling_use: Literal["scale", "cap"] = Field(
+    ceiling_use: CeilingUse = Field(
         "scale",
         description="`scale`: levels are multiplied so that the largest is the class's ceiling. `cap`: none is larger.",
     )
-    turns: Literal["balanced", "number"] = Field(
+    turns: Turns = Field(
         "balanced",
         description="`balanced`: every prompt meets every level. `number`: image n of a guide image takes prompt n "
         "modulo their number and level n modulo theirs (published code).",
     )
-    word_match: Literal["exact", "substring"] = Field(
+    word_match: WordMatch = Field(
         "exact",
         description="`exact`: images take the noisy words of their class. `substring`: of all classes whose name holds "
         "theirs, so `dog` also takes `hot dog` (published code).",
@@ -111,24 +125,23 @@ class Generator(Block):
 
 
 BatchNorm = Annotated[
-    Literal["frozen", "training"],
+    BatchNormMode,
     Field(
         description="BatchNorm of the backbone: `frozen` at its pretrained statistics (paper), or in `training` mode: "
-        "each training batch is normalised by its own statistics, which overwrite the running ones, with which is "
+        "each training batch is normalized by its own statistics, which overwrite the running ones, with which is "
         "tested (published code). A whole `batch` then passes at once, whatever `execution.micro_batch` says."
     ),
 ]
 KeptEpoch = Annotated[
-    Literal["best", "last"],
+    EpochChoice,
     Field(
         description="The epoch whose layer is used: the one best on validation (paper), or the last (published code, "
         "whose best weights are an alias of the live ones)."
     ),
 ]
-ViewAugmentation = Literal["standard", "standard_no_crop", "randaugment"]
 
 
-class Guide(Block):
+class GuideClassifier(Block):
     """The guide classifier, trained on the real shots alone, whose confidence weighs images (section 3.4)."""
 
     epochs: PositiveInt = Field(50, description="Largest number of epochs (paper: 50).")
@@ -139,7 +152,7 @@ class Guide(Block):
     batch: PositiveInt = Field(32, description="Images per step.")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
     weight_decay: NaturalFloat = Field(1e-2, description="Weight decay of Adam (paper: 1e-2).")
-    decay: Literal["l2", "decoupled"] = Field(
+    decay: Decay = Field(
         "l2",
         description="How Adam takes the weight decay: `l2`, added to the gradient (torch.optim.Adam, published code), "
         "or `decoupled` from it (AdamW). The paper says Adam and no more.",
@@ -147,7 +160,7 @@ class Guide(Block):
     augmentation: ViewAugmentation = Field("randaugment", description="Training augmentation (paper: RandAugment).")
     batch_norm: BatchNorm = "frozen"
     kept_epoch: KeptEpoch = "best"
-    validation: Literal["whole", "resampled"] = Field(
+    validation: Validation = Field(
         "whole",
         description="What the validation loss and the temperature are computed on: `whole`, each image once, or "
         "`resampled`, `iterations` x `batch` class-balanced draws with replacement, anew each time (published code).",
@@ -157,7 +170,7 @@ class Guide(Block):
 class Weighting(Block):
     """How a synthetic image's weight follows from the guide classifier's confidence (section 3.4, eq. 2)."""
 
-    guide: BlockName = Field(description="The guide block that scores the images.")
+    guide_classifier: BlockName = Field(description="The guide classifier that scores the images.")
     views: NaturalInt = Field(
         0,
         description="The confidence q is the mean over this many randomly augmented views of the image (published "
@@ -167,13 +180,13 @@ class Weighting(Block):
         "standard",
         description="Augmentation of the views (published code: that of downstream training, on MS COCO without crop).",
     )
-    transform: Literal["confidence", "doubled", "threshold", "none"] = Field(
+    transform: Transform = Field(
         "confidence",
-        description="The weight before normalising: `confidence` q (paper), `doubled` min(1, 2q) (published code), "
+        description="The weight before normalizing: `confidence` q (paper), `doubled` min(1, 2q) (published code), "
         "`threshold` 1 where q reaches `threshold` and else 0, or `none`, always 1.",
     )
     threshold: Probability | None = Field(None, description="Least confidence that `transform: threshold` lets pass.")
-    normalise: Literal["guide_image", "class"] = Field(
+    normalize: Normalize = Field(
         "guide_image",
         description="Weights sum to one over the images of a guide image (eq. 2), so that each guide is drawn as often "
         "as any other, or over those of a class, so that a guide whose images are all bad is drawn less.",
@@ -203,7 +216,7 @@ class Downstream(Block):
     batch: PositiveInt = Field(32, description="Images per step (paper: 32; published command line: 16).")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
     image_size: PositiveInt = Field(256, description="Edge in pixels (paper: 256).")
-    augmentation: Literal["standard", "standard_no_crop", "randaugment", "cutmix"] = Field(
+    augmentation: Augmentation = Field(
         "standard",
         description="Training augmentation: `standard` (random resized crop, flip, rotation), `standard_no_crop` "
         "(resized instead: published code on MS COCO), or a baseline: `randaugment` (arXiv 1909.13719), or `cutmix` "
@@ -216,7 +229,7 @@ class Downstream(Block):
 class Diversity(Block):
     """Precision, recall, density and coverage in feature space (arXiv 1904.06991, arXiv 2002.09797)."""
 
-    k: tuple[PositiveInt, ...] = Field((3, 5), min_length=1, description="Neighbours that set a point's radius.")
+    k: tuple[PositiveInt, ...] = Field((3, 5), min_length=1, description="Neighbors that set a point's radius.")
     real_splits: tuple[Literal["train_val", "test"], ...] = Field(
         ("train_val", "test"), min_length=1, description="Splits that make up the real set; never the uncommon one."
     )
@@ -252,7 +265,7 @@ class Config(Block):
     prompts: dict[BlockName, PromptSet] = Field({}, description="Prompt sets by name.")
     noise_ceilings: dict[BlockName, NoiseCeiling] = Field({}, description="Noise ceilings by name.")
     generators: dict[BlockName, Generator] = Field({}, description="Generators by name.")
-    guides: dict[BlockName, Guide] = Field({}, description="Guide classifiers by name.")
+    guide_classifiers: dict[BlockName, GuideClassifier] = Field({}, description="Guide classifiers by name.")
     weightings: dict[BlockName, Weighting] = Field({}, description="Weightings by name.")
     methods: dict[BlockName, Method] = Field(min_length=1, description="Methods to compare, by name.")
     downstream: Downstream = Downstream()

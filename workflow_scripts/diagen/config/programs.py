@@ -1,12 +1,13 @@
 """What each program sees of the configuration: exactly the values it uses, so that only their change reruns it."""
 
 from argparse import ArgumentTypeError
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import ValidationError
 
 from diagen.config.base import Block
-from diagen.config.blocks import Downstream, Embedding, Generator, Guide, ViewAugmentation, Weighting
+from diagen.config.blocks import Downstream, Embedding, Generator, GuideClassifier, Weighting
+from diagen.config.choices import CeilingUse, NoiseDraw, Normalize, Transform, Turns, ViewAugmentation, WordMatch
 from diagen.config.datasets import Dataset
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
 from diagen.config.prompt_sets import PromptSet
@@ -41,7 +42,6 @@ class IndexDatasetSettings(ProgramSettings):
 class DrawShotsSettings(ProgramSettings):
     """Settings of `draw_shots.py`."""
 
-    dataset: str
     guide_pool: int
 
 
@@ -68,14 +68,13 @@ class WritePromptsSettings(ProgramSettings):
 class PlanGenerationSettings(ProgramSettings):
     """Settings of `plan_generation.py`. Without `learned_words` prompts hold plain class names."""
 
-    dataset: str
     images_per_guide: int
     noise_levels: tuple[float, ...]
     learned_words: bool = True
-    noise_draw: Literal["image", "class"] = "image"
-    turns: Literal["balanced", "number"] = "balanced"
-    word_match: Literal["exact", "substring"] = "exact"
-    ceiling_use: Literal["scale", "cap"] = "scale"
+    noise_draw: NoiseDraw = "image"
+    turns: Turns = "balanced"
+    word_match: WordMatch = "exact"
+    ceiling_use: CeilingUse = "scale"
 
 
 class GenerateImagesSettings(ProgramSettings):
@@ -92,7 +91,6 @@ class GenerateImagesSettings(ProgramSettings):
 class FindNoiseCeilingsSettings(ProgramSettings):
     """Settings of `find_noise_ceilings.py`."""
 
-    dataset: str
     levels: tuple[float, ...]
     images_per_level: int
     keep: float
@@ -104,7 +102,7 @@ class FindNoiseCeilingsSettings(ProgramSettings):
 class TrainGuideClassifierSettings(ProgramSettings):
     """Settings of `train_guide_classifier.py`."""
 
-    guide: Guide
+    guide_classifier: GuideClassifier
     backbone: BackboneModel
     image_size: int
 
@@ -114,9 +112,9 @@ class ScoreImagesSettings(ProgramSettings):
 
     views: int = 0
     augmentation: ViewAugmentation = "standard"
-    transform: Literal["confidence", "doubled", "threshold", "none"]
+    transform: Transform
     threshold: float | None = None
-    normalise: Literal["guide_image", "class"]
+    normalize: Normalize
     backbone: BackboneModel
     image_size: int
 
@@ -125,7 +123,6 @@ class TrainDownstreamSettings(ProgramSettings):
     """Settings of `train_downstream.py`. `synthetic_probability` is 0 for real images only."""
 
     method: str
-    dataset: str
     downstream: Downstream
     backbone: BackboneModel
     synthetic_probability: float
@@ -146,8 +143,8 @@ class MeasureDiversitySettings(ProgramSettings):
     seed: int
 
 
-class SummariseSettings(ProgramSettings):
-    """Settings of `summarise.py`: the names of the blocks whose results are gathered, in the order of the tables.
+class SummarizeSettings(ProgramSettings):
+    """Settings of `summarize.py`: the names of the blocks whose results are gathered, in the order of the tables.
 
     `weighted` holds the pairs of generator and weighting of which the diversity as drawn is known.
     """
@@ -164,14 +161,13 @@ class SummariseSettings(ProgramSettings):
 class ExportDatasetSettings(ProgramSettings):
     """Settings of `export_dataset.py`: the method, and the blocks and models that made its images, for the card."""
 
-    dataset: str
     method: str
     synthetic_probability: float
     generator: Generator
     embedding: Embedding | None
     prompts: PromptSet | None
     weighting: Weighting | None
-    guide: Guide | None
+    guide_classifier: GuideClassifier | None
     diffusion: DiffusionModel
     llama: LlamaModel | None
     backbone: BackboneModel | None

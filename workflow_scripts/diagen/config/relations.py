@@ -100,9 +100,9 @@ def _named_models(sections: Sections) -> list[tuple[str, ModelSource]]:
 
 def _unknown_references(sections: Sections, mapping: Mapping[str, Any]) -> set[str]:
     references = {
-        "noise_ceilings": {"embedding": "embeddings", "guide": "guides"},
+        "noise_ceilings": {"embedding": "embeddings", "guide_classifier": "guide_classifiers"},
         "generators": {"embedding": "embeddings", "prompts": "prompts", "noise_ceiling": "noise_ceilings"},
-        "weightings": {"guide": "guides"},
+        "weightings": {"guide_classifier": "guide_classifiers"},
         "methods": {"generator": "generators", "weighting": "weightings", "recipe": "recipes"},
     }
     problems = set()

@@ -1,0 +1,248 @@
+"""Diversity against a float64 brute force, the golden figures and cases known by thought."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from diagen.diversity import manifold
+from diagen.diversity.manifold import LabeledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
+from diagen.errors import InputError
+from diagen.files.json_files import read_diversity
+from diagen.report.statistics import MEASURES
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "precision_recall.json"
+
+
+def brute_force(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, float, float, float]:
+    """The definitions, with all pairs in float64."""
+    real, synthetic = real.astype(np.float64), synthetic.astype(np.float64)
+
+    def distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return ((left[:, None] - right[None]) ** 2).sum(-1)
+
+    def radii(points: np.ndarray) -> np.ndarray:
+        own = distances(points, points)
+        np.fill_diagonal(own, np.inf)
+        return np.sort(own, axis=1)[:, k - 1]
+
+    cross = distances(synthetic, real)
+    of_real, of_synthetic = radii(real), radii(synthetic)
+    precision = (cross <= of_real[None]).any(1).mean()
+    recall = (cross <= of_synthetic[:, None]).any(0).mean()
+    density = (cross < of_real[None]).sum() / (k * len(synthetic))
+    coverage = (cross < of_real[None]).any(0).mean()
+    return precision, recall, density, coverage
+
+
+def figures(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, float, float, float]:
+    result = diversity(real, synthetic, [k])[0]
+    return result.precision, result.recall, result.density, result.coverage
+
+
+def test_golden_figures() -> None:
+    for case in json.loads(GOLDEN.read_text()):
+        rs = np.random.RandomState(case["seed"])
+        real = rs.randn(*case["real_shape"])
+        fake = rs.randn(*case["fake_shape"]) * 0.8 + 0.3
+        expected = [case[name] for name in ("precision", "recall", "density", "coverage")]
+        np.testing.assert_allclose(figures(real, fake, case["k"]), expected, atol=1e-6)
+
+
+def test_line_by_hand() -> None:
+    real, fake = np.arange(6.0)[:, None], np.array([[2.5], [9], [5.5], [-1]])
+    assert figures(real, fake, 1)[:2] == (0.75, 1.0)
+
+
+def test_identical_sets_and_equal_points() -> None:
+    points = np.random.RandomState(0).randn(40, 7).astype(np.float32)
+    assert figures(points, points, 3)[:2] == (1.0, 1.0)
+    assert figures(np.ones((10, 3)), np.ones((10, 3)), 3) == (1.0, 1.0, 0.0, 0.0)
+
+
+whole = st.integers(-3, 3).map(float)
+awkward = st.one_of(whole, st.sampled_from([0.1, 0.3, 1e3, 1e3 + 1e-4, -1e-6]))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data(), st.integers(1, 4), st.integers(1, 4), st.sampled_from([np.float32, np.float64]), st.booleans())
+def test_equals_brute_force_with_ties_and_duplicates(
+    data: st.DataObject, width: int, k: int, dtype: type, plain: bool
+) -> None:
+    elements = whole if plain else awkward
+    real = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 30)), width), elements=elements))
+    fake = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 30)), width), elements=elements))
+    real, fake = real.astype(dtype), fake.astype(dtype)
+    assert figures(real, fake, k) == pytest.approx(brute_force(real, fake, k), abs=0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 50.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_brute_force_on_many_points(monkeypatch: pytest.MonkeyPatch, offset: float, dtype: type) -> None:
+    rs = np.random.RandomState(1)
+    real = (rs.randn(230, 24) + offset).astype(dtype)
+    fake = np.concatenate([(rs.randn(150, 24) * 0.8 + offset).astype(dtype), real[:40], real[:20]])
+    expected = {k: brute_force(real, fake, k) for k in (1, 3, 5, 20)}
+    for queries, pairs in ((512, 16384), (17, 100)):
+        monkeypatch.setattr(manifold, "QUERIES", queries)
+        monkeypatch.setattr(manifold, "PAIRS", pairs)
+        results = diversity(real, fake, list(expected))
+        for result in results:
+            found = (result.precision, result.recall, result.density, result.coverage)
+            assert found == pytest.approx(expected[result.k], abs=1e-12)
+
+
+def weighted_brute_force(
+    real: np.ndarray, synthetic: np.ndarray, weights: np.ndarray, k: int
+) -> tuple[float, float, float, float]:
+    """The definitions with all pairs, image by image."""
+    shares = weights / weights.sum()
+
+    def radius(points: np.ndarray, row: int) -> float:
+        return np.sort(((np.delete(points, row, 0) - points[row]) ** 2).sum(1))[k - 1]
+
+    of_real = [radius(real, row) for row in range(len(real))]
+    of_synthetic = [radius(synthetic, row) for row in range(len(synthetic))]
+    precision = density = 0.0
+    reached, covered = np.zeros(len(real)), np.zeros(len(real))
+    for j, (y, share) in enumerate(zip(synthetic, shares, strict=True)):
+        distances = ((real - y) ** 2).sum(1)
+        precision += share * (distances <= of_real).any()
+        density += share * (distances < of_real).sum() / k
+        reached += share * len(synthetic) * (distances <= of_synthetic[j])
+        covered += share * len(synthetic) * (distances < of_real)
+    return precision, np.minimum(reached, 1).mean(), density, np.minimum(covered, 1).mean()
+
+
+def weighted_figures(real: np.ndarray, fake: np.ndarray, weights: np.ndarray, k: int) -> list[float]:
+    (result,) = weighted_diversity(real, fake, weights, [k])
+    return [result.precision, result.recall, result.density, result.coverage]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data(), st.integers(1, 4), st.integers(1, 4))
+def test_weighted_figures_equal_brute_force(data: st.DataObject, width: int, k: int) -> None:
+    real = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 25)), width), elements=whole))
+    fake = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 25)), width), elements=whole))
+    weights = data.draw(hnp.arrays(np.float64, len(fake), elements=st.floats(1e-3, 1)))
+    expected = weighted_brute_force(real, fake, weights, k)
+    assert weighted_figures(real, fake, weights, k) == pytest.approx(expected, abs=1e-12)
+    equal = weighted_figures(real, fake, np.full(len(fake), 0.3), k)
+    assert equal == pytest.approx(figures(real, fake, k), abs=1e-12), "equal weights are no weights"
+
+
+def test_weighted_figures_do_not_depend_on_block_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rs = np.random.RandomState(1)
+    real, fake, weights = rs.randn(150, 8), rs.randn(130, 8) * 0.8, rs.rand(130) + 1e-9
+    expected = weighted_diversity(real, fake, weights, [1, 5])
+    monkeypatch.setattr(manifold, "QUERIES", 17)
+    monkeypatch.setattr(manifold, "PAIRS", 100)
+    assert weighted_diversity(real, fake, weights, [1, 5]) == expected
+
+
+def test_weights_buy_precision_with_recall() -> None:
+    """Synthetic images at two places, one far from all that is real: the less the far ones are drawn, the better."""
+    rs = np.random.RandomState(0)
+    real = rs.randn(60, 3)
+    fake = np.concatenate([real[:20] + 0.01, rs.randn(20, 3) + 50])
+    plain = figures(real, fake, 3)
+    weighted = weighted_figures(real, fake, np.repeat([0.9, 0.1], 20), 3)
+    assert plain[0] == 0.5 and weighted[0] == pytest.approx(0.9)
+    few = weighted_figures(real, fake, np.repeat([1.0, 1e-6], [1, 39]), 3)
+    assert few[0] > 0.99 and few[1] < plain[1] / 3
+
+
+def test_images_that_are_never_drawn_are_left_out() -> None:
+    rs = np.random.RandomState(2)
+    real = LabeledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 8)
+    fake, classes = rs.randn(24, 4), ["car"] * 12 + ["boat"] * 12
+    weights = np.repeat([1, 0, 1, 0], 6) / 12
+    left = weights > 0
+    expected = diversity_by_scope(
+        real, LabeledFeatures(fake[left], [name for name, one in zip(classes, left, strict=True) if one]), [3]
+    )
+    found = diversity_by_scope(real, LabeledFeatures(fake, classes, weights), [3])
+    assert [entry["n_synthetic"] for entry in found] == [12, 6, 6]
+    for one, other in zip(found, expected, strict=True):
+        assert one.keys() == other.keys() and one["scope"] == other["scope"]
+        assert [one[name] for name in MEASURES] == pytest.approx([other[name] for name in MEASURES], abs=1e-12)
+
+
+def test_a_class_is_measured_by_its_own_weights() -> None:
+    rs = np.random.RandomState(5)
+    real = LabeledFeatures(rs.randn(20, 2), ["car"] * 10 + ["boat"] * 10)
+    fake, weights = rs.randn(24, 2), rs.rand(24)
+    found = diversity_by_scope(real, LabeledFeatures(fake, ["car"] * 14 + ["boat"] * 10, weights), [2])
+    expected = weighted_brute_force(real.features[:10], fake[:14], weights[:14], 2)
+    assert found[2]["scope"] == "car"
+    assert [found[2][name] for name in MEASURES] == pytest.approx(expected, abs=1e-12)
+
+
+def test_subsample_takes_the_weights_along() -> None:
+    part = LabeledFeatures(np.arange(9.0)[:, None], ["car"] * 9, np.arange(9.0)).subsample(4, 0, "synthetic")
+    assert part.weights.tolist() == part.features[:, 0].tolist()
+
+
+def test_radii_among_many_duplicates() -> None:
+    """More equal points than the search returns: the exact search takes over."""
+    points = np.repeat(np.array([[0.1, 0.2], [0.1, 0.2 + 1e-9], [3.0, 3.0]]), 40, axis=0)
+    own = ((points[:, None] - points[None]) ** 2).sum(-1)
+    np.fill_diagonal(own, np.inf)
+    np.testing.assert_array_equal(squared_radii(points, [3, 45]), np.sort(own, axis=1)[:, [2, 44]])
+
+
+def test_k_must_be_below_the_number_of_points() -> None:
+    with pytest.raises(InputError, match="k = 5 needs more than 5 images, there are 5"):
+        diversity(np.zeros((9, 2)), np.zeros((5, 2)), [3, 5])
+
+
+def test_features_must_be_finite() -> None:
+    with pytest.raises(InputError, match="real images hold values that are not finite"):
+        diversity(np.full((9, 2), np.nan), np.zeros((9, 2)), [3])
+
+
+def test_scopes(capsys: pytest.CaptureFixture[str]) -> None:
+    rs = np.random.RandomState(2)
+    real = LabeledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 4 + ["sun"] * 4)
+    synthetic = LabeledFeatures(rs.randn(18, 4), ["car"] * 6 + ["boat"] * 9 + ["sun"] * 3)
+    entries = diversity_by_scope(real, synthetic, [3, 5])
+    assert [(entry["scope"], entry["k"]) for entry in entries] == [
+        ("pooled", 3), ("pooled", 5), ("boat", 3), ("car", 3), ("car", 5)
+    ]  # fmt: skip
+    assert entries[2]["n_real"] == 4 and entries[2]["n_synthetic"] == 9
+    expected = brute_force(real.features[:12], synthetic.features[:6], 5)
+    assert tuple(entries[4][name] for name in ("precision", "recall", "density", "coverage")) == pytest.approx(expected)
+    told = capsys.readouterr().err
+    assert "class boat is left out at k = 5" in told and "class sun is left out at k = 3, 5" in told
+
+
+def test_subsample_is_drawn_by_seed_and_keeps_order() -> None:
+    whole_set = LabeledFeatures(np.arange(20.0)[:, None], [str(row) for row in range(20)])
+    part = whole_set.subsample(7, 0, "real")
+    assert part.classes == whole_set.subsample(7, 0, "real").classes != whole_set.subsample(7, 1, "real").classes
+    assert part.features[:, 0].tolist() == [float(name) for name in part.classes] == sorted(part.features[:, 0])
+    assert whole_set.subsample(20, 0).classes == whole_set.subsample(None, 0).classes == whole_set.classes
+
+
+def test_features_and_table_must_match() -> None:
+    with pytest.raises(InputError, match="features of 2 images, but the table lists 1"):
+        LabeledFeatures(np.zeros((2, 3)), ["car"])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shares_that_sum_to_more_than_one_give_a_precision_that_is_read_back(seed: int, tmp_path: Path) -> None:
+    draw = np.random.default_rng(seed)
+    points = draw.normal(size=(150, 4)).astype(np.float32)
+    weights = draw.random(150)
+    labels = ["car"] * 150
+    entries = diversity_by_scope(
+        LabeledFeatures(points, labels), LabeledFeatures(points, labels, weights / weights.sum()), [3]
+    )
+    assert all(entry["precision"] <= 1.0 for entry in entries)
+    assert entries[0]["precision"] == pytest.approx(1.0)
+    (tmp_path / "diversity.json").write_text(json.dumps(entries))
+    assert read_diversity(tmp_path / "diversity.json") == entries

@@ -1,0 +1,208 @@
+"""Textual Inversion: words learned together are the words learned alone, and interruptions leave no trace."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diagen.config import DiffusionModel, Embedding
+from diagen.config.programs import LearnEmbeddingsSettings
+from diagen.data.shots_file import Shot
+from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words, square
+from diagen.embeddings.word_groups import ClassGuides, group_classes, learn_group
+from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
+from diagen.errors import InputError
+from diagen.models.diffusion import Diffusion, load_diffusion, word_vectors
+
+SETTINGS = Embedding(steps=50, batch=2, learning_rate=1e-3, vectors=2)
+
+
+@pytest.fixture(scope="module")
+def diffusion(stand_ins: Path) -> Diffusion:
+    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32)
+    return load_diffusion(model, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def classes(diffusion: Diffusion) -> list[ClassImages]:
+    generator = np.random.default_rng(3)
+    pixels = generator.integers(0, 256, (3, 2, 40, 48, 3), dtype=np.uint8)
+    return [
+        encode_class(
+            diffusion,
+            name,
+            ("world", 0, 2),
+            [Image.fromarray(image) for image in images],
+            crop="squash",
+            micro_batch=4,
+        )
+        for name, images in zip(["car", "fish", "pine_tree"], pixels, strict=True)
+    ]
+
+
+def gradients(diffusion: Diffusion, classes: list[ClassImages], words: torch.Tensor) -> torch.Tensor:
+    words = words.clone().requires_grad_(True)
+    class_losses(diffusion, classes, words, SETTINGS, step=7).sum().backward()
+    return words.grad
+
+
+def test_a_words_gradient_is_its_own(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+    words = torch.randn(3, 2, diffusion.text_encoder.config.hidden_size, generator=torch.Generator().manual_seed(0))
+    together = gradients(diffusion, classes, words)
+    alone = [gradients(diffusion, [item], words[index : index + 1]) for index, item in enumerate(classes)]
+    assert together.abs().amax() > 1e-5
+    assert torch.allclose(together, torch.cat(alone), rtol=0, atol=1e-6)
+
+
+def test_words_learned_together_are_those_learned_alone(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+    together = learn_words(diffusion, classes, SETTINGS)
+    start = word_vectors(diffusion, "the")
+    for index, item in enumerate(classes):
+        (alone,) = learn_words(diffusion, [item], SETTINGS)
+        assert torch.allclose(together[index].vectors, alone.vectors, rtol=0, atol=1e-5)
+        assert together[index].loss == pytest.approx(alone.loss, rel=1e-4)
+        assert not torch.allclose(alone.vectors, start.expand(2, -1), atol=1e-2)
+
+
+def test_many_vectors_start_from_the_tokens_of_the_class_name_in_turn(
+    diffusion: Diffusion, classes: list[ClassImages]
+) -> None:
+    settings = Embedding(steps=2, batch=2, learning_rate=1e-3, vectors=4, initializer="{class_name}")
+    _, fish, pine_tree = learn_words(diffusion, classes, settings)
+    # Two updates of AdamW move each number by at most about twice the rate, so the start can still be told.
+    reach = 2 * settings.learning_rate * settings.batch * 1.1
+    for word, name in ((fish, "fish"), (pine_tree, "pine tree")):
+        start = word_vectors(diffusion, name)
+        assert word.vectors.shape == (4, diffusion.text_encoder.config.hidden_size)
+        expected = torch.stack([start[index % len(start)] for index in range(4)])
+        moved = (word.vectors - expected).abs()
+        assert moved.amax() < reach and (moved.amax(dim=1) > 0).all()
+    assert len(word_vectors(diffusion, "pine tree")) > 1
+
+
+def test_an_update_is_that_of_adamw(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+    """One step of a brute-force AdamW (decoupled weight decay) on the gradient of the first step."""
+    settings = SETTINGS.model_copy(update={"steps": 1})
+    start = word_vectors(diffusion, "the").expand(2, -1)
+    words = start[None].clone().requires_grad_(True)
+    class_losses(diffusion, classes[:1], words, settings, step=0).sum().backward()
+    rate = settings.learning_rate * settings.batch
+    expected = start * (1 - rate * settings.weight_decay) - rate * words.grad[0] / (words.grad[0].abs() + 1e-8)
+    (learned,) = learn_words(diffusion, classes[:1], settings)
+    assert torch.allclose(learned.vectors, expected, atol=1e-6)
+
+
+def test_an_interrupted_run_ends_with_the_same_bits(
+    diffusion: Diffusion, classes: list[ClassImages], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diagen.embeddings.inversion.CHECKPOINT_EVERY", 5)
+    settings = SETTINGS.model_copy(update={"steps": 12})
+    undisturbed = learn_words(diffusion, classes[:1], settings)
+    checkpoint = tmp_path / "words.safetensors"
+    real = class_losses
+
+    def interrupted(*arguments: object) -> torch.Tensor:
+        if arguments[-1] == 11:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr("diagen.embeddings.inversion.class_losses", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        learn_words(diffusion, classes[:1], settings, checkpoint)
+    steps = []
+    monkeypatch.setattr(
+        "diagen.embeddings.inversion.class_losses",
+        lambda *arguments: (steps.append(arguments[-1]), real(*arguments))[1],
+    )
+    resumed = learn_words(diffusion, classes[:1], settings, checkpoint)
+    assert steps == [10, 11]
+    assert torch.equal(resumed[0].vectors, undisturbed[0].vectors)
+    assert resumed[0].loss == undisturbed[0].loss
+
+
+def test_a_damaged_checkpoint_is_told_and_not_taken(
+    diffusion: Diffusion,
+    classes: list[ClassImages],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("diagen.embeddings.inversion.CHECKPOINT_EVERY", 2)
+    settings = SETTINGS.model_copy(update={"steps": 3})
+    checkpoint = tmp_path / "words.safetensors"
+    undisturbed = learn_words(diffusion, classes[:1], settings, checkpoint)
+    content = bytearray(checkpoint.read_bytes())
+    content[-3] ^= 1
+    checkpoint.write_bytes(content)
+    (again,) = learn_words(diffusion, classes[:1], settings, checkpoint)
+    assert f"warning: the checkpoint {checkpoint} is damaged" in capsys.readouterr().err
+    assert torch.equal(again.vectors, undisturbed[0].vectors)
+
+
+def test_a_loss_that_isnt_finite_names_class_and_step(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+    broken = ClassImages("fish", ("world", 0, 2), classes[1].mean * float("nan"), classes[1].deviation)
+    with pytest.raises(FloatingPointError, match=r"fish isn't finite at step 0"):
+        learn_words(diffusion, [classes[0], broken], SETTINGS)
+
+
+def test_memory_that_runs_out_names_what_to_lower(
+    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "car.png")
+    settings = LearnEmbeddingsSettings(
+        embedding=SETTINGS, diffusion=DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32)
+    )
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("diagen.embeddings.inversion.class_losses", full)
+    group = [ClassGuides("car", (str(tmp_path / "car.png"),), ("",))] * 3
+    with pytest.raises(InputError, match="no room for 3 words at once: lower `execution.words_together`"):
+        learn_group(group, tmp_path / "words" / "x.safetensors", ("world", 0, 1), settings, torch.device("cpu"), 2)
+
+
+def test_a_velocity_model_is_asked_for_the_velocity(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+    from diagen.embeddings.inversion import _target
+
+    scheduler = type(diffusion.scheduler).from_config(diffusion.scheduler.config, prediction_type="v_prediction")
+    latents, noise = torch.randn(2, 4, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    timesteps = torch.tensor([0, 10, 500, 999])
+    from diffusers import DDPMScheduler
+
+    reference = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    latents, noise = latents.expand(4, -1, -1, -1), noise.expand(4, -1, -1, -1)
+    expected = reference.get_velocity(latents, noise, timesteps)
+    assert torch.allclose(_target(scheduler, latents, noise, timesteps), expected, atol=1e-5)
+
+
+def test_words_survive_their_file_byte_for_byte(tmp_path: Path) -> None:
+    words = [LearnedWord(name, torch.rand(2, 8), loss=0.125) for name in ("fish", "car", "pine_tree")]
+    write_words(words, tmp_path / "a.safetensors")
+    read = read_learned_words(tmp_path / "a.safetensors")
+    write_words(reversed(read), tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert {word.class_name: word.loss for word in read} == {"car": 0.125, "fish": 0.125, "pine_tree": 0.125}
+    assert all(torch.equal(word.vectors, {w.class_name: w for w in words}[word.class_name].vectors) for word in read)
+
+
+def test_a_photo_is_squashed_or_cut_to_its_center() -> None:
+    image = Image.new("RGB", (60, 40))
+    assert square(image, "squash").size == (60, 40)
+    assert square(image, "center").size == (40, 40)
+
+
+@pytest.mark.parametrize(
+    ("classes", "together", "sizes"), [(6, 8, [6]), (9, 8, [5, 5]), (7, 3, [3, 3, 3]), (4, 2, [2, 2])]
+)
+def test_groups_have_one_size_and_hold_every_class(classes: int, together: int, sizes: list[int]) -> None:
+    shots = [Shot("guide", f"c{name}", guide, f"{name}-{guide}", "") for name in range(classes) for guide in (1, 0)]
+    groups = group_classes(shots, together)
+    assert [len(group) for group in groups] == sizes
+    assert sorted({item.class_name for group in groups for item in group}) == [f"c{name}" for name in range(classes)]
+    assert all(
+        item.paths == (f"{item.class_name[1:]}-0", f"{item.class_name[1:]}-1") for group in groups for item in group
+    )

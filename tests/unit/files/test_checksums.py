@@ -1,0 +1,111 @@
+"""Checksums of model files: believed when planned, checked before use."""
+
+import hashlib
+import json
+import os
+
+import pytest
+
+from diagen.config.models import BackboneModel, FeatureModel
+from diagen.errors import InputError
+from diagen.files.checksums import checksum, verify, write_list
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.fixture
+def models(tmp_path):
+    """Two models, a folder and a file, beside one list of hashes."""
+    files = {"net/a.bin": "A", "net/deep/b.bin": "B", "llama.gguf": "L"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "SHA256SUMS").write_text("".join(f"{sha256(text)}  {name}\n" for name, text in files.items()))
+    return tmp_path
+
+
+def test_a_file_has_the_hash_of_its_content(models):
+    assert checksum(models / "llama.gguf") == sha256("L")
+    (models / "SHA256SUMS").unlink()
+    assert checksum(models / "llama.gguf") == sha256("L")
+
+
+def test_a_folder_has_the_same_hash_with_and_without_a_list(models):
+    listed = checksum(models / "net")
+    assert listed == sha256(f"{sha256('A')}  a.bin\n{sha256('B')}  deep/b.bin\n")
+    (models / "SHA256SUMS").unlink()
+    assert checksum(models / "net") == listed
+    (models / "net/SHA256SUMS").write_text(f"{sha256('A')}  a.bin\n{sha256('B')}  deep/b.bin\n")
+    assert checksum(models / "net") == listed
+
+
+def test_caches_beside_the_weights_do_not_count(models):
+    (models / "SHA256SUMS").unlink()
+    before = checksum(models / "net")
+    (models / "net/__pycache__").mkdir()
+    (models / "net/__pycache__/hubconf.pyc").write_text("x")
+    (models / "net/.lock").write_text("x")
+    assert checksum(models / "net") == before
+
+
+def test_a_list_is_believed_and_the_content_checked_before_use(models):
+    model = FeatureModel(path=str(models / "net"), sha256=checksum(models / "net"))
+    verify(model)
+    (models / "net/a.bin").write_text("changed")
+    assert checksum(models / "net") == model.sha256
+    with pytest.raises(InputError, match=r"net/a\.bin: is not the file that SHA256SUMS names.*restore"):
+        verify(model)
+    (models / "net/a.bin").unlink()
+    with pytest.raises(InputError, match=r"net/a\.bin: is missing"):
+        verify(model)
+
+
+def test_other_weights_than_planned_are_refused(models):
+    (models / "SHA256SUMS").unlink()
+    verify(FeatureModel(path=str(models / "net")))
+    with pytest.raises(InputError, match="but the settings name 000"):
+        verify(FeatureModel(path=str(models / "net"), sha256="0" * 64))
+    with pytest.raises(InputError, match="no such file"):
+        verify(FeatureModel(path=str(models / "nowhere")))
+
+
+def test_a_model_of_a_hub_is_verified_where_it_was_fetched_to(models, monkeypatch):
+    monkeypatch.chdir(models)
+    model = BackboneModel(repository="some/net", revision="0123456789abcdef" * 2 + "01234567")
+    with pytest.raises(InputError, match="some/net isn't here.*download_models"):
+        verify(model)
+    (models / "models").mkdir()
+    (models / "net").rename(models / "models/some--net--0123456789ab")
+    write_list(model.folder)
+    verify(model)
+    (model.folder / "a.bin").write_text("changed")
+    with pytest.raises(InputError, match=r"removing models/some--net.*download_models"):
+        verify(model)
+
+
+def test_missing_models_are_told(tmp_path):
+    with pytest.raises(InputError, match="nowhere: no such file or folder"):
+        checksum(tmp_path / "nowhere")
+
+
+def test_large_files_are_read_once(models):
+    (models / "SHA256SUMS").unlink()
+    memory = models / "memory.json"
+    first = checksum(models / "net", memory)
+    status = (models / "net/a.bin").stat()
+    (models / "net/a.bin").write_text("C")  # same size; with the old time it can't be told from the known file
+    os.utime(models / "net/a.bin", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert checksum(models / "net", memory) == first
+    os.utime(models / "net/a.bin", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert checksum(models / "net", memory) != first
+    assert len(json.loads(memory.read_text())) == 3
+
+
+@pytest.mark.parametrize("content", ["", '{"a": ', "[1]", "\x00"])
+def test_a_damaged_memory_is_read_anew(models, content):
+    memory = models / "memory.json"
+    first = checksum(models / "net", memory)
+    memory.write_text(content)
+    assert checksum(models / "net", memory) == first

@@ -1,0 +1,164 @@
+"""Frozen models from the shipped formats, and features that don't depend on a place in a set."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import save_file
+from transformers import (
+    AutoModelForImageClassification,
+    ConvNextConfig,
+    DeiTConfig,
+    ResNetConfig,
+    SwinConfig,
+    ViTConfig,
+)
+
+from diagen.config.models import BackboneModel, FeatureModel
+from diagen.errors import InputError
+from diagen.models.backbones import embed, load_backbone, load_feature_extractor
+
+CPU = torch.device("cpu")
+
+
+def images(count: int) -> torch.Tensor:
+    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_backbone_gives_what_the_classifier_sees(stand_ins: Path) -> None:
+    backbone = load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU)
+    whole = AutoModelForImageClassification.from_pretrained(stand_ins / "resnet", dtype=torch.float32).eval()
+    with torch.no_grad():
+        features = backbone(images(3))
+        assert features.dtype == torch.float32 and features.ndim == 2
+        torch.testing.assert_close(whole.classifier(features), whole(images(3)).logits)
+
+
+SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+CLASSIFIERS = {
+    "ResNet": ResNetConfig(embedding_size=8, hidden_sizes=[16, 32], depths=[1, 2], num_labels=5),
+    "ViT": ViTConfig(**SMALL, image_size=32, patch_size=8, num_labels=5),
+    "DeiT": DeiTConfig(**SMALL, image_size=32, patch_size=8, num_labels=5),
+    "Swin": SwinConfig(patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4, num_labels=5),
+    "ConvNext": ConvNextConfig(hidden_sizes=[8, 16], depths=[1, 1], num_stages=2, num_labels=5),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("size", [32, 48])
+@torch.no_grad()
+def test_features_are_what_the_classifier_s_own_head_sees(tmp_path: Path, name: str, size: int) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        whole = getattr(transformers, f"{name}ForImageClassification")(CLASSIFIERS[name])
+    whole.eval().save_pretrained(tmp_path)
+    backbone = load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+    pixels = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+    options = {"interpolate_pos_encoding": True} if name in ("ViT", "DeiT", "Swin") else {}
+    features = backbone(pixels)
+    assert features.ndim == 2 and features.shape[1] > 5
+    torch.testing.assert_close(whole.classifier(features), whole(pixels, **options).logits, rtol=1e-4, atol=1e-5)
+
+
+def test_a_classifier_with_two_heads_is_refused(tmp_path: Path) -> None:
+    transformers.DeiTForImageClassificationWithTeacher(CLASSIFIERS["DeiT"]).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="2 linear layers"):
+        load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+
+
+def test_backbone_reads_no_pickles(tmp_path: Path) -> None:
+    model = transformers.ResNetForImageClassification(CLASSIFIERS["ResNet"])
+    model.config.save_pretrained(tmp_path)
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(InputError, match="can't be loaded"):
+        load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+
+
+def test_backbone_is_frozen_with_its_statistics(stand_ins: Path) -> None:
+    backbone = load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU)
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    first = backbone(images(4))
+    assert not first.requires_grad and not backbone.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())
+
+
+def test_feature_extractor_by_torch_hub(stand_ins: Path) -> None:
+    model = FeatureModel(path=str(stand_ins / "dinov2"), entry_point="dinov2_demo", image_size=32)
+    extractor = load_feature_extractor(model, CPU)
+    features = extractor(images(2))
+    assert features.shape[0] == 2 and features.ndim == 2 and not features.requires_grad
+
+
+def test_fixed_batches_give_the_same_bits_anywhere(stand_ins: Path) -> None:
+    backbone = load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU)
+    pixels = images(11)
+
+    def features(rows: list[int], micro_batch: int) -> torch.Tensor:
+        return embed(backbone, rows, lambda batch: pixels[list(batch)], micro_batch=micro_batch, device=CPU)
+
+    everything = features(list(range(11)), 4)
+    assert everything.shape[0] == 11
+    assert torch.equal(features([10, 3, 7], 4), everything[[10, 3, 7]])
+    torch.testing.assert_close(features(list(range(11)), 16), everything, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="no images"):
+        features([], 4)
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="models.backbone: .* can't be loaded"):
+        load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+    with pytest.raises(InputError, match="holds no hubconf.py"):
+        load_feature_extractor(FeatureModel(path=str(tmp_path)), CPU)
+
+
+def test_unknown_entry_point(stand_ins: Path) -> None:
+    with pytest.raises(InputError, match="entry point `dinov3`"):
+        load_feature_extractor(FeatureModel(path=str(stand_ins / "dinov2"), entry_point="dinov3"), CPU)
+
+
+HUBCONF = """
+import torch
+
+def dinov2_tiny(*, pretrained=True, **kwargs):
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 4 * 4, 6))
+    if pretrained:
+        url = "https://example.org/dinov2_tiny.pth"
+        model.load_state_dict(torch.hub.load_state_dict_from_url(url, map_location="cpu"))
+    return model
+"""
+
+
+def test_weights_beside_the_code_of_an_entry_point_that_would_fetch_them(tmp_path: Path) -> None:
+    """DINOv2's own entry points fetch pickled weights by URL: the named file is read instead, as tensors alone."""
+    (tmp_path / "hubconf.py").write_text(HUBCONF)
+    weights = {"1.weight": torch.randn(6, 48), "1.bias": torch.randn(6)}
+    torch.save(weights, tmp_path / "tiny.pth")
+    save_file(weights, tmp_path / "tiny.safetensors")
+    pixels = torch.randn(2, 3, 4, 4)
+    for file in ("tiny.pth", "tiny.safetensors"):
+        extractor = load_feature_extractor(
+            FeatureModel(path=str(tmp_path), entry_point="dinov2_tiny", weights=file), CPU
+        )
+        torch.testing.assert_close(extractor(pixels), pixels.flatten(1) @ weights["1.weight"].T + weights["1.bias"])
+
+
+def test_a_feature_extractor_whose_weights_are_cut_short_is_told(stand_ins: Path, tmp_path: Path) -> None:
+    shutil.copytree(stand_ins / "dinov2", tmp_path / "dinov2")
+    (weights,) = (tmp_path / "dinov2").glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(InputError, match="models.features: entry point `dinov2_demo` can't be loaded"):
+        load_feature_extractor(FeatureModel(path=str(tmp_path / "dinov2"), entry_point="dinov2_demo"), CPU)
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [(None, "wants to fetch https://example.org/dinov2_tiny.pth"), ("none.pth", "none.pth: no such file")],
+)
+def test_weights_are_never_fetched_by_an_entry_point(tmp_path: Path, weights: str | None, told: str) -> None:
+    (tmp_path / "hubconf.py").write_text(HUBCONF)
+    fetch = torch.hub.load_state_dict_from_url
+    with pytest.raises(InputError, match=told):
+        load_feature_extractor(FeatureModel(path=str(tmp_path), entry_point="dinov2_tiny", weights=weights), CPU)
+    assert torch.hub.load_state_dict_from_url is fetch

@@ -1,0 +1,88 @@
+"""Pseudo-words in the text encoder: the same states as diffusers and transformers give for added tokens."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from diagen.config import DiffusionModel
+from diagen.errors import InputError
+from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenize, word_vectors
+
+
+@pytest.fixture(scope="module")
+def diffusion(stand_ins: Path) -> Diffusion:
+    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32)
+    return load_diffusion(model, torch.device("cpu"))
+
+
+def test_a_word_without_slots_encodes_as_transformers_does(diffusion: Diffusion) -> None:
+    text = "a photo of a red car in the snow"
+    tokens = tokenize(diffusion.tokenizer, [text], ["<car>"], vectors=1)
+    expected = diffusion.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    assert torch.equal(tokens.ids, expected)
+    assert (tokens.slots == -1).all()
+    width = diffusion.text_encoder.config.hidden_size
+    states = encode_prompts(diffusion, tokens, torch.randn(1, 1, width))
+    assert torch.equal(states, diffusion.text_encoder(expected).last_hidden_state)
+
+
+@pytest.mark.parametrize("vectors", [1, 3])
+def test_slots_take_the_words_vectors(diffusion: Diffusion, vectors: int) -> None:
+    """Slots filled with the vectors of ordinary tokens give the states of these tokens."""
+    ordinary = ["the", "red", "photo"][:vectors]
+    words = torch.cat([word_vectors(diffusion, text) for text in ordinary])[None]
+    assert words.shape[1] == vectors
+    ours = encode_prompts(
+        diffusion, tokenize(diffusion.tokenizer, ["a photo of a <x> at night"], ["<x>"], vectors), words
+    )
+    plain = tokenize(diffusion.tokenizer, [f"a photo of a {' '.join(ordinary)} at night"], ["<x>"], vectors)
+    assert torch.equal(ours, encode_prompts(diffusion, plain, torch.zeros_like(words)))
+
+
+def test_each_row_has_its_own_word(diffusion: Diffusion) -> None:
+    generator = torch.Generator().manual_seed(1)
+    words = torch.randn(2, 1, diffusion.text_encoder.config.hidden_size, generator=generator)
+    tokens = tokenize(diffusion.tokenizer, ["a photo of a <x>", "a photo of a <y>"], ["<x>", "<y>"], 1)
+    together = encode_prompts(diffusion, tokens, words)
+    swapped = encode_prompts(diffusion, tokens, words.flip(0))
+    assert torch.allclose(together[0], swapped[1], atol=1e-6)
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
+
+
+def test_a_long_prompt_loses_its_end_but_never_its_word(diffusion: Diffusion) -> None:
+    tail = "snow " * 200
+    tokens = tokenize(diffusion.tokenizer, [f"a photo of a <x> in the {tail}"], ["<x>"], 1)
+    assert tokens.ids.shape[1] == diffusion.tokenizer.model_max_length
+    assert tokens.ids[0, -1] == diffusion.tokenizer.eos_token_id
+    assert (tokens.slots == 0).sum() == 1
+    with pytest.raises(InputError, match="too long"):
+        tokenize(diffusion.tokenizer, [f"{tail} <x>"], ["<x>"], 1)
+
+
+def test_gradients_reach_the_words_and_nothing_else(diffusion: Diffusion) -> None:
+    words = torch.zeros(1, 1, diffusion.text_encoder.config.hidden_size, requires_grad=True)
+    tokens = tokenize(diffusion.tokenizer, ["a photo of a <x>"], ["<x>"], 1)
+    encode_prompts(diffusion, tokens, words).square().sum().backward()
+    assert words.grad is not None and words.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in diffusion.text_encoder.parameters())
+
+
+def test_posteriors_dont_depend_on_the_company(diffusion: Diffusion) -> None:
+    images = list(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1)
+    mean, deviation = encode_posteriors(diffusion, images, micro_batch=4)
+    alone, _ = encode_posteriors(diffusion, images[4:], micro_batch=4)
+    assert torch.equal(mean[4:], alone)
+    reference = diffusion.vae.encode(torch.stack(images)).latent_dist
+    assert torch.allclose(mean, reference.mean, atol=1e-5)
+    assert torch.allclose(deviation, reference.std, atol=1e-5)
+
+
+def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"models\.diffusion.*" + tmp_path.name):
+        load_diffusion(DiffusionModel(path=str(tmp_path)), torch.device("cpu"))
+
+
+def test_an_initializer_without_tokens_is_told(diffusion: Diffusion) -> None:
+    with pytest.raises(InputError, match="initializer"):
+        word_vectors(diffusion, "")

@@ -1,0 +1,137 @@
+"""Preflight on stand-ins: a run that is ready, and everything that can be wrong, told at once."""
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from diagen.config import load_config
+from diagen.errors import InputError
+from diagen.preflight import checks
+from diagen.preflight.checks import Report, check, open_gguf, planned_jobs
+from tests.hub import COMMIT
+
+STATS = """Building DAG of jobs...
+Job stats:
+job                 count
+----------------  -------
+draw_world_world        1
+generate_images         2
+preflight               1
+all                     1
+total                   5
+
+Reasons:
+    (check individual jobs above for details)
+"""
+
+
+@pytest.fixture
+def mapping(tmp_path: Path, stand_ins: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The tiny configuration in a folder of its own, with the stand-ins' models."""
+    tiny = yaml.safe_load(Path("tests/workflow/tiny.yaml").read_text(encoding="utf-8"))
+    shutil.copytree("config/instructions", tmp_path / "config/instructions")
+    shutil.copytree(stand_ins, tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    return copy.deepcopy(tiny)
+
+
+def run(mapping: dict[str, Any], planned: str = STATS, gpus: int = 1) -> Report:
+    config = load_config(mapping, "mine.yaml", check_files=False)
+    folders = {"results": Path("results/tiny"), "store": Path("results/store")}
+    return check(config, name="mine.yaml", planned=planned, gpus=gpus, **folders)
+
+
+def test_a_run_that_is_ready(mapping: dict[str, Any]) -> None:
+    report = run(mapping)
+    assert report.problems == []
+    text = report.text()
+    for fact in (
+        "mine.yaml: valid",
+        "world: 4 classes, 12 test, 8 test_uncommon, 20 train_val images",
+        *(f"{name}: models/" for name in ("diffusion", "llama", "features", "backbone")),
+        "3 to run: 1 draw_world_world, 2 generate_images",
+        "for about 32 images to come",
+        "generate_images",
+        "Ready to run.",
+    ):
+        assert fact in text, text
+
+
+def test_everything_that_is_wrong_is_told_at_once(mapping: dict[str, Any]) -> None:
+    for number, (split, label) in enumerate([("train-val", "cat"), ("test", "cat"), ("train-val", "dog")]):
+        path = Path("photos", split, label, f"{number}.png")
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+    Path("photos/train-val/Cat").mkdir()
+    mapping["datasets"]["photos"] = {"adapter": "image_folder", "root": "photos"}
+    mapping["datasets"]["absent"] = {"adapter": "image_folder", "root": "absent"}
+    mapping["models"]["backbone"] = {"repository": "some/resnet", "revision": COMMIT}
+    mapping["models"]["features"]["image_size"] = 33
+    mapping["execution"]["device"] = "cuda"
+    unet = Path("models/stable_diffusion/unet/diffusion_pytorch_model.safetensors")
+    unet.write_bytes(unet.read_bytes()[:-100])
+    Path("models/llama.gguf").write_bytes(b"GGUF")
+    report = run(mapping, planned="MissingInputException in rule write_prompts: nowhere.txt")
+    for part in (
+        "`datasets.absent.root`: no folder absent",
+        "`datasets.photos`: the class `dog` has 1 train-val images, and 2 shots need 3 (one validates)",
+        "differ only in case",
+        "models.diffusion: can't load models/stable_diffusion",
+        "models.llama: models/llama.gguf: llama.cpp can't load it",
+        "models.features: can't take images of 33 pixels",
+        f"models.backbone: some/resnet isn't in models/some--resnet--{COMMIT[:12]}; run `snakemake download_models`",
+        "execution.device is `cuda`",
+        "Snakemake can't plan the jobs: MissingInputException in rule write_prompts: nowhere.txt",
+    ):
+        assert sum(part in problem for problem in report.problems) == 1, (part, report.problems)
+    assert report.text().endswith(f"NOT READY: {len(report.problems)} problems, see above.")
+
+
+def test_too_little_disk(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    mapping["generators"]["diagen"]["images_per_guide"] = 10**9
+    (problem,) = run(mapping).problems
+    assert "make room" in problem and "TB" in problem
+
+
+@pytest.mark.parametrize(("seen", "cap", "warned"), [(4, 4, False), (4, 1, True), (2, -1, True), (0, 1, False)])
+def test_cap_on_gpus(
+    mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seen: int, cap: int, warned: bool
+) -> None:
+    """The machine's GPUs are stood in for; the check of their number against the cap is the real one."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(seen))))
+    monkeypatch.setattr(checks.torch.cuda, "is_available", lambda: seen > 0)
+    mapping["execution"]["device"] = "auto"
+    report = Report()
+    checks.check_device(load_config(mapping, "mine.yaml", check_files=False), cap, report)
+    assert any(f"--resources gpu={seen}" in warning for warning in report.warnings) == warned
+    assert any("no GPU here" in warning for warning in report.warnings) == (seen == 0)
+    assert not checks.torch.cuda.is_initialized()
+
+
+def test_gpus_that_torch_cant_use(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    mapping["execution"]["device"] = "auto"
+    report = Report()
+    checks.check_device(load_config(mapping, "mine.yaml", check_files=False), 2, report)
+    (warning,) = report.warnings
+    assert warning.startswith("torch finds none of the 2 GPUs that are here")
+
+
+def test_jobs_from_the_last_table() -> None:
+    assert planned_jobs(f"{STATS}\n{STATS}") == {"draw_world_world": 1, "generate_images": 2}
+    assert planned_jobs("Error in the Snakefile") is None
+
+
+def test_gguf_files(stand_ins: Path, tmp_path: Path) -> None:
+    open_gguf(stand_ins / "llama.gguf")
+    (tmp_path / "cut.gguf").write_bytes((stand_ins / "llama.gguf").read_bytes()[:-1000])
+    (tmp_path / "page.gguf").write_text("<html>Not found</html>")
+    for name in ("cut.gguf", "page.gguf"):
+        with pytest.raises(InputError, match=f"{name}: llama.cpp can't load it"):
+            open_gguf(tmp_path / name)

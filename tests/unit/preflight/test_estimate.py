@@ -1,0 +1,112 @@
+"""Work and hours: the paper's arithmetic for its models, and rates from jobs that have run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from diagen.config import Config, load_config
+from diagen.preflight.estimate import ImageCounts, Operations, all_work, estimate, measured_seconds, synthetic_images
+from diagen.preflight.operations import PAPERS_DIFFUSION
+
+OPERATIONS = Operations(PAPERS_DIFFUSION, backbone=0.0107, features=0.162)
+COUNTS = {"photos": ImageCounts(23, {"train_val": 600, "test": 368, "test_uncommon": 294})}
+ASSUMED = {"half": 100.0, "single": 25.0}
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    mapping: dict[str, Any] = yaml.safe_load(Path("config/demo.yaml").read_text(encoding="utf-8"))
+    mapping |= {
+        "datasets": {"photos": {"adapter": "image_folder", "root": "photos"}},
+        "seeds": [0, 1],
+        "shots": [2, 4],
+        "embeddings": {"paper": {"dtype": "bfloat16"}},
+        "downstream": {},
+        "guide_classifiers": {"paper": {}},
+    }
+    mapping["models"]["diffusion"] |= {"dtype": "float16", "image_size": 512}
+    for generator in mapping["generators"].values():
+        generator |= {"inference_steps": 50, "images_per_guide": 10}
+    return load_config(mapping, "some.yaml", check_files=False)
+
+
+def job(config: Config, rule: str, **wildcards: str) -> float:
+    (found,) = [
+        work.tflop
+        for work in all_work(config, COUNTS, OPERATIONS)
+        if work.rule == rule and work.wildcards.items() >= wildcards.items()
+    ]
+    return found
+
+
+def test_operations_of_the_papers_stages(config: Config) -> None:
+    cell = {"seed": "0", "shots": "4"}
+    images = 23 * 4 * 10
+    # 60.4 TFLOP an image, 7.3 a step of batch 4, 3.4 PFLOP a classifier's training images (performance notes)
+    assert job(config, "generate_images", **cell, generator="noise_llm") == pytest.approx(images * 60.4, rel=0.01)
+    assert job(config, "learn_embeddings", **cell) == pytest.approx(23 * 1000 * 7.3, rel=0.03)
+    assert job(config, "train_downstream", **cell, method="diagen") == pytest.approx(3400, rel=0.02)
+    assert job(config, "score_images", **cell) == pytest.approx(images * 0.0107)
+    assert job(config, "extract_features", **cell, generator="llm") == pytest.approx(images * 0.162)
+    assert job(config, "extract_real_features") == pytest.approx((600 + 368) * 0.162)
+    assert synthetic_images(config, COUNTS) == 2 * (23 * 2 + 23 * 4) * 10 * 5
+
+
+def test_each_job_of_a_model_s_stages_stands_there_once(config: Config) -> None:
+    work = all_work(config, COUNTS, OPERATIONS)
+    keys = [(item.rule, frozenset(item.wildcards.items())) for item in work]
+    assert len(set(keys)) == len(keys)
+    rules = [item.rule for item in work]
+    cells = 4
+    assert rules.count("generate_images") == rules.count("extract_features") == 5 * cells
+    assert rules.count("train_downstream") == 7 * cells
+    assert rules.count("score_images") == rules.count("train_guide_classifier") == cells
+    assert rules.count("extract_real_features") == 1
+
+
+def test_hours_without_and_with_measured_jobs(config: Config, tmp_path: Path) -> None:
+    work = all_work(config, COUNTS, OPERATIONS)
+    jobs = {"generate_images": 20, "train_downstream": 28, "plan_generation": 20}
+    images = synthetic_images(config, COUNTS)
+    plain = {stage.rule: stage for stage in estimate(work, jobs, {}, ASSUMED)}
+    assert set(plain) == {"generate_images", "train_downstream"}, "what computes nothing isn't estimated"
+    assert plain["train_downstream"].hours == pytest.approx(28 * 3435 / 25 / 3600, rel=0.01)
+    assert 0.5 * images * 0.6 / 3600 < plain["generate_images"].hours < images * 0.61 / 3600  # 0.6 s an image at most
+
+    # Two of twenty jobs ran, at 2 s an image; those that wait have their own sizes.
+    for seed in ("0", "1"):
+        path = tmp_path / f"generate_images/photos/seed{seed}/shots2/llm.jsonl"
+        path.parent.mkdir(parents=True)
+        wildcards = {"dataset": "photos", "seed": seed, "shots": "2", "generator": "llm"}
+        path.write_text(
+            json.dumps({"rule_name": "generate_images", "wildcards": wildcards, "s": 23 * 2 * 10 * 2}) + "\n"
+        )
+    stages = estimate(work, jobs | {"generate_images": 18}, measured_seconds(tmp_path), ASSUMED)
+    (stage,) = [stage for stage in stages if stage.rule == "generate_images"]
+    assert stage.measured == 2
+    remaining = images - 2 * 23 * 2 * 10
+    # da_fusion's strength is lower, the others' the same as that of the jobs that ran
+    assert 0.9 * remaining * 2 / 3600 < stage.hours < remaining * 2 / 3600
+
+
+def test_every_stage_of_the_papers_other_experiments_is_reckoned() -> None:
+    mapping: dict[str, Any] = yaml.safe_load(Path("config/published_code.yaml").read_text(encoding="utf-8"))
+    mapping["generators"]["real_guidance"] = {"strength": 0.5, "guidance_scale": 7.5}
+    mapping["generators"]["diagen"]["noise_ceiling"] = "own"
+    mapping["noise_ceilings"] = {"own": {"embedding": "paper", "guide_classifier": "resampled", "images_per_level": 8}}
+    mapping["methods"]["real_guidance"] = {"generator": "real_guidance", "synthetic_probability": 0.5}
+    config = load_config(mapping, "some.yaml", check_files=False)
+    cell = {"seed": "0", "shots": "4"}
+    # Seven levels are halved three times, after the images without noise.
+    assert job(config, "find_noise_ceilings", **cell) == pytest.approx(23 * 8 * 4 * 60.4, rel=0.01)
+    assert job(config, "learn_embeddings", **cell, embedding="paper") > 0
+    plain, views = (
+        job(config, "score_images", **cell, generator="diagen", weighting=name) for name in ("paper", "views")
+    )
+    assert views == 5 * plain
+    assert job(config, "train_downstream", **cell, method="batch_16") < 0.6 * job(
+        config, "train_downstream", **cell, method="diagen"
+    )

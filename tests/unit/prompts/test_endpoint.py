@@ -1,0 +1,208 @@
+"""Prompts from an endpoint: llama-cpp-python's own server with the demo's Llama, and a key that is written nowhere."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from diagen.config import EndpointPrompts
+from diagen.data.images_file import ImageRow, write_images
+from diagen.errors import InputError
+from diagen.prompts.endpoint import answer_lines, connect, write_endpoint_prompts
+from diagen.prompts.form import is_valid
+from diagen.prompts.prompts_file import read_prompts
+
+ROOT = Path(__file__).parents[3]
+INSTRUCTION = ROOT / "config/instructions/paper.txt"
+KEY = "sk-this-is-the-key-0123456789"
+VARIABLE = "DIAGEN_TEST_KEY"
+
+
+def settings(address: str, **changes: Any) -> EndpointPrompts:
+    block = {"source": "endpoint", "base_url": address, "model": "demo", "instruction": str(INSTRUCTION)}
+    return EndpointPrompts(**{**block, "key_variable": VARIABLE, "per_class": 4, "attempts": 4, **changes})
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoints of these tests are on this machine."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("diagen.prompts.endpoint.RETRIES", 0)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of llama-cpp-python's server, which asks for the key."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", "demo/models/llama.gguf", "--model_alias", "demo"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", "1024", "--n_threads", "1", "--api_key", KEY]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    address = f"http://127.0.0.1:{port}/v1"
+    request = Request(f"{address}/models", headers={"Authorization": f"Bearer {KEY}"})
+    started = time.monotonic()
+    while True:
+        try:
+            with urlopen(request, timeout=5):
+                break
+        except (URLError, OSError):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() - started < 120, "the server doesn't start"
+            time.sleep(0.2)
+    yield address
+    process.terminate()
+    process.communicate()
+
+
+def test_the_server_s_prompts_are_valid_and_repeatable(server: str) -> None:
+    template = INSTRUCTION.read_text()
+    asked = settings(server, temperature=0.8, top_p=0.95, max_tokens=40, spare=2)
+
+    def written(block: EndpointPrompts) -> list:
+        client = connect(block, {VARIABLE: KEY})
+        return list(write_endpoint_prompts(client, ["car", "pine_tree"], template, block))
+
+    rows = written(asked)
+    assert [(row.class_name, row.number) for row in rows] == [(n, i) for n in ("car", "pine_tree") for i in range(4)]
+    assert len({row.prompt for row in rows}) == 8
+    assert all(is_valid(row.prompt, row.class_name) for row in rows)
+    assert written(asked) == rows
+    assert written(asked.model_copy(update={"seed": 1})) != rows
+
+
+@pytest.mark.parametrize("key", [KEY, "sk-a-wrong-key"])
+def test_the_key_is_written_nowhere(server: str, tmp_path: Path, key: str) -> None:
+    """What the program reads, writes and says, with a key that is taken and with one that is refused."""
+    rows = [ImageRow(f"{name}.png", name, "train_val", 1, 1, "") for name in ("car", "house")]
+    write_images(rows, tmp_path / "images.csv")
+    program = [sys.executable, "workflow_scripts/write_prompts.py", tmp_path / "images.csv", INSTRUCTION]
+    given = json.dumps({"prompts": settings(server).model_dump(), "llama": None})
+    result = subprocess.run(
+        [*program, "--settings", given, "--output", tmp_path / "prompts.csv"],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: key},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = result.stdout + result.stderr
+    written = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert key not in said + written + given
+    if key == KEY:
+        assert result.returncode == 0, said
+        assert "answers with demo" in said
+        assert {row.class_name for row in read_prompts(tmp_path / "prompts.csv")} == {"car", "house"}
+    else:
+        assert result.returncode == 2 and "Traceback" not in said
+        assert f"check the key in the environment variable {VARIABLE}" in said
+        assert not (tmp_path / "prompts.csv").exists()
+
+
+def test_without_a_key_nothing_is_asked() -> None:
+    with pytest.raises(InputError, match=f"the environment variable {VARIABLE} holds no key"):
+        connect(settings("http://127.0.0.1:1/v1"), {VARIABLE: " "})
+    assert connect(settings("http://127.0.0.1:1/v1", key_variable=None), {}) is not None
+
+
+class Stub(BaseHTTPRequestHandler):
+    """An endpoint that keeps what it is asked and always answers the same."""
+
+    asked: list[dict] = []
+    status, kind, body = 200, "application/json", b""
+
+    def do_POST(self) -> None:
+        self.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.status)
+        self.send_header("Content-Type", self.kind)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stub() -> Iterator[tuple[type[Stub], str]]:
+    handler = type("Endpoint", (Stub,), {"asked": []})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield handler, f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+def completion(text: str, reason: str = "stop") -> bytes:
+    choice = {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}
+    answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "gpt", "choices": [choice]}
+    return json.dumps(answer).encode()
+
+
+def ask(address: str, **changes: Any) -> list[str]:
+    block = settings(address, **changes)
+    template = "Write {num_prompts} about {class_name}."
+    return [
+        row.prompt for row in write_endpoint_prompts(connect(block, {VARIABLE: KEY}), ["pine_tree"], template, block)
+    ]
+
+
+def test_only_what_the_settings_name_is_sent(stub: tuple[type[Stub], str]) -> None:
+    endpoint, address = stub
+    endpoint.body = completion('Here you are:\n1. A photo of a old pine tree.\n2. "a photo of a pine tree in fog"\n')
+    assert ask(address, per_class=2, spare=5, seed=None) == [
+        "a photo of an old pine tree",
+        "a photo of a pine tree in fog",
+    ]
+    messages = [{"role": "user", "content": "Write 7 about pine tree."}]
+    assert endpoint.asked == [{"model": "demo", "messages": messages}]
+    ask(address, per_class=2, temperature=0.5, top_p=0.9, max_tokens=30)
+    (_, sent) = endpoint.asked
+    assert (sent["temperature"], sent["top_p"], sent["max_tokens"]) == (0.5, 0.9, 60)
+    assert 0 <= sent["seed"] < 2**31
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [(401, "check the key"), (404, "has the model demo"), (429, "no quota"), (400, "`seed: null`")],
+)
+def test_refusals_name_the_remedy_and_not_the_key(stub: tuple[type[Stub], str], status: int, remedy: str) -> None:
+    endpoint, address = stub
+    endpoint.status, endpoint.body = status, json.dumps({"error": {"message": f"no: {KEY}"}}).encode()
+    with pytest.raises(InputError, match=remedy) as caught:
+        ask(address)
+    assert address in str(caught.value) and KEY not in str(caught.value) and "***" in str(caught.value)
+
+
+def test_addresses_where_no_endpoint_is(stub: tuple[type[Stub], str]) -> None:
+    endpoint, address = stub
+    endpoint.kind, endpoint.body = "text/html", b"<html>hello</html>"
+    with pytest.raises(InputError, match="no chat completion"):
+        ask(address)
+    with pytest.raises(InputError, match="check `base_url` and the network"):
+        ask("http://127.0.0.1:1/v1")
+
+
+def test_too_few_prompts_fail_clearly(stub: tuple[type[Stub], str]) -> None:
+    endpoint, address = stub
+    endpoint.body = completion("I can't help with that.")
+    with pytest.raises(InputError, match="`pine_tree`: 4 calls"):
+        ask(address)
+    assert len(endpoint.asked) == 4
+
+
+def test_lines_lose_what_stands_around_them() -> None:
+    text = "* a photo of a car\n12) `a photo of a red car`.\n\n- “a photo of a car”\na photo of a car at ni"
+    lines = ["a photo of a car", "a photo of a red car", "a photo of a car"]
+    assert answer_lines(text, cut=True) == lines
+    assert answer_lines(text, cut=False) == [*lines, "a photo of a car at ni"]

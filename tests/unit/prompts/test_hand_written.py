@@ -1,0 +1,100 @@
+"""Prompts written by hand: what is right is taken as it stands, and every mistake is told at once with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from diagen.errors import InputError
+from diagen.prompts.hand_written import read_prompt_table
+from diagen.prompts.prompts_file import PromptRow, write_prompts
+
+CLASSES = ["pine_tree", "car"]
+
+
+def table(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "mine.csv"
+    path.write_text(text, encoding=encoding, newline="")
+    return path
+
+
+def complaint(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read_prompt_table(path, CLASSES)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_right_table_is_sorted_and_numbered(tmp_path: Path, encoding: str, newline: str) -> None:
+    lines = [
+        "prompt,class,remark",
+        "a photo of a pine tree in snow,pine tree,",
+        "",
+        '"my Car, parked  at night",car,ours',
+        "a pine tree,pine_tree,",
+    ]
+    assert read_prompt_table(table(tmp_path, newline.join(lines), encoding), CLASSES) == [
+        PromptRow("car", 0, "my Car, parked at night"),
+        PromptRow("pine_tree", 0, "a photo of a pine tree in snow"),
+        PromptRow("pine_tree", 1, "a pine tree"),
+    ]
+
+
+def test_a_table_of_write_prompts_with_lines_taken_out_is_right(tmp_path: Path) -> None:
+    rows = [PromptRow(name, number, f"{number} x {name}") for name in ("car", "cup") for number in range(3)]
+    write_prompts(rows, tmp_path / "p.csv")
+    lines = (tmp_path / "p.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "p.csv").write_text("".join(lines[:1] + lines[2:]))
+    assert read_prompt_table(tmp_path / "p.csv", ["car", "cup"])[:2] == [
+        PromptRow("car", 0, "1 x car"),
+        PromptRow("car", 1, "2 x car"),
+    ]
+
+
+def test_all_problems_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = (
+        "class,prompt\n"
+        "car,a photo of a truck\n"
+        "car,a car by a car\n"
+        "car,a red car\n"
+        "Car,a red car\n"
+        "car,\n"
+        ",a car\n"
+        "car,a car, at night\n"
+        "car,A Red Car\n"
+        "pine_tre,a pine tree\n"
+    )
+    told = complaint(table(tmp_path, text))
+    for part in (
+        "line 2: the prompt `a photo of a truck` holds `car` 0 times",
+        "line 3: the prompt `a car by a car` holds `car` 2 times",
+        "line 5: the dataset has no class `Car`; did you mean `car`?",
+        "line 6: no prompt",
+        "line 7: no class",
+        "line 8: more values than columns",
+        "line 9: the prompt `A Red Car` stands in line 4 already",
+        "line 10: the dataset has no class `pine_tre`; did you mean `pine_tree`?",
+        "class `pine_tree` has no prompt",
+        "9 problems",
+    ):
+        assert part in told
+    assert "line 4:" not in told
+
+
+def test_lines_are_counted_through_values_that_go_on(tmp_path: Path) -> None:
+    told = complaint(table(tmp_path, 'class,prompt\ncar,"a car\nat night"\npine_tree,a tree\ncar,"a red car\n'))
+    assert "line 2: a value goes on" in told and "line 4: the prompt `a tree`" in told and "line 5: a value" in told
+
+
+def test_classes_of_other_datasets_are_passed_over_and_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = table(tmp_path, "class,prompt\ncar,a car\npine_tree,a pine tree\nelephant,an elephant\n")
+    assert {row.class_name for row in read_prompt_table(path, CLASSES)} == set(CLASSES)
+    assert "passed over elephant" in capsys.readouterr().err
+
+
+def test_files_that_are_no_such_table(tmp_path: Path) -> None:
+    assert "line 1 lacks the column prompt" in complaint(table(tmp_path, "class,text\ncar,a car\n"))
+    assert "semicolons" in complaint(table(tmp_path, "class;prompt\ncar;a car\n"))
+    assert "lacks the columns class and prompt" in complaint(table(tmp_path, ""))
+    assert "UTF-8" in complaint(table(tmp_path, "class,prompt\ncar,a c\u00e4r\n", "latin-1"))

@@ -1,0 +1,177 @@
+"""Summary tables and statistics, against scipy and against the tables' own promises."""
+
+import json
+import math
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from diagen.errors import InputError
+from diagen.report.statistics import (
+    ACCURACY,
+    DIVERSITY,
+    PER_CLASS,
+    PROMPTS,
+    accuracy_table,
+    over_seeds,
+    paired_difference,
+    per_class_table,
+    read_table,
+    standard_error,
+    write_table,
+)
+
+SEEDS, SHOTS, METHODS = (0, 1, 2), (2, 4), ("standard", "da_fusion", "diagen")
+SPLITS = {"val": 12, "test": 30, "test_uncommon": 20}
+
+
+def metrics(method: str, seed: int, shots: int, generator: np.random.Generator) -> dict:
+    splits = {}
+    for split, n_images in SPLITS.items():
+        per_class = {name: {"accuracy": generator.random(), "n_images": n_images // 2} for name in ("NA", "pine_tree")}
+        mean = float(np.mean([result["accuracy"] for result in per_class.values()]))
+        splits[split] = {"accuracy": mean, "n_images": n_images, "per_class": per_class}
+    return {"dataset": "world", "method": method, "seed": seed, "shots": shots, "best_epoch": 3, "splits": splits}
+
+
+@pytest.fixture
+def runs() -> list[dict]:
+    generator = np.random.default_rng(7)
+    return [metrics(method, seed, shots, generator) for seed, shots, method in product(SEEDS, SHOTS, METHODS)]
+
+
+def test_accuracy_and_per_class_tables_hold_every_run_split_and_class(runs):
+    accuracy, per_class = accuracy_table(runs), per_class_table(runs)
+    assert list(accuracy.columns) == ACCURACY and list(per_class.columns) == PER_CLASS
+    assert len(accuracy) == len(runs) * 3 and len(per_class) == len(runs) * 3 * 2
+    assert accuracy["method"].drop_duplicates().tolist() == list(METHODS)
+    means = per_class.groupby(["method", "seed", "shots", "split"])["accuracy"].mean()
+    pd.testing.assert_series_equal(
+        means, accuracy.set_index(["method", "seed", "shots", "split"])["accuracy"].sort_index(), check_names=False
+    )
+
+
+def test_a_table_survives_the_way_through_its_file(runs, tmp_path):
+    table = per_class_table(runs)
+    write_table(table, tmp_path / "per_class.csv")
+    assert "\r" not in (tmp_path / "per_class.csv").read_text()
+    pd.testing.assert_frame_equal(read_table(tmp_path / "per_class.csv", PER_CLASS), table, check_dtype=False)
+
+
+def test_a_table_without_a_column_is_told(tmp_path):
+    (tmp_path / "accuracy.csv").write_text("dataset,method\nworld,diagen\n")
+    with pytest.raises(InputError, match=r"accuracy\.csv isn't as summarize wrote it .*seed"):
+        read_table(tmp_path / "accuracy.csv", ACCURACY)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20))
+def test_standard_error_is_scipys(values):
+    assert standard_error(values) == pytest.approx(stats.sem(values), abs=1e-12)
+
+
+def test_standard_error_of_one_value_is_unknown():
+    assert math.isnan(standard_error([0.4]))
+
+
+def test_over_seeds_takes_mean_and_error_of_each_group_alone(runs):
+    accuracy = accuracy_table(runs)
+    result = over_seeds(accuracy, ["split", "method", "shots"], "accuracy")
+    assert len(result) == 3 * 3 * 2
+    for row in result.itertuples():
+        values = [run["splits"][row.split]["accuracy"] for run in runs if (run["method"], run["shots"]) == row[2:4]]
+        assert row.mean == pytest.approx(np.mean(values))
+        assert row.standard_error == pytest.approx(stats.sem(values))
+        assert row.n_seeds == 3
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+def test_paired_difference_is_scipys_paired_t_interval_in_any_order_of_rows(runs, confidence):
+    accuracy = accuracy_table(runs)
+    accuracy = accuracy[accuracy["split"] == "test"]
+    shuffled = accuracy.sample(frac=1, random_state=3)
+    ours = paired_difference(shuffled, "diagen", "da_fusion", confidence)
+    one, other = (
+        accuracy[accuracy["method"] == method].sort_values(["seed", "shots"])["accuracy"].to_numpy()
+        for method in ("diagen", "da_fusion")
+    )
+    interval = stats.ttest_rel(one, other).confidence_interval(confidence)
+    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high))
+    assert ours.mean == pytest.approx((one - other).mean())
+    assert ours.n_pairs == len(SEEDS) * len(SHOTS)
+
+
+def test_paired_difference_leaves_out_runs_without_a_partner(runs):
+    accuracy = accuracy_table(runs)
+    accuracy = accuracy[(accuracy["split"] == "test") & (accuracy["shots"] == 2)]
+    alone = accuracy[(accuracy["method"] != "diagen") | (accuracy["seed"] == 1)]
+    difference = paired_difference(alone, "diagen", "standard")
+    assert difference.n_pairs == 1 and math.isnan(difference.low)
+    with pytest.raises(ValueError, match="no runs of both"):
+        paired_difference(alone, "diagen", "cutmix")
+
+
+def write_results(root, runs):
+    """The files that `summarize` reads, as the workflow lays them out."""
+    world = root / "world"
+    for run in runs:
+        folder = world / f"seed{run['seed']}" / f"shots{run['shots']}"
+        (folder / "downstream" / run["method"]).mkdir(parents=True, exist_ok=True)
+        (folder / "downstream" / run["method"] / "metrics.json").write_text(json.dumps(run))
+        (folder / "diversity" / "da_fusion").mkdir(parents=True, exist_ok=True)
+        values = {"precision": 0.9, "recall": 0.4, "density": 1.2, "coverage": 0.5, "n_real": 50, "n_synthetic": 20}
+        scopes = [{"k": k, "scope": scope, **values} for k in (3, 5) for scope in ("pooled", "NA")]
+        (folder / "diversity" / "da_fusion.json").write_text(json.dumps(scopes))
+        drawn = [scope | {"precision": 0.95, "n_synthetic": 15} for scope in scopes]
+        (folder / "diversity" / "da_fusion" / "paper.json").write_text(json.dumps(drawn))
+    (world / "prompts").mkdir()
+    (world / "prompts" / "paper.csv").write_text('class,number,prompt\nNA,0,"a photo of a red NA, at night"\n')
+
+
+def summarize(root, output, **changes):
+    names = {
+        "datasets": ["world"],
+        "seeds": SEEDS,
+        "shots": SHOTS,
+        "methods": METHODS,
+        "generators": ["da_fusion"],
+        "weighted": [["da_fusion", "paper"]],
+        "prompt_sets": ["paper"],
+    }
+    command = [sys.executable, "workflow_scripts/summarize.py", "--results", str(root), "--output", str(output)]
+    settings = json.dumps(names | changes)
+    return subprocess.run([*command, "--settings", settings], capture_output=True, text=True, check=False)
+
+
+def test_summarize_gathers_the_four_tables(runs, tmp_path):
+    write_results(tmp_path / "results", runs)
+    result = summarize(tmp_path / "results", tmp_path / "summary")
+    assert result.returncode == 0, result.stderr
+    columns = {"accuracy": ACCURACY, "per_class": PER_CLASS, "diversity": DIVERSITY, "prompts": PROMPTS}
+    tables = {name: read_table(tmp_path / "summary" / f"{name}.csv", wanted) for name, wanted in columns.items()}
+    key = ["method", "seed", "shots", "split"]
+    pd.testing.assert_frame_equal(
+        tables["accuracy"].sort_values(key, ignore_index=True),
+        accuracy_table(runs).sort_values(key, ignore_index=True),
+        check_dtype=False,
+    )
+    diversity = tables["diversity"]
+    assert list(diversity.columns[:12]) == [
+        "dataset", "generator", "seed", "shots", "k", "scope",
+        "precision", "recall", "density", "coverage", "n_real", "n_synthetic",
+    ]  # fmt: skip
+    assert diversity["weighting"].value_counts().to_dict() == {
+        kind: len(SEEDS) * len(SHOTS) * 4 for kind in ("", "paper")
+    }
+    assert set(diversity[diversity["weighting"] == ""]["precision"]) == {0.9}
+    assert set(diversity[diversity["weighting"] == "paper"]["precision"]) == {0.95}
+    assert tables["prompts"].iloc[0].tolist() == ["world", "paper", "NA", 0, "a photo of a red NA, at night"]
+
+    missing = summarize(tmp_path / "results", tmp_path / "summary", seeds=[9])
+    assert missing.returncode == 2 and "metrics.json" in missing.stderr and "Traceback" not in missing.stderr

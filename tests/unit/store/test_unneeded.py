@@ -1,0 +1,167 @@
+"""What the store keeps and nothing needs: images, words, checkpoints and remains, and nothing else."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from diagen.errors import InputError
+from diagen.generation.manifest_file import ManifestRow, write_manifest
+from diagen.runtime import run_lock
+from diagen.store.unneeded import find_unneeded
+
+PROGRAM = Path(run_lock.__file__).parents[2] / "prune_images.py"
+LONG_AGO = time.time() - 31 * 24 * 3600
+
+
+class Folder:
+    """Results of two experiments in the making, and their store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.results = folder / "results"
+        self.store = self.results / "store"
+        self.store.mkdir(parents=True)
+
+    def image(self, name: str) -> Path:
+        return self.file(f"store/images/{name[:2]}/{name}.png")
+
+    def file(self, name: str) -> Path:
+        path = self.results / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"content\n")
+        return path
+
+    def manifest(self, cell: str, *names: str) -> Path:
+        path = self.results / cell / "synthetic/diagen/manifest.csv"
+        rows = [
+            ManifestRow(f"images/{n[:2]}/{n}.png", "car", 0, i, "a", 0.0, 1, 2, "0" * 64, 8)
+            for i, n in enumerate(names)
+        ]
+        write_manifest(rows, path)
+        return path
+
+    def words(self, name: str, values: dict[str, float], age: float = LONG_AGO) -> Path:
+        path = self.results / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({word: np.full((1, 4), value, np.float32) for word, value in values.items()}, path)
+        os.utime(path, (age, age))
+        return path
+
+    def unneeded(self) -> list[Path]:
+        return find_unneeded(self.results, self.store).removable()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_an_image_is_needed_while_any_experiment_names_it(folder):
+    for name in ("aa1", "aa2", "bb3"):
+        folder.image(name)
+    folder.manifest("one/world/seed0/shots2", "aa1")
+    other = folder.manifest("two/world/seed0/shots2", "aa1", "aa2")
+    assert folder.unneeded() == [folder.store / "images/bb/bb3.png"]
+    other.unlink()
+    assert folder.unneeded() == [folder.store / f"images/{name}.png" for name in ("aa/aa2", "bb/bb3")]
+
+
+def test_images_wait_for_a_plan_that_is_being_filled_in(folder):
+    image = folder.image("aa1")
+    plan = folder.file("one/world/seed0/shots2/synthetic/diagen/plan.csv")
+    found = find_unneeded(folder.results, folder.store)
+    assert (found.removable(), found.waiting, found.unfilled) == ([], [image], [plan])
+    folder.manifest("one/world/seed0/shots2")
+    assert folder.unneeded() == [image]
+
+
+def test_a_manifest_that_cant_be_read_stops_all(folder):
+    folder.image("aa1")
+    folder.manifest("one/world/seed0/shots2", "aa1").write_text("broken\n")
+    with pytest.raises(InputError, match="manifest.csv isn't as generate_images wrote it"):
+        folder.unneeded()
+
+
+@pytest.mark.parametrize("end", [-20, None], ids=["within a row", "at the end of a row"])
+def test_a_manifest_that_is_cut_short_stops_all(folder, end):
+    manifest = folder.manifest("one/world/seed0/shots2", "aa1", "aa2")
+    manifest.with_name("plan.csv").write_text("class,guide\ncar,0\ncar,1\n")
+    assert folder.unneeded() == []
+    text = manifest.read_text()
+    manifest.write_text(text[:end] if end else "".join(text.splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match="manifest.csv isn't as generate_images wrote it"):
+        folder.unneeded()
+
+
+def test_words_are_needed_while_embeddings_hold_them(folder):
+    folder.words("one/world/seed0/shots2/embeddings/paper.safetensors", {"car": 1.0, "star": 2.0})
+    folder.words("store/words/a.safetensors", {"car": 1.0})
+    folder.words("store/words/b.safetensors", {"star": 2.0})
+    stale = folder.words("store/words/c.safetensors", {"car": 3.0})
+    assert folder.unneeded() == [stale]
+
+
+def test_words_of_an_interrupted_job_are_kept_for_a_month(folder):
+    words = folder.words("store/words/a.safetensors", {"car": 1.0}, age=time.time() - 29 * 24 * 3600)
+    assert folder.unneeded() == []
+    os.utime(words, (LONG_AGO, LONG_AGO))
+    assert folder.unneeded() == [words]
+
+
+def test_a_checkpoint_goes_when_its_words_are_learned_or_it_is_old(folder):
+    now = time.time()
+    folder.words("store/checkpoints/a.safetensors", {"words": 1.0}, age=now)
+    done = folder.words("store/checkpoints/b.safetensors", {"words": 1.0}, age=now)
+    folder.words("store/words/b.safetensors", {"car": 1.0}, age=now)
+    old = folder.words("store/checkpoints/c.safetensors", {"words": 1.0})
+    assert folder.unneeded() == [done, old]
+
+
+def test_remains_of_killed_jobs_go_and_other_hidden_files_stay(folder):
+    remains = [
+        folder.file("one/summary/.accuracy.123.tmp.csv"),
+        folder.file("store/images/aa/.aa1.4567.tmp.png"),
+        folder.file("store/words/.a.1.tmp.safetensors"),
+    ]
+    for name in ("one/.lock", "store/.lock", "store/checksums.json", "one/.notes.tmp.csv", "one/world/.hidden.png"):
+        folder.file(name)
+    assert sorted(folder.unneeded()) == sorted(remains)
+
+
+def test_a_store_that_is_a_link_is_searched_as_well(folder, tmp_path):
+    elsewhere = tmp_path / "disk"
+    folder.image("aa1")
+    folder.file("store/images/aa/.aa2.4567.tmp.png")
+    folder.store.rename(elsewhere)
+    folder.store.symlink_to(elsewhere)
+    assert folder.unneeded() == [folder.store / "images/aa/aa1.png", folder.store / "images/aa/.aa2.4567.tmp.png"]
+
+
+def prune(folder: Folder, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, PROGRAM, "--results", folder.results, "--store", folder.store, *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_program_removes_only_when_told_to(folder):
+    needed, image = folder.image("aa1"), folder.image("aa2")
+    folder.manifest("one/world/seed0/shots2", "aa1")
+    listed = prune(folder)
+    assert listed.returncode == 0 and str(image) in listed.stdout and "remove_unneeded" in listed.stdout
+    assert image.is_file()
+    removed = prune(folder, "--remove")
+    assert removed.returncode == 0 and "Removed 1 file" in removed.stdout
+    assert needed.is_file() and not image.is_file()
+    assert "Nothing needs 0 files" in prune(folder).stdout
+
+
+def test_the_program_waits_for_no_run(folder):
+    image = folder.image("aa1")
+    with run_lock.hold(folder.store, shared=True):
+        refused = prune(folder, "--remove")
+    assert refused.returncode == 2 and "in use" in refused.stderr and "Traceback" not in refused.stderr
+    assert image.is_file()

@@ -1,0 +1,248 @@
+"""Augmentation: what a photo looks like to a classifier in training and in evaluation.
+
+An augmentation is a pure function of images and of uniform numbers, one row of them per image, so that an image's
+draw depends neither on its neighbors nor on the size of the batch. Images come decoded, as uint8 `[3, H, W]` in their
+original size; batches leave as float32 `[B, 3, size, size]` in [-1, 1] (mean 0.5 and deviation 0.5 taken out).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from diagen.images import load_image
+
+CROP_SCALE = (0.7, 1.0)  # share of the area (method of the paper's classifiers)
+CROP_RATIO = (3 / 4, 4 / 3)  # width over height, the usual range of a random resized crop
+CROP_ATTEMPTS = 10  # after which the largest central crop within the ratios is taken
+MAX_ROTATION = 15.0  # degrees
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """`apply(images, draws, size)` augments B images with uniform numbers in [0, 1) `[B, draws]`."""
+
+    draws: int
+    apply: Callable[[Sequence[Tensor], Tensor, int], Tensor]
+
+
+def decode(path: str | Path) -> Tensor:
+    """The pixels of an image file, uint8 `[3, H, W]`, upright and in the original size."""
+    return torch.from_numpy(np.array(load_image(path))).permute(2, 0, 1)
+
+
+def normalize(pixels: Tensor) -> Tensor:
+    """Values in [0, 255] to float32 in [-1, 1]."""
+    return pixels.float() / 127.5 - 1
+
+
+def resize(image: Tensor, size: int) -> Tensor:
+    """A square uint8 image `[3, size, size]`: bilinear, antialiased, without regard to the aspect ratio."""
+    if image.shape[1:] == (size, size):
+        return image
+    return functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
+
+
+def plain(images: Sequence[Tensor], size: int) -> Tensor:
+    """The plain view of validation, test and scoring: resized and normalized."""
+    return normalize(torch.stack([resize(image, size) for image in images]))
+
+
+def standard(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
+    """Random resized crop, horizontal flip, rotation by up to 15 degrees (black outside), in this order."""
+    sizes = torch.tensor([image.shape[1:] for image in images])
+    boxes = crop_boxes(sizes, draws[:, : 2 * CROP_ATTEMPTS + 2])
+    crops = [
+        resize(image[:, top : top + height, left : left + width], size)
+        for image, (top, left, height, width) in zip(images, boxes.tolist(), strict=True)
+    ]
+    return _flip_and_turn(torch.stack(crops), draws[:, -2], draws[:, -1])
+
+
+def standard_no_crop(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
+    """As `standard`, but resized whole: how the published code trains on MS COCO. `draws`: `[B, 2]`."""
+    whole = torch.stack([resize(image, size) for image in images])
+    return _flip_and_turn(whole, draws[:, 0], draws[:, 1])
+
+
+def _flip_and_turn(pixels: Tensor, flip: Tensor, turn: Tensor) -> Tensor:
+    """Flip and rotate uint8 images `[B, 3, S, S]` by uniform numbers `[B]` each, and normalize."""
+    angle = torch.deg2rad((2 * turn - 1) * MAX_ROTATION)
+    mirror = torch.where(flip < 0.5, -1.0, 1.0)
+    zero = torch.zeros_like(angle)
+    # Rows of the map from output to input coordinates; the mirror comes last on the way back, as it came first.
+    x = torch.stack([mirror * angle.cos(), -mirror * angle.sin(), zero], 1)
+    y = torch.stack([angle.sin(), angle.cos(), zero], 1)
+    return normalize(_sample(pixels.float(), torch.stack([x, y], 1), "bilinear"))
+
+
+def crop_boxes(sizes: Tensor, draws: Tensor) -> Tensor:
+    """Boxes (top, left, height, width) `[B, 4]` of a random resized crop in images of `sizes` (height, width) `[B, 2]`.
+
+    Area and ratio (log-uniform) are drawn anew until the box fits, at most ten times; if none fits, the largest central
+    box of an allowed ratio is taken. `draws`: `[B, 22]` uniform numbers.
+    """
+    height, width = sizes.double().unbind(1)
+    scale, ratio = draws[:, : 2 * CROP_ATTEMPTS].double().chunk(2, dim=1)
+    area = (CROP_SCALE[0] + (CROP_SCALE[1] - CROP_SCALE[0]) * scale) * (height * width)[:, None]
+    low, high = math.log(CROP_RATIO[0]), math.log(CROP_RATIO[1])
+    ratio = torch.exp(low + (high - low) * ratio)
+    box_width, box_height = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+    fits = (box_width >= 1) & (box_height >= 1) & (box_width <= width[:, None]) & (box_height <= height[:, None])
+    first = fits.to(torch.uint8).argmax(1, keepdim=True)
+    found = fits.any(1)
+    central_width = torch.minimum(width, (height * CROP_RATIO[1]).round().clamp(min=1))
+    central_height = torch.minimum(height, (width / CROP_RATIO[0]).round().clamp(min=1))
+    box_width = torch.where(found, box_width.gather(1, first)[:, 0], central_width)
+    box_height = torch.where(found, box_height.gather(1, first)[:, 0], central_height)
+    down, across = torch.where(found[:, None], draws[:, -2:].double(), 0.5).unbind(1)
+    top = (down * (height - box_height + 1)).floor()
+    left = (across * (width - box_width + 1)).floor()
+    return torch.stack([top, left, box_height, box_width], 1).long()
+
+
+def randaugment(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
+    """RandAugment (Cubuk et al. 2020) of the resized images: 2 operations of magnitude 9 out of 30 each.
+
+    Operations and magnitudes are those of torchvision's defaults. `draws`: `[B, 4]`, for each operation its
+    choice and its sign.
+    """
+    pixels = torch.stack([resize(image, size) for image in images]).float()
+    for choice, sign in draws.view(-1, 2, 2).permute(1, 2, 0):
+        chosen = (choice * len(OPERATIONS)).long()
+        signs = torch.where(sign < 0.5, -1.0, 1.0)
+        for index, operation in enumerate(OPERATIONS):
+            rows = (chosen == index).nonzero()[:, 0]
+            if len(rows):
+                pixels[rows] = operation(pixels[rows], signs[rows])
+    return normalize(pixels)
+
+
+def _sample(pixels: Tensor, maps: Tensor, mode: str) -> Tensor:
+    """Images `[B, 3, S, S]` through affine maps `[B, 2, 3]` from output to input coordinates in [-1, 1]; 0 outside."""
+    grid = functional.affine_grid(maps, list(pixels.shape), align_corners=False)
+    return functional.grid_sample(pixels, grid, mode=mode, padding_mode="zeros", align_corners=False)
+
+
+# The operations of RandAugment at magnitude 9: values in [0, 255] without fraction `[B, 3, S, S]` and signs `[B]` of
+# -1 or 1 to the same kind of values. Magnitudes: torchvision's 31 bins, of which 9 is the default.
+
+
+def _identity(pixels: Tensor, signs: Tensor) -> Tensor:
+    return pixels
+
+
+def _affine(pixels: Tensor, x: Sequence[float | Tensor], y: Sequence[float | Tensor]) -> Tensor:
+    rows = [torch.stack([torch.as_tensor(value).expand(len(pixels)) for value in row], 1) for row in (x, y)]
+    return _sample(pixels, torch.stack(rows, 1).float(), "nearest")
+
+
+def _shear_x(pixels: Tensor, signs: Tensor) -> Tensor:
+    return _affine(pixels, (1, 0.09 * signs, 0.09 * signs), (0, 1, 0))
+
+
+def _shear_y(pixels: Tensor, signs: Tensor) -> Tensor:
+    return _affine(pixels, (1, 0, 0), (0.09 * signs, 1, 0.09 * signs))
+
+
+def _shift(pixels: Tensor) -> float:
+    """Whole pixels of a translation, in half edges."""
+    size = pixels.shape[-1]
+    return 2 * int(150 / 331 * size * 9 / 30) / size
+
+
+def _translate_x(pixels: Tensor, signs: Tensor) -> Tensor:
+    return _affine(pixels, (1, 0, _shift(pixels) * signs), (0, 1, 0))
+
+
+def _translate_y(pixels: Tensor, signs: Tensor) -> Tensor:
+    return _affine(pixels, (1, 0, 0), (0, 1, _shift(pixels) * signs))
+
+
+def _rotate(pixels: Tensor, signs: Tensor) -> Tensor:
+    angle = torch.deg2rad(9.0 * signs)
+    return _affine(pixels, (angle.cos(), -angle.sin(), 0), (angle.sin(), angle.cos(), 0))
+
+
+def _blend(degenerate: Tensor, pixels: Tensor, signs: Tensor) -> Tensor:
+    """Away from the degenerate image or towards it, by 0.27 of the difference."""
+    factor = (1 + 0.27 * signs)[:, None, None, None]
+    return (degenerate + factor * (pixels - degenerate)).clamp(0, 255).floor()
+
+
+def _gray(pixels: Tensor) -> Tensor:
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    return (pixels * weights).sum(1, keepdim=True).round()
+
+
+def _brightness(pixels: Tensor, signs: Tensor) -> Tensor:
+    return _blend(torch.zeros_like(pixels), pixels, signs)
+
+
+def _color(pixels: Tensor, signs: Tensor) -> Tensor:
+    return _blend(_gray(pixels), pixels, signs)
+
+
+def _contrast(pixels: Tensor, signs: Tensor) -> Tensor:
+    return _blend(_gray(pixels).mean((1, 2, 3), keepdim=True).round(), pixels, signs)
+
+
+def _sharpness(pixels: Tensor, signs: Tensor) -> Tensor:
+    kernel = torch.ones(3, 1, 3, 3)
+    kernel[:, :, 1, 1] = 5
+    smooth = pixels.clone()
+    smooth[:, :, 1:-1, 1:-1] = functional.conv2d(pixels, kernel / 13, groups=3).round()
+    return _blend(smooth, pixels, signs)
+
+
+def _posterize(pixels: Tensor, signs: Tensor) -> Tensor:
+    return (pixels / 2).floor() * 2
+
+
+def _solarize(pixels: Tensor, signs: Tensor) -> Tensor:
+    return torch.where(pixels < 178.5, pixels, 255 - pixels)
+
+
+def _autocontrast(pixels: Tensor, signs: Tensor) -> Tensor:
+    low, high = pixels.amin((2, 3), keepdim=True), pixels.amax((2, 3), keepdim=True)
+    stretched = ((pixels - low) * 255 / (high - low).clamp(min=1)).floor()
+    return torch.where(high > low, stretched, pixels)
+
+
+def _equalize(pixels: Tensor, signs: Tensor) -> Tensor:
+    flat = pixels.flatten(2).long()
+    counts = torch.zeros(*flat.shape[:2], 256, dtype=torch.long).scatter_add_(2, flat, torch.ones_like(flat))
+    step = (flat.shape[2] - counts.gather(2, flat.amax(2, keepdim=True))) // 255
+    below = counts.cumsum(2) - counts
+    table = ((step // 2 + below) // step.clamp(min=1)).clamp(max=255)
+    equal = table.gather(2, flat).view_as(pixels).float()
+    return torch.where(step[..., None] > 0, equal, pixels)
+
+
+OPERATIONS = (
+    _identity,
+    _shear_x,
+    _shear_y,
+    _translate_x,
+    _translate_y,
+    _rotate,
+    _brightness,
+    _color,
+    _contrast,
+    _sharpness,
+    _posterize,
+    _solarize,
+    _autocontrast,
+    _equalize,
+)
+AUGMENTATIONS = {
+    "standard": Augmentation(2 * CROP_ATTEMPTS + 4, standard),
+    "standard_no_crop": Augmentation(2, standard_no_crop),
+    "randaugment": Augmentation(4, randaugment),
+    "cutmix": Augmentation(2 * CROP_ATTEMPTS + 4, standard),  # the views, which diagen.cutmix pastes into each other
+}

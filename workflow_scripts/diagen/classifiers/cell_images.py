@@ -1,0 +1,83 @@
+"""The images of a cell, as classifiers take them: by role, with labels, decoded or as features."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from diagen.classifiers.augmentation import decode, plain
+from diagen.data.shots_file import ROLES, Shot
+from diagen.errors import InputError
+from diagen.models.backbones import Backbone, embed
+
+
+@dataclass(frozen=True)
+class CellImages:
+    """The images of a cell by role: paths and labels (positions in `classes`, int64 `[n]`), in the order of its table.
+
+    `guides` are the numbers of the guide images.
+    """
+
+    classes: tuple[str, ...]
+    paths: dict[str, list[str]]
+    labels: dict[str, Tensor]
+    guides: list[int]
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits to evaluate on: all roles but `guide`."""
+        return [role for role in self.paths if role != "guide"]
+
+    def class_names(self, role: str) -> list[str]:
+        """The class of each image of a role."""
+        return [self.classes[label] for label in self.labels[role].tolist()]
+
+
+def arrange(shots: Sequence[Shot], file: Path) -> CellImages:
+    """The rows of a cell's table `file` by role. Raises `InputError` without guide or validation images."""
+    rows = {role: [row for row in shots if row.role == role] for role in ROLES}
+    for role in ("guide", "val"):
+        if not rows[role]:
+            raise InputError(
+                f"{file}: no {role} images. Add images to train-val, delete the file and run Snakemake again: rm {file}"
+            )
+    classes = tuple(sorted({row.class_name for row in rows["guide"]}))
+    return CellImages(
+        classes,
+        {role: [row.path for row in found] for role, found in rows.items() if found},
+        {role: labels_of([row.class_name for row in found], classes, file) for role, found in rows.items() if found},
+        [row.guide for row in rows["guide"] if row.guide is not None],
+    )
+
+
+def labels_of(class_names: Iterable[str], classes: Sequence[str], file: Path) -> Tensor:
+    """Positions in `classes`, int64 `[n]`. Raises `InputError` for a class that is not among them."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    try:
+        return torch.tensor([numbers[name] for name in class_names], dtype=torch.long)
+    except KeyError as error:
+        raise InputError(
+            f"{file}: class {error} has no guide image to learn from. Delete the file and run Snakemake again: "
+            f"rm {file}"
+        ) from None
+
+
+def decode_all(paths: Sequence[str | Path]) -> list[Tensor]:
+    """All images as uint8 `[3, H, W]` in their original size, in the order of `paths`."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(decode, paths))
+
+
+def plain_features(
+    backbone: Backbone, paths: Sequence[str | Path], *, size: int, micro_batch: int, device: torch.device
+) -> Tensor:
+    """Features `[n, D]` of the plain view of image files."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+
+        def prepare(batch: Sequence[str | Path]) -> Tensor:
+            return plain(list(pool.map(decode, batch)), size)
+
+        return embed(backbone, paths, prepare, micro_batch=micro_batch, device=device)

@@ -1,0 +1,36 @@
+"""The safetensors file of a trained linear layer."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from diagen.classifiers.heads import Head
+from diagen.files.atomic import atomic_path
+from diagen.files.tables import reading
+
+
+def write_head(head: Head, path: Path) -> None:
+    """Write the layer as safetensors: `weight`, `bias`, any statistics, and the classes as JSON in the metadata."""
+    with atomic_path(path) as temporary:
+        save_file(
+            {"weight": head.weight.contiguous(), "bias": head.bias.contiguous(), **head.statistics},
+            temporary,
+            metadata={"classes": json.dumps(head.classes)},
+        )
+
+
+def read_head(path: Path) -> Head:
+    """Read a layer that `write_head` wrote. Raises `InputError` when it is damaged."""
+    with reading(path, "train_guide_classifier or train_downstream", SafetensorError):
+        tensors = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            classes = tuple(json.loads(file.metadata()["classes"]))
+        head = Head(tensors.pop("weight"), tensors.pop("bias"), classes, tensors)
+        if head.weight.ndim != 2 or head.bias.shape != head.weight.shape[:1] or len(head.bias) != len(classes):
+            raise ValueError("weight, bias and classes don't fit each other")
+        if not all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in (head.weight, head.bias)):
+            raise ValueError("it holds other values than finite float32 numbers")
+        return head

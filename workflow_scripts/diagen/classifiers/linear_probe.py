@@ -1,0 +1,170 @@
+"""The classifiers: a new linear layer on a frozen backbone (sections 3.4 and 4).
+
+The backbone is frozen, so an image's features don't depend on the state of the layer: each epoch first computes the
+features of all its augmented draws, in micro-batches, and then takes its optimization steps on them.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from diagen.classifiers import batch_norm
+from diagen.classifiers.evaluation import balanced_loss_and_accuracy
+from diagen.classifiers.heads import Head, new_head
+from diagen.classifiers.history_file import Epoch
+from diagen.classifiers.recipe import Recipe
+from diagen.classifiers.training_state import TrainingState
+from diagen.classifiers.views import epoch_views
+from diagen.errors import InputError
+from diagen.models.backbones import Backbone, embed
+from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
+from diagen.runtime.progress import progress
+from diagen.seeds import stable_seed
+from diagen.weighting.drawing import draw_rows, drawing_probabilities
+
+CHECKPOINT_EVERY = 5  # epochs
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The layer of the epoch that was kept, which epoch that was (from 1), and all epochs."""
+
+    head: Head
+    best_epoch: int
+    history: tuple[Epoch, ...]
+
+
+def validation_rows(labels: Tensor, recipe: Recipe, seed: int) -> Tensor:
+    """Which validation images count, rows of `labels` `[n]`: each once, or class-balanced draws with replacement."""
+    if recipe.validation == "whole":
+        return torch.arange(len(labels))
+    names = [str(label) for label in labels.tolist()]
+    balanced = drawing_probabilities(names, range(len(names)), [], [], None, 0.0)
+    return torch.from_numpy(draw_rows(balanced, names, _uniforms(torch.Generator().manual_seed(seed), recipe.draws)))
+
+
+def train_head(
+    backbone: Backbone,
+    images: Sequence[Tensor],
+    labels: Tensor,
+    probabilities: NDArray[np.float64],
+    classes: Sequence[str],
+    validation: tuple[Callable[[], Tensor], Tensor],
+    recipe: Recipe,
+    *,
+    seed_parts: tuple[str | int, ...],
+    micro_batch: int,
+    device: torch.device,
+    progress_label: str = "training",
+    checkpoint: Path | None = None,
+) -> Trained:
+    """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`), with `labels` `[n]`.
+
+    `probabilities` `[n]` say how often each image is drawn, with replacement. `validation` holds a function that
+    computes features `[m, D]` with the backbone as it then is, and labels `[m]`. `seed_parts` seed the layer, the draws
+    and the augmentation. The layer of the best epoch is copied when it is reached, so that it is what the caller gets,
+    whatever the later epochs do. With `batch_norm: training` the backbone is left with the statistics of that epoch.
+    With a `checkpoint` path the state is kept there every few epochs, and an interrupted training goes on from it to
+    the same result. Raises `InputError` when a loss isn't finite, naming classes, epoch and step; when BatchNorm can't
+    be in training mode; or when the GPU has no room for a batch that can't be halved.
+    """
+    moving = recipe.batch_norm == "training"
+    if moving and recipe.batch < 2:
+        raise InputError("`batch_norm: training` needs the statistics of a batch: raise `batch` to 2 or more")
+    val_features, val_labels = validation[0](), validation[1]
+    state = _start(classes, val_features.shape[1], recipe, seed_parts, backbone if moving else None)
+    if checkpoint:
+        state.restore(checkpoint)
+    names = [classes[number] for number in labels.tolist()]
+    done, last = len(state.history), recipe.epochs
+    for epoch in progress(range(done + 1, last + 1), total=last, label=progress_label, unit="epochs", done=done):
+        rows = draw_rows(probabilities, names, _uniforms(state.generators["draws"], recipe.draws))
+        views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators)
+        features = _train_features(backbone, views, recipe, micro_batch, device)
+        train_loss = 0.0
+        for step in range(recipe.iterations):
+            batch = slice(step * recipe.batch, (step + 1) * recipe.batch)
+            state.optimizer.zero_grad()
+            logits = state.head.logits(features[batch])
+            loss = functional.cross_entropy(logits, targets[batch])
+            if not loss.isfinite():
+                where = f"step {step + 1} of epoch {epoch} of {progress_label}"
+                raise _diverged(logits, targets[batch], [names[row] for row in rows[batch]], where)
+            loss.backward()
+            state.optimizer.step()
+            train_loss += loss.item() / recipe.iterations
+        if moving:
+            val_features = validation[0]()
+        chosen = validation_rows(val_labels, recipe, stable_seed(*seed_parts, "validation", epoch))
+        with torch.no_grad():
+            logits = state.head.logits(val_features)[chosen]
+            truth = val_labels[chosen]
+            val_loss, val_accuracy = balanced_loss_and_accuracy(logits, truth)
+            if not (logits.isfinite().all() and math.isfinite(val_loss)):  # a mean of classes leaves NaN out
+                named = [classes[number] for number in truth.tolist()]
+                raise _diverged(logits, truth, named, f"the validation of epoch {epoch} of {progress_label}")
+        state.history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
+        key = (-val_accuracy, val_loss) if recipe.best == "accuracy" else (val_loss, 0.0)
+        if key < state.best_key:
+            state.best_key, state.best_epoch, state.best = key, epoch, state.head_now()
+        if recipe.patience is not None and epoch - state.best_epoch >= recipe.patience:
+            break
+        if checkpoint and epoch % CHECKPOINT_EVERY == 0 and epoch < last:
+            state.save(checkpoint)
+    if recipe.kept_epoch == "last":
+        state.best_epoch, state.best = len(state.history), state.head_now()
+    if moving:
+        batch_norm.load_statistics(backbone, state.best.statistics)
+    return Trained(state.best, state.best_epoch, tuple(state.history))
+
+
+def _train_features(
+    backbone: Backbone, views: Callable[[Sequence[int]], Tensor], recipe: Recipe, micro_batch: int, device: torch.device
+) -> Tensor:
+    """Features `[n, D]` of the `views` of an epoch's draws; where BatchNorm is trained, in the recipe's batches."""
+    draws = range(recipe.draws)
+    if recipe.batch_norm == "frozen":
+        return embed(backbone, draws, views, micro_batch=micro_batch, device=device)
+    what = f"a batch of {recipe.batch} images, which together decide their BatchNorm"
+    with batch_norm.training_mode(backbone), explain_full_memory(what, f"lower `batch`, or {REMEDY}"):
+        return embed(backbone, draws, views, micro_batch=recipe.batch, device=device, halve=False)
+
+
+def _start(
+    classes: Sequence[str],
+    width: int,
+    recipe: Recipe,
+    seed_parts: tuple[str | int, ...],
+    moving: Backbone | None,
+) -> TrainingState:
+    """A training before its first epoch."""
+    generators = {
+        name: torch.Generator().manual_seed(stable_seed(*seed_parts, name))
+        for name in ("draws", "augmentation", "cutmix")
+    }
+    head = new_head(classes, width, stable_seed(*seed_parts, "layer"))
+    kind = torch.optim.Adam if recipe.decay == "l2" else torch.optim.AdamW
+    parameters = [head.weight.requires_grad_(), head.bias.requires_grad_()]
+    optimizer = kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return TrainingState(head, optimizer, generators, moving)
+
+
+@torch.no_grad()
+def _diverged(logits: Tensor, targets: Tensor, names: Sequence[str], where: str) -> InputError:
+    """The error that names the classes, one in `names` for each image, whose loss isn't finite."""
+    finite = functional.cross_entropy(logits, targets, reduction="none").isfinite().tolist()
+    bad = sorted({name for name, good in zip(names, finite, strict=True) if not good})
+    return InputError(
+        f"the loss of {', '.join(bad)} isn't finite in {where}; lower the `learning_rate` that it is trained with"
+    )
+
+
+def _uniforms(generator: torch.Generator, *shape: int) -> NDArray[np.float64]:
+    return torch.rand(*shape, generator=generator, dtype=torch.float64).numpy()

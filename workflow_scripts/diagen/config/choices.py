@@ -1,0 +1,16 @@
+"""The named options that several modules spell out, each typed once."""
+
+from typing import Literal
+
+NoiseDraw = Literal["image", "class"]
+CeilingUse = Literal["scale", "cap"]
+Turns = Literal["balanced", "number"]
+WordMatch = Literal["exact", "substring"]
+Augmentation = Literal["standard", "standard_no_crop", "randaugment", "cutmix"]
+ViewAugmentation = Literal["standard", "standard_no_crop", "randaugment"]
+Decay = Literal["l2", "decoupled"]
+BatchNormMode = Literal["frozen", "training"]
+EpochChoice = Literal["best", "last"]
+Validation = Literal["whole", "resampled"]
+Transform = Literal["confidence", "doubled", "threshold", "none"]
+Normalize = Literal["guide_image", "class"]

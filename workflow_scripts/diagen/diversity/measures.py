@@ -1,0 +1,42 @@
+"""Precision, recall, density and coverage of one synthetic set against the dataset's real images (section 4)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagen.config.programs import MeasureDiversitySettings
+from diagen.data.images_file import ImageRow
+from diagen.diversity.manifold import LabeledFeatures, diversity_by_scope
+from diagen.generation.manifest_file import ManifestRow
+from diagen.weighting.drawing import drawn_shares
+
+
+def measure_diversity(
+    images: Sequence[ImageRow],
+    real_features: NDArray[np.float32],
+    manifest: Sequence[ManifestRow],
+    synthetic_features: NDArray[np.float32],
+    shares: Sequence[float] | None,
+    settings: MeasureDiversitySettings,
+) -> list[dict]:
+    """The content of `diversity.json`: pooled and for each class, for each k of the settings.
+
+    Features are `[n, D]`, in the order of `images` and of `manifest`. With `shares`, the weights of the synthetic
+    images, the set is measured as training draws it (equation 2).
+    """
+    classes = [row.class_name for row in manifest]
+    weights = None if shares is None else drawn_shares(classes, [row.guide for row in manifest], shares)
+    real = LabeledFeatures(real_features, [row.class_name for row in images])
+    synthetic = LabeledFeatures(synthetic_features, classes, weights)
+    # Validation images of their own split are a part of train-val.
+    chosen = [
+        row
+        for row, image in enumerate(images)
+        if ("train_val" if image.split == "val" else image.split) in settings.real_splits
+    ]
+    return diversity_by_scope(
+        real.take(chosen).subsample(settings.subsample, settings.seed, "real"),
+        synthetic.subsample(settings.subsample, settings.seed, "synthetic"),
+        settings.k,
+    )

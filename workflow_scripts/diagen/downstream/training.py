@@ -1,0 +1,120 @@
+"""The downstream classifier of a method: trained on real and synthetic images, tested at its best epoch (section 4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diagen.cells import Cell
+from diagen.classifiers.cell_images import CellImages, decode_all, labels_of, plain_features
+from diagen.classifiers.evaluation import Prediction, evaluate, predict
+from diagen.classifiers.linear_probe import Trained, train_head
+from diagen.classifiers.recipe import Recipe
+from diagen.classifiers.views import repeatable_features
+from diagen.config import Downstream
+from diagen.config.programs import TrainDownstreamSettings
+from diagen.generation.manifest_file import ManifestRow
+from diagen.models.backbones import Backbone
+from diagen.weighting.drawing import drawing_probabilities
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The synthetic images of a method: `rows` of the manifest `file`, images in the folder `store`.
+
+    `shares` are their weights, which sum to 1 over each guide image's images or each class's; `None` weighs all alike.
+    """
+
+    rows: Sequence[ManifestRow]
+    shares: Sequence[float] | None
+    file: Path | None
+    store: Path
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A trained layer, the content of its `metrics.json`, and its prediction for each image of each split."""
+
+    trained: Trained
+    metrics: dict[str, Any]
+    predictions: list[Prediction]
+
+
+def recipe_of(settings: Downstream) -> Recipe:
+    """The paper's recipe: no weight decay; the epoch of the best validation accuracy is tested."""
+    return Recipe(**settings.model_dump(), weight_decay=0.0, best="accuracy")
+
+
+def train_downstream(
+    backbone: Backbone,
+    images: CellImages,
+    synthetic: Synthetic,
+    settings: TrainDownstreamSettings,
+    cell: Cell,
+    *,
+    checkpoint: Path | None = None,
+    micro_batch: int,
+    device: torch.device,
+) -> Tested:
+    """Train on the guide images and the synthetic ones, drawn by equation 2, and test the epoch that is kept.
+
+    Raises `InputError` when a loss is not finite, or when the synthetic images do not fit the guide images.
+    """
+    recipe = recipe_of(settings.downstream)
+    classes = [row.class_name for row in synthetic.rows]
+    probabilities = drawing_probabilities(
+        images.class_names("guide"),
+        images.guides,
+        classes,
+        [row.guide for row in synthetic.rows],
+        synthetic.shares,
+        settings.synthetic_probability,
+    )
+    inference = {"size": recipe.image_size, "micro_batch": micro_batch, "device": device}
+    files = [synthetic.store / row.file_name for row in synthetic.rows]
+    trained = train_head(
+        backbone,
+        decode_all([*images.paths["guide"], *files]),
+        labels_of(images.class_names("guide") + classes, images.classes, synthetic.file or Path("shots.csv")),
+        probabilities,
+        images.classes,
+        (repeatable_features(backbone, images.paths["val"], **inference), images.labels["val"]),
+        recipe,
+        seed_parts=(*cell, "downstream"),
+        progress_label=f"train_downstream {settings.method}",
+        checkpoint=checkpoint,
+        micro_batch=micro_batch,
+        device=device,
+    )
+    logits = {
+        split: trained.head.logits(plain_features(backbone, images.paths[split], **inference))
+        for split in images.splits
+    }
+    predictions = [
+        row
+        for split in images.splits
+        for row in predict(logits[split], images.labels[split], images.classes, images.paths[split], split)
+    ]
+    return Tested(trained, _metrics(logits, images, trained, settings, cell), predictions)
+
+
+def _metrics(
+    logits: dict[str, Tensor], images: CellImages, trained: Trained, settings: TrainDownstreamSettings, cell: Cell
+) -> dict[str, Any]:
+    """The content of `metrics.json`."""
+    splits = {split: evaluate(logits[split], images.labels[split], images.classes) for split in images.splits}
+    return {
+        "dataset": cell.dataset,
+        "method": settings.method,
+        "seed": cell.seed,
+        "shots": cell.shots,
+        "backbone": settings.backbone.path or f"{settings.backbone.repository}@{settings.backbone.revision}",
+        "best_epoch": trained.best_epoch,
+        "splits": splits,
+        "classes_left_out": {
+            split: sorted(set(images.classes) - set(result["per_class"])) for split, result in splits.items()
+        },
+    }

@@ -1,0 +1,78 @@
+"""What decides a result's bytes beside its settings and its code: versions, device, threads and micro-batch.
+
+A change of these reruns nothing. They are recorded beside each result, and the report shows them.
+"""
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+
+from diagen.files.atomic import atomic_path
+from diagen.files.tables import read_json
+
+MadeWith = tuple[tuple[str, str], ...]
+"""Names and values, such as `("torch", "2.13.0")` and `("device", "cpu x86_64")`, sorted by name."""
+
+
+class Share(TypedDict):
+    """How many parts of a result (images, words; 1 for a result made as a whole) were made with the same."""
+
+    parts: Annotated[int, Field(ge=1)]
+    made_with: dict[str, str]
+
+
+SHARES = TypeAdapter(Annotated[list[Share], Field(min_length=1)])
+
+
+def made_with(
+    packages: Iterable[str], device: str = "cpu", *, torch_threads: int | None = None, micro_batch: int | None = None
+) -> MadeWith:
+    """The versions of the installed `packages`, the kind of `device`, and how the work was divided.
+
+    A device of the kind `cpu` or `mps` is named by the machine's architecture.
+    """
+    found = {"device": device if " " in device else f"{device} {platform.machine()}"}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # another build of it, under another name
+            found[package] = "unknown"
+    if torch_threads is not None:
+        found["torch_threads"] = str(torch_threads)
+    if micro_batch is not None:
+        found["micro_batch"] = str(micro_batch)
+    return tuple(sorted(found.items()))
+
+
+def to_text(record: MadeWith) -> str:
+    """The record as one line of JSON, for the metadata of images and of learned words."""
+    return json.dumps(dict(record))
+
+
+def from_text(text: str) -> MadeWith:
+    """Read `to_text`. Raises `ValueError` for other text."""
+    return tuple(sorted(TypeAdapter(dict[str, str]).validate_json(text).items()))
+
+
+def made_with_path(result: Path) -> Path:
+    """Where the record of a result lies: `metrics.made_with.json` beside `metrics.json`."""
+    return result.with_name(f"{result.stem}.made_with.json")
+
+
+def write_made_with(records: Iterable[MadeWith], result: Path) -> None:
+    """Write beside `result` what its parts were made with, one record for each part."""
+    shares = [{"parts": parts, "made_with": dict(record)} for record, parts in sorted(Counter(records).items())]
+    with atomic_path(made_with_path(result)) as temporary:
+        temporary.write_text(json.dumps(shares, indent=1) + "\n", encoding="utf-8")
+
+
+def read_made_with(path: Path) -> list[Share]:
+    """Read a record that `write_made_with` wrote. Raises `DamagedFile`."""
+    return read_json(path, "any program", SHARES)

@@ -1,0 +1,129 @@
+"""What decides the pixels of a synthetic image, and nothing else: its name in the store is keyed by this module.
+
+img2img from a guide image with its class's word, noise and prompt (section 3 of the paper).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from diagen.images import load_image
+from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenize
+from diagen.models.pseudo_words import pseudo_word
+
+if TYPE_CHECKING:  # rows are read by their fields; how they are planned has no influence here
+    from diagen.config.programs import GenerateImagesSettings
+    from diagen.generation.plan_file import PlanRow
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The VAE's posterior of one guide image: mean and standard deviation, float32 [channels, h, w].
+
+    `size` is the guide image's width and height in pixels.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Word:
+    """The learned word in a prompt: the pseudo-word that stands for it, and its clean vectors [vectors, width]."""
+
+    token: str
+    vectors: Tensor
+
+
+def encode_guides(diffusion: Diffusion, paths: Sequence[Path], micro_batch: int) -> list[Posterior]:
+    """The posterior of each guide image, squashed to the model's size (bilinear).
+
+    Raises `InputError` naming a file that cannot be read as an image.
+    """
+    photos = [load_image(path) for path in paths]
+    tensors = [image_to_tensor(photo, diffusion.image_size, Image.Resampling.BILINEAR) for photo in photos]
+    means, deviations = encode_posteriors(diffusion, tensors, micro_batch)
+    sizes = [photo.size for photo in photos]
+    return [Posterior(*parts) for parts in zip(means, deviations, sizes, strict=True)]
+
+
+@torch.no_grad()
+def generate_batch(
+    diffusion: Diffusion,
+    rows: Sequence[PlanRow],
+    guides: Sequence[Posterior],
+    words: Sequence[Word | None],
+    settings: GenerateImagesSettings,
+) -> list[Image.Image]:
+    """One micro-batch of img2img with classifier-free guidance: an RGB image per row.
+
+    `guides` and `words` belong to the rows; words have one number of vectors. Each row has a generator of its own on
+    the CPU, which draws the sample of the guide's posterior first and then the noise, as diffusers' img2img does with
+    a generator per image. Images have the model's size, or the guide's with `settings.resize_to_guide` (bilinear).
+    """
+    drawn = [_initial_noise(row, guide) for row, guide in zip(rows, guides, strict=True)]
+    sample = torch.stack([latent for latent, _ in drawn]) * diffusion.vae.config.scaling_factor
+    noise = torch.stack([noise for _, noise in drawn])
+    used = [word or _no_word(diffusion, row) for word, row in zip(words, rows, strict=True)]
+    pairs = zip(used, rows, strict=True)
+    noisy_words = torch.stack([noisy_word(word.vectors, row.noise_level, row.noise_seed) for word, row in pairs])
+    tokens, vectors = [word.token for word in used], noisy_words.shape[1]
+    prompts = tokenize(diffusion.tokenizer, [row.prompt for row in rows], tokens, vectors)
+    negative = tokenize(diffusion.tokenizer, [settings.negative_prompt] * len(rows), tokens, vectors)
+    states = torch.cat(
+        [encode_prompts(diffusion, negative, noisy_words), encode_prompts(diffusion, prompts, noisy_words)]
+    )
+    latents = _denoise(diffusion, sample, noise, states.to(diffusion.dtype), settings)
+    decoded = diffusion.vae.decode(latents / diffusion.vae.config.scaling_factor).sample
+    pixels = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+    images = [Image.fromarray(image) for image in pixels.permute(0, 2, 3, 1).cpu().numpy()]
+    if not settings.resize_to_guide:
+        return images
+    return [image.resize(guide.size, Image.Resampling.BILINEAR) for image, guide in zip(images, guides, strict=True)]
+
+
+def _no_word(diffusion: Diffusion, row: PlanRow) -> Word:
+    """A word of zeros, for a prompt without one: its token occurs nowhere, so that it has no influence."""
+    return Word(pseudo_word(row.class_name), torch.zeros(1, diffusion.text_encoder.config.hidden_size))
+
+
+def noisy_word(word: Tensor, level: float, seed: int) -> Tensor:
+    """The word [vectors, width] plus a draw of N(0, level^2 I) (section 3.2; `level` is a standard deviation)."""
+    return word + level * torch.randn(word.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _initial_noise(row: PlanRow, guide: Posterior) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(row.image_seed)
+    latent = guide.mean + guide.deviation * torch.randn(guide.mean.shape, generator=generator)
+    return latent, torch.randn(guide.mean.shape, generator=generator)
+
+
+def _denoise(
+    diffusion: Diffusion, sample: Tensor, noise: Tensor, states: Tensor, settings: GenerateImagesSettings
+) -> Tensor:
+    """Noise the latents to the strength's timestep and follow the schedule back, with guidance.
+
+    `states` holds the hidden states of the negative prompts (mostly empty), then those of the prompts:
+    [2 n, length, width].
+    """
+    scheduler = diffusion.scheduler
+    scheduler.set_timesteps(settings.inference_steps)
+    kept = min(int(settings.inference_steps * settings.strength), settings.inference_steps)
+    timesteps = scheduler.timesteps[settings.inference_steps - kept :]
+    latents = scheduler.add_noise(sample, noise, timesteps[:1]).to(diffusion.device, diffusion.dtype)
+    for timestep in timesteps:
+        # One pass for both halves: the guided and the unguided prediction share the latents.
+        unguided, guided = diffusion.unet(
+            torch.cat([latents, latents]), timestep.to(diffusion.device), encoder_hidden_states=states
+        ).sample.chunk(2)
+        predicted = unguided + settings.guidance_scale * (guided - unguided)
+        latents = scheduler.step(predicted, timestep, latents).prev_sample
+    return latents

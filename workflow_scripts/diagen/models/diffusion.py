@@ -1,0 +1,166 @@
+"""Stable Diffusion's parts, loaded from diffusers' layout, and pseudo-words in its text encoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import torch
+from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from diagen.config import DiffusionModel
+from diagen.errors import InputError
+from diagen.runtime.gpu_memory import explain_full_memory
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """A frozen Stable Diffusion 1.x or 2.x on one device."""
+
+    vae: AutoencoderKL
+    unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler: PNDMScheduler
+    image_size: int
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class TokenizedPrompts:
+    """Prompts as token ids [n, length] (int64), and the slots of pseudo-words in them.
+
+    `slots` [n, length] (int64) is j where the j-th vector of the row's pseudo-word stands, and -1 elsewhere.
+    """
+
+    ids: Tensor
+    slots: Tensor
+
+
+def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
+    """Load the frozen parts of Stable Diffusion from the model's folder, weights from safetensors only.
+
+    What the UNet predicts, noise or velocity, stands in the scheduler's configuration; the schedule is always PNDM's
+    without Runge-Kutta steps, as Stable Diffusion's own. Raises `InputError` when the files aren't there, are broken,
+    or aren't in diffusers' layout.
+    """
+    source: dict[str, Any] = {"pretrained_model_name_or_path": str(model.location), "local_files_only": True}
+    weights = {**source, "dtype": getattr(torch, model.dtype), "use_safetensors": True}
+    if model.variant:
+        weights["variant"] = model.variant
+    try:
+        parts = {
+            "vae": AutoencoderKL.from_pretrained(subfolder="vae", **weights),
+            "unet": UNet2DConditionModel.from_pretrained(subfolder="unet", **weights),
+            "text_encoder": CLIPTextModel.from_pretrained(subfolder="text_encoder", **weights),
+        }
+        tokenizer = CLIPTokenizer.from_pretrained(subfolder="tokenizer", **source)
+        scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", skip_prk_steps=True, **source)
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"models.diffusion: can't load {model.location} in diffusers' layout ({error}); "
+            "the folder needs vae/, unet/, text_encoder/, tokenizer/ and scheduler/ with safetensors weights"
+        ) from None
+    with explain_full_memory("models.diffusion"):
+        frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
+        for name in ("vae", "unet"):
+            frozen[name].to(memory_format=torch.channels_last)  # convolutions are faster so: decoding by a quarter
+    return Diffusion(
+        **frozen,
+        tokenizer=tokenizer,
+        scheduler=scheduler,
+        image_size=model.image_size,
+        device=device,
+        dtype=getattr(torch, model.dtype),
+    )
+
+
+def image_to_tensor(image: Image.Image, size: int, resample: Image.Resampling) -> Tensor:
+    """An RGB image squashed to `size` x `size` as float32 [3, size, size] in [-1, 1]."""
+    pixels = numpy.asarray(image.convert("RGB").resize((size, size), resample), dtype=numpy.float32)
+    return torch.from_numpy(pixels / 127.5 - 1.0).permute(2, 0, 1).contiguous()
+
+
+@torch.no_grad()
+def encode_posteriors(diffusion: Diffusion, images: Sequence[Tensor], micro_batch: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the VAE's posterior of each image.
+
+    `images` are float32 [3, size, size] in [-1, 1]. Both results are float32 [n, channels, h, w] on the CPU, before
+    the scaling factor. Passes have the fixed shape `micro_batch`, so that an image's bits don't depend on how many
+    there are.
+    """
+    means, deviations = [], []
+    for start in range(0, len(images), micro_batch):
+        chunk = list(images[start : start + micro_batch])
+        padded = torch.stack(chunk + [chunk[-1]] * (micro_batch - len(chunk))).to(diffusion.device, diffusion.dtype)
+        posterior = diffusion.vae.encode(padded).latent_dist
+        means.append(posterior.mean[: len(chunk)].float().cpu())
+        deviations.append(posterior.std[: len(chunk)].float().cpu())
+    return torch.cat(means), torch.cat(deviations)
+
+
+def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[str], vectors: int) -> TokenizedPrompts:
+    """Tokenize each prompt, in which the pseudo-word of the same row in `words` takes `vectors` slots.
+
+    The prompt is cut at the pseudo-word and the pieces are tokenized alone, as an added token would have it, but the
+    tokenizer stays as it is. The result has the tokenizer's full length; a longer prompt loses its end.
+    Raises `InputError` when a prompt is so long that its pseudo-word would be cut off.
+    """
+    length = tokenizer.model_max_length
+    ids = torch.full((len(prompts), length), tokenizer.pad_token_id)
+    slots = torch.full((len(prompts), length), -1)
+    for row, (prompt, word) in enumerate(zip(prompts, words, strict=True)):
+        row_ids, row_slots = [tokenizer.bos_token_id], [-1]
+        for number, piece in enumerate(prompt.split(word)):
+            if number:
+                row_ids += [tokenizer.eos_token_id] * vectors  # any id will do: the slots overwrite its vector
+                row_slots += range(vectors)
+            piece_ids = _token_ids(tokenizer, piece) if piece.strip() else []
+            row_ids += piece_ids
+            row_slots += [-1] * len(piece_ids)
+        if word in prompt and vectors - 1 not in row_slots[: length - 1]:
+            raise InputError(f"the prompt {prompt!r} is too long: its word {word} comes after {length - 2} tokens")
+        row_ids = row_ids[: length - 1] + [tokenizer.eos_token_id]
+        row_slots = row_slots[: length - 1]
+        ids[row, : len(row_ids)] = torch.tensor(row_ids)
+        slots[row, : len(row_slots)] = torch.tensor(row_slots)
+    return TokenizedPrompts(ids, slots)
+
+
+def _token_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
+    """The ids of a text as it stands: `<|endoftext|>` in it is a word like others and ends nothing."""
+    return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+
+
+def encode_prompts(diffusion: Diffusion, prompts: TokenizedPrompts, words: Tensor) -> Tensor:
+    """The text encoder's last hidden states [n, length, width], with the vectors of each row's word in its slots.
+
+    `words` is [n, vectors, width]; gradients flow into it.
+    """
+    table = diffusion.text_encoder.get_input_embeddings()
+    ids, slots = prompts.ids.to(diffusion.device), prompts.slots.to(diffusion.device)
+    words = words.to(diffusion.device, table.weight.dtype)
+    picked = words.gather(1, slots.clamp(min=0)[:, :, None].expand(-1, -1, words.shape[-1]))
+    vectors = torch.where(slots[:, :, None] >= 0, picked, table(ids))
+    # The encoder looks its vectors up by id and takes no other input, so its lookup is answered with ours.
+    handle = table.register_forward_hook(lambda *_: vectors)
+    try:
+        return diffusion.text_encoder(ids).last_hidden_state
+    finally:
+        handle.remove()
+
+
+def word_vectors(diffusion: Diffusion, text: str) -> Tensor:
+    """The text encoder's vectors [tokens, width] (float32, CPU) of the tokens of `text`.
+
+    Raises `InputError` when `text` has no token.
+    """
+    ids = _token_ids(diffusion.tokenizer, text)
+    if not ids:
+        raise InputError(f"embeddings.initializer: {text!r} has no token in this model's vocabulary; use a word of it")
+    return diffusion.text_encoder.get_input_embeddings().weight[ids].detach().float().cpu()

@@ -1,0 +1,189 @@
+"""A dataset's page of the report: how many images there are, what was left out, and what leaks into the tests."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from diagen.data.adapters.interface import SPLITS
+from diagen.data.images_file import ImageRow, SkippedImage
+from diagen.data.leakage import CLOSEST, PAIRS
+from diagen.data.leakage_file import Leak, Twin
+from diagen.report.gallery import embed_image
+from diagen.report.labels import label
+from diagen.report.pages import render
+
+REASONS_SHOWN = 30
+ROLES = {
+    "guide": "guide images",
+    "val": "validation images",
+    "test": "test images",
+    "test_uncommon": "test images in uncommon settings",
+}
+KINDS = {"exact": "exact copy", "near": "near-duplicate", "apart": "no duplicate"}
+
+_STYLE = """
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .3rem 0 1rem; }
+th { font-weight: 500; text-align: right; padding: .25rem .6rem; }
+th[scope=row], th.text { text-align: left; padding-left: 0; max-width: 40rem; overflow-wrap: anywhere; }
+thead th { color: var(--faint); border-bottom: 1px solid var(--line); }
+td { text-align: right; padding: .25rem .6rem; }
+tfoot th, tfoot td { border-top: 1px solid var(--line); }
+.found { color: var(--mark); font-weight: 600; }
+.pairs { display: flex; flex-wrap: wrap; gap: 1rem; }
+.pairs figure { margin: 0; width: 19rem; }
+.pairs div { display: grid; grid-template-columns: 1fr 1fr; gap: .3rem; }
+.pairs img { width: 100%; aspect-ratio: 1; object-fit: contain; background: #f6f6f6; border-radius: 4px; }
+figcaption { font-size: .78rem; line-height: 1.35; margin-top: .3rem; overflow-wrap: anywhere; }
+li { overflow-wrap: anywhere; }
+"""
+
+_BODY = """
+<h2>Images</h2>
+<table>
+<thead><tr><th class="text">class</th>{% for split in splits %}<th>{{ split_names[split] }}</th>{% endfor %}
+<th>left out</th></tr></thead>
+<tbody>
+{% for row in classes %}
+<tr><th scope="row">{{ row.name }}</th>{% for count in row.counts %}<td>{{ count }}</td>{% endfor %}
+<td>{{ row.skipped }}</td></tr>
+{% endfor %}
+</tbody>
+<tfoot><tr><th scope="row">all</th>{% for count in total.counts %}<td>{{ count }}</td>{% endfor %}
+<td>{{ total.skipped }}</td></tr></tfoot>
+</table>
+{% if reasons %}
+<h2>Left out</h2>
+<p>{{ total.skipped }} file{{ "s" if total.skipped != 1 }} can't be read as an image and {{ "were" if total.skipped != 1
+else "was" }} left out, as <code>on_bad_image: skip</code> asks.</p>
+<ul>
+{% for reason in reasons %}
+<li>{{ reason }}</li>
+{% endfor %}
+{% if total.skipped > reasons | length %}
+<li>and {{ total.skipped - reasons | length }} more, in skipped.csv</li>
+{% endif %}
+</ul>
+{% endif %}
+<h2>Leakage</h2>
+<p class="faint">An image that is tested should be in nobody's training set. Exact copies have the same file hash;
+near-duplicates are at most {{ near_distance }} apart in the space of the features (1 - cosine). Numbers are means over
+the {{ cells }} cell{{ "s" if cells != 1 }} (seed and shots), with the largest in brackets.</p>
+<table>
+<thead><tr><th class="text">of these</th><th class="text">have a duplicate among the</th><th>images</th>
+<th>exact copies</th><th>near-duplicates</th></tr></thead>
+<tbody>
+{% for pair in pairs %}
+<tr><th scope="row">{{ pair.later }}</th><th class="text">{{ pair.earlier }}</th><td>{{ pair.images }}</td>
+<td{{ pair.exact.mark }}>{{ pair.exact.text }}</td><td{{ pair.near.mark }}>{{ pair.near.text }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+{% for pair in pairs %}
+<h2>Most alike: {{ pair.later }} and {{ pair.earlier }}</h2>
+<div class="pairs">
+{% for twin, left, right in pair.shown %}
+<figure>
+<div><img src="{{ left }}" alt="{{ twin.path }}"><img src="{{ right }}" alt="{{ twin.twin_path }}"></div>
+<figcaption><b{% if twin.kind != "apart" %} class="found"{% endif %}>{{ kinds[twin.kind] }}</b>,
+{{ "%.3f" | format(twin.distance) }} apart<br><bdi>{{ twin.path }}</bdi> (<bdi>{{ twin.class_name }}</bdi>)<br>
+<bdi>{{ twin.twin_path }}</bdi> (<bdi>{{ twin.twin_class }}</bdi>)</figcaption>
+</figure>
+{% endfor %}
+</div>
+{% endfor %}
+"""
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """A row of the table of images: how many a class has in each split, and how many files were left out."""
+
+    name: str
+    counts: list[int]
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number over cells: its mean and largest value as text, and the HTML attribute that marks it unless it is 0."""
+
+    text: str
+    mark: str
+
+
+@dataclass(frozen=True)
+class RolePair:
+    """What the cells' leaks between two roles come to, with the pairs to show and their images as data URIs."""
+
+    earlier: str
+    later: str
+    images: str
+    exact: Number
+    near: Number
+    shown: list[tuple[Twin, str, str]]
+
+
+def dataset_page(
+    name: str,
+    images: Sequence[ImageRow],
+    skipped: Sequence[SkippedImage],
+    leaks: Sequence[Leak],
+    near_distance: float,
+) -> str:
+    """The page of the dataset `name`, self-contained; all texts are escaped. Paths are as the tables have them."""
+    splits = [split for split in SPLITS if any(row.split == split for row in images)]
+    classes = sorted({row.class_name for row in [*images, *skipped]})
+    counts = Counter((row.class_name, row.split) for row in images)
+    left_out = Counter(row.class_name for row in skipped)
+    rows = [
+        ClassCounts(each.replace("_", " "), [counts[each, split] for split in splits], left_out[each])
+        for each in classes
+    ]
+    total = ClassCounts(
+        "all", [sum(column) for column in zip(*(row.counts for row in rows), strict=True)], len(skipped)
+    )
+    return render(
+        f"The images of {label(name)}",
+        _STYLE,
+        _BODY,
+        splits=splits,
+        split_names={"train_val": "train-val", "val": "validation", "test": "test", "test_uncommon": "uncommon"},
+        classes=rows,
+        total=total,
+        reasons=[row.reason for row in skipped[:REASONS_SHOWN]],
+        near_distance=f"{near_distance:g}",
+        cells=len({(leak.seed, leak.shots) for leak in leaks}),
+        pairs=list(_role_pairs(leaks)),
+        kinds=KINDS,
+    )
+
+
+def _role_pairs(leaks: Sequence[Leak]) -> list[RolePair]:
+    pairs = []
+    for earlier, later in PAIRS:
+        found = [leak for leak in leaks if (leak.earlier, leak.later) == (earlier, later)]
+        if not found:
+            continue
+        # Cells share images: each pair is shown once.
+        twins = {(twin.path, twin.twin_path): twin for leak in found for twin in leak.twins}
+        closest = sorted(twins.values(), key=lambda twin: (twin.kind != "exact", twin.distance, twin.path))[:CLOSEST]
+        pairs.append(
+            RolePair(
+                ROLES[earlier],
+                ROLES[later],
+                f"{sum(leak.images for leak in found) / len(found):.4g}",
+                _number([leak.exact for leak in found]),
+                _number([leak.near for leak in found]),
+                [(twin, embed_image(Path(twin.path))[0], embed_image(Path(twin.twin_path))[0]) for twin in closest],
+            )
+        )
+    return pairs
+
+
+def _number(values: Sequence[int]) -> Number:
+    if not any(values):
+        return Number("0", "")
+    return Number(f"{sum(values) / len(values):.3g} ({max(values)})", Markup(' class="found"'))

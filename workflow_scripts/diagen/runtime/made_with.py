@@ -1,0 +1,19 @@
+"""What a program that computes with torch records beside its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from diagen.files.made_with import MadeWith, made_with
+
+if TYPE_CHECKING:
+    import torch
+
+
+def torch_record(packages: Iterable[str], device: torch.device, *, micro_batch: int | None = None) -> MadeWith:
+    """Versions of `packages`, the device by its model, torch's threads as they are set, and the micro-batch."""
+    import torch
+
+    name = f"cuda {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+    return made_with(packages, name, torch_threads=torch.get_num_threads(), micro_batch=micro_batch)

@@ -1,0 +1,61 @@
+"""The guide classifier: trained on the real shots alone, then calibrated by one temperature (section 3.4)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from diagen.cells import Cell
+from diagen.classifiers.cell_images import CellImages, decode_all
+from diagen.classifiers.linear_probe import Trained, train_head, validation_rows
+from diagen.classifiers.recipe import Recipe
+from diagen.classifiers.views import repeatable_features
+from diagen.config.programs import TrainGuideClassifierSettings
+from diagen.models.backbones import Backbone
+from diagen.seeds import stable_seed
+from diagen.weighting.calibration import Calibration, calibrate
+from diagen.weighting.drawing import drawing_probabilities
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A trained layer and the temperature of its confidences."""
+
+    trained: Trained
+    calibration: Calibration
+
+
+def train_guide_classifier(
+    backbone: Backbone,
+    images: CellImages,
+    settings: TrainGuideClassifierSettings,
+    cell: Cell,
+    *,
+    checkpoint: Path | None = None,
+    micro_batch: int,
+    device: torch.device,
+) -> Calibrated:
+    """Train on the guide images, keep the epoch of the lowest validation loss, and fit the temperature there.
+
+    Raises `InputError` when a loss is not finite.
+    """
+    recipe = Recipe(**settings.guide_classifier.model_dump(), image_size=settings.image_size, best="loss")
+    seed_parts = (*cell, "guide")
+    inference = {"micro_batch": micro_batch, "device": device}
+    features = repeatable_features(backbone, images.paths["val"], size=settings.image_size, **inference)
+    trained = train_head(
+        backbone,
+        decode_all(images.paths["guide"]),
+        images.labels["guide"],
+        drawing_probabilities(images.class_names("guide"), images.guides, [], [], None, 0.0),
+        images.classes,
+        (features, images.labels["val"]),
+        recipe,
+        seed_parts=seed_parts,
+        progress_label="train_guide_classifier",
+        checkpoint=checkpoint,
+        **inference,
+    )
+    labels = images.labels["val"]
+    rows = validation_rows(labels, recipe, stable_seed(*seed_parts, "calibration"))
+    return Calibrated(trained, calibrate(trained.head.logits(features())[rows], labels[rows]))

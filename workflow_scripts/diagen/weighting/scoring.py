@@ -1,0 +1,61 @@
+"""The weight of each synthetic image, from the guide classifier's calibrated confidence in its class (eq. 2)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from diagen.classifiers.batch_norm import load_statistics
+from diagen.classifiers.cell_images import labels_of, plain_features
+from diagen.classifiers.heads import Head
+from diagen.classifiers.views import augmented_features
+from diagen.config.programs import ScoreImagesSettings
+from diagen.generation.manifest_file import ManifestRow
+from diagen.models.backbones import Backbone
+from diagen.seeds import stable_seed
+from diagen.weighting.calibration import class_confidences
+from diagen.weighting.weights import normalize_per_group, transform_confidences
+from diagen.weighting.weights_file import WeightRow
+
+
+def score_images(
+    backbone: Backbone,
+    head: Head,
+    temperature: float,
+    rows: Sequence[ManifestRow],
+    settings: ScoreImagesSettings,
+    *,
+    manifest: Path,
+    store: Path,
+    micro_batch: int,
+    device: torch.device,
+) -> list[WeightRow]:
+    """The weights of the images that the `rows` of `manifest` name in `store`, in their order.
+
+    The confidence is the mean over `settings.views` augmented views, or that of the plain view.
+    Raises `InputError` for a class that the guide classifier does not know.
+    """
+    if head.statistics:
+        load_statistics(backbone, head.statistics)
+    paths = [store / row.file_name for row in rows]
+    labels = labels_of([row.class_name for row in rows], head.classes, manifest)
+    inference = {"size": settings.image_size, "micro_batch": micro_batch, "device": device}
+    views = [
+        augmented_features(
+            backbone,
+            paths,
+            [stable_seed(row.image_seed, "view", view) for row in rows],
+            settings.augmentation,
+            **inference,
+        )
+        for view in range(settings.views)
+    ] or [plain_features(backbone, paths, **inference)]
+    confidences = np.mean([class_confidences(head.logits(view), labels, temperature) for view in views], 0).tolist()
+    values = transform_confidences(confidences, settings.transform, settings.threshold)
+    by_guide = settings.normalize == "guide_image"
+    weights = normalize_per_group(values, [(row.class_name, row.guide if by_guide else None) for row in rows])
+    return [
+        WeightRow(row.file_name, confidence, temperature, weight)
+        for row, confidence, weight in zip(rows, confidences, weights.tolist(), strict=True)
+    ]

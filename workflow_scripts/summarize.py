@@ -1,0 +1,58 @@
+"""Gather the results of an experiment into four tables: accuracy, per_class, diversity and prompts."""
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+from diagen.config.programs import SummarizeSettings
+from diagen.files.atomic import atomic_path
+from diagen.files.json_files import read_diversity, read_metrics
+from diagen.prompts.prompts_file import read_prompts
+from diagen.report.statistics import accuracy_table, diversity_table, per_class_table, prompts_table, write_table
+from diagen.runtime.program import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="results/<experiment>")
+    parser.add_argument("--settings", type=SummarizeSettings.from_argument, required=True, help="JSON: names")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the four CSV files")
+    arguments = parser.parse_args()
+    names, results = arguments.settings, arguments.results
+
+    cells = [
+        (dataset, seed, shots, results / dataset / f"seed{seed}" / f"shots{shots}")
+        for dataset, seed, shots in product(names.datasets, names.seeds, names.shots)
+    ]
+    metrics = [
+        read_metrics(folder / "downstream" / method / "metrics.json")
+        for *_, folder in cells
+        for method in names.methods
+    ]
+    sets = [
+        (generator, weighting, f"{generator}/{weighting}.json" if weighting else f"{generator}.json")
+        for name in names.generators
+        for generator, weighting in [(name, ""), *(pair for pair in names.weighted if pair[0] == name)]
+    ]
+    diversity = [
+        ((dataset, generator, seed, shots, weighting), read_diversity(folder / "diversity" / file))
+        for dataset, seed, shots, folder in cells
+        for generator, weighting, file in sets
+    ]
+    prompts = [
+        (dataset, name, read_prompts(results / dataset / "prompts" / f"{name}.csv"))
+        for dataset, name in product(names.datasets, names.prompt_sets)
+    ]
+    tables = {
+        "accuracy": accuracy_table(metrics),
+        "per_class": per_class_table(metrics),
+        "diversity": diversity_table(diversity),
+        "prompts": prompts_table(prompts),
+    }
+    for name, table in tables.items():
+        with atomic_path(arguments.output / f"{name}.csv") as temporary:
+            write_table(table, temporary)
+
+
+if __name__ == "__main__":
+    run(main)
