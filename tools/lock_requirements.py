@@ -19,6 +19,8 @@ from packaging.utils import canonicalize_name
 LOCK = Path("requirements.txt")
 PROJECT = Path("pyproject.toml")
 HEAD = "# Pins of everything that .venv holds, for Python 3.11 to 3.13. Written by `make lock` from pyproject.toml.\n"
+ELSEWHERE = ("docs",)
+"""Extras that are pinned in a file of their own."""
 ACCELERATOR = re.compile(r"nvidia-.*|cuda-.*|triton.*|pytorch-triton.*")
 """What torch needs for a GPU. It depends on torch's build and is installed with it, so nothing of it is pinned."""
 
@@ -26,7 +28,7 @@ ACCELERATOR = re.compile(r"nvidia-.*|cuda-.*|triton.*|pytorch-triton.*")
 def direct_dependencies(project: dict) -> dict[str, list[Requirement]]:
     """Requirements by group: `dependencies`, then each extra; those of an extra on another extra are left out."""
     groups = {"dependencies": project["dependencies"], **project["optional-dependencies"]}
-    parsed = {group: [Requirement(line) for line in lines] for group, lines in groups.items()}
+    parsed = {group: [Requirement(line) for line in lines] for group, lines in groups.items() if group not in ELSEWHERE}
     return {
         group: [requirement for requirement in requirements if canonicalize_name(requirement.name) != project["name"]]
         for group, requirements in parsed.items()
