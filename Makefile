@@ -2,7 +2,8 @@
 # make test         set up, run all tests but those on SLURM
 # make test-slurm   set up, start a SLURM cluster on this machine, run the workflow on it, break things, take it down
 # make torture      set up, kill a small run 30 times by `kill -9` and see that its results are the same (some 3 minutes)
-# make lint         set up, check form and style
+# make lint         set up, check form, style, types and the order of packages
+# make lock         pin the dependencies in pyproject.toml; pins that fit stay, unless named: make lock UPGRADE="numpy ruff"
 # make bench        set up, run every stage once with models of the real sizes and random weights: time and memory
 # make demo-models  train the demo's models again, from nothing (hours; an interrupted run goes on where it stopped)
 # make clean        remove all results of the workflow
@@ -10,7 +11,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-models bench test test-slurm torture lint clean
+.PHONY: setup demo demo-models bench test test-slurm torture lint lock clean
 
 BIN := .venv/bin
 # What `make bench` runs; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
@@ -72,6 +73,11 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
+	$(BIN)/mypy
+	PYTHONPATH=workflow_scripts $(BIN)/lint-imports
+
+lock: $(READY)
+	$(BIN)/python tools/lock_requirements.py $(if $(UPGRADE),--upgrade $(UPGRADE))
 
 clean:
 	rm -rf results .snakemake

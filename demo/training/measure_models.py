@@ -32,6 +32,10 @@ Small models of the same kinds and file formats as the ones DIAGen uses, trained
 (`demo/world/scenes.py`) by `make demo-models`. All weights are float16 safetensors or GGUF, {megabytes:.1f} MB
 together; `SHA256SUMS` holds the checksum of every file, and the workflow compares them before it loads one.
 
+## License
+Apache-2.0, as the workflow (`LICENSE`). The models are trained from nothing on scenes that the workflow draws: no
+photo and no weights of another model went into them.
+
 ## Data
 Scenes of {classes} classes in {colors} colors, {places} places and {times} times of day, each drawn from a seed.
 The rare classes (umbrella, mushroom) are in no training set. The autoencoder and the text-to-image model share their
