@@ -28,9 +28,9 @@ def main() -> None:
     from diagen.classifiers.head_file import read_head
     from diagen.files.json_files import read_calibration
     from diagen.generation.manifest_file import read_manifest
+    from diagen.guide_classifiers.scoring import score_images
     from diagen.models.backbones import load_backbone
     from diagen.runtime.made_with import torch_record
-    from diagen.guide_classifiers.scoring import score_images
     from diagen.weighting.weights_file import write_weights
 
     table = score_images(

@@ -36,9 +36,9 @@ def main() -> None:
     from diagen.classifiers.head_file import write_head
     from diagen.classifiers.history_file import write_history
     from diagen.data.shots_file import read_shots
+    from diagen.guide_classifiers.training import train_guide_classifier
     from diagen.models.backbones import load_backbone
     from diagen.runtime.made_with import torch_record
-    from diagen.guide_classifiers.training import train_guide_classifier
 
     code = fingerprint(Path(__file__))
     checkpoint = checkpoint_path(arguments.store, code, settings.model_dump_json(), [arguments.table], *cell)

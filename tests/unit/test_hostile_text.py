@@ -253,7 +253,7 @@ def test_a_plan_names_each_class_s_own_word(labels: list[str], learned: bool) ->
     if class_problems({label: label for label in labels}):
         return
     cell = [Shot("guide", label, 0, "x.jpg", "0") for label in labels]
-    options = PlanGenerationSettings(dataset="d", images_per_guide=1, noise_levels=(), learned_words=learned)
+    options = PlanGenerationSettings(images_per_guide=1, noise_levels=(), learned_words=learned)
     for row in plan_generation(cell, None, options, Cell("world", 0, 1)):
         spoken = [label for label in labels if pseudo_word(label) in row.prompt]
         assert spoken == ([row.class_name] if learned else [])

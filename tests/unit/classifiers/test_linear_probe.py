@@ -156,7 +156,7 @@ def head_parts(head: Head) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_cells_are_refused_without_validation_or_guides(tmp_path: Path) -> None:
     guide = Shot("guide", "car", 0, "a.png", "")
-    with pytest.raises(InputError, match="shots.csv has no val images"):
+    with pytest.raises(InputError, match="shots.csv: no val images"):
         arrange([guide], tmp_path / "shots.csv")
     with pytest.raises(InputError, match="class 'tree' has no guide image"):
         arrange([guide, Shot("val", "tree", None, "b.png", "")], tmp_path / "shots.csv")

@@ -96,7 +96,7 @@ def test_programs_from_shots_to_metrics(
 
     downstream = {"epochs": 3, "iterations": 10, "batch": 8, "learning_rate": 0.05, "image_size": 32}
     settings = {
-        "method": "diagen", "dataset": "world", "downstream": downstream, "backbone": backbone,
+        "method": "diagen", "downstream": downstream, "backbone": backbone,
         "synthetic_probability": 0.7,
     }  # fmt: skip
     arguments = (cell_file, "--manifest", tmp_path / "manifest.csv", "--weights", tmp_path / "weights.csv", *cell)
@@ -233,7 +233,7 @@ def downstream(folder: Path, stand_ins: Path, shots: Path, output: Path, probabi
     """Train on the real images of `shots` and the synthetic ones of `folder`; the content of metrics.json."""
     recipe = {"epochs": 2, "iterations": 10, "batch": 8, "learning_rate": 0.05, "image_size": 32} | changes
     settings = {
-        "method": "any", "dataset": "world", "downstream": recipe, "synthetic_probability": probability,
+        "method": "any", "downstream": recipe, "synthetic_probability": probability,
         "backbone": {"path": str(stand_ins / "resnet")},
     }  # fmt: skip
     synthetic = ("--manifest", folder / "manifest.csv") if probability else ()

@@ -70,7 +70,6 @@ def cell(tmp_path: Path) -> tuple[list[Shot], list[ManifestRow], Path]:
 def settings(weighting: bool = True) -> ExportDatasetSettings:
     model = {"path": "models/sd", "sha256": "0" * 64}
     return ExportDatasetSettings(
-        dataset="photos",
         method="diagen",
         synthetic_probability=P,
         generator=Generator(embedding="paper", strength=0.7, guidance_scale=15),

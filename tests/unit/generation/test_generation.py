@@ -182,7 +182,7 @@ def test_the_word_of_a_row_is_the_one_in_its_prompt(rows: list[PlanRow], words: 
     other = dataclasses.replace(rows[0], prompt="a photo of a <pine_tree>")
     assert word_of(other, words) == Word("<pine_tree>", words["pine_tree"])
     assert word_of(dataclasses.replace(rows[0], prompt="a photo of a car"), words) is None
-    with pytest.raises(InputError, match="<car>, which wasn't learned"):
+    with pytest.raises(InputError, match="needs the word <car>, which the file of words lacks"):
         word_of(rows[0], {})
 
 

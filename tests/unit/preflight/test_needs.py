@@ -117,5 +117,5 @@ def test_the_dataset_counts_once_it_is_there(tmp_path: Path) -> None:
 
 
 def test_the_rules_import_no_torch() -> None:
-    code = "import sys, diagen.needs; sys.exit('torch' in sys.modules)"
+    code = "import sys, diagen.preflight.needs; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "workflow_scripts"}).returncode == 0

@@ -14,7 +14,7 @@ import pytest
 from diagen.runtime.gpu_lease import Gpu, visible_gpus
 
 LIBRARY = Path(__file__).parents[3] / "workflow_scripts"
-HOLD = "import os, sys, time; from diagen.devices import lease_gpu; lease = lease_gpu(); "
+HOLD = "import os, sys, time; from diagen.runtime.gpu_lease import lease_gpu; lease = lease_gpu(); "
 TELL = "print(os.environ.get('CUDA_VISIBLE_DEVICES'), flush=True); "
 SLEEP = "time.sleep(600)"
 TOOL = """#!/bin/sh

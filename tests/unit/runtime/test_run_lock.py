@@ -12,10 +12,10 @@ import pytest
 
 from diagen.runtime import run_lock
 
-HOLD = "import sys, time; from pathlib import Path; from diagen import run_lock; "
+HOLD = "import sys, time; from pathlib import Path; from diagen.runtime import run_lock; "
 HOLDER = HOLD + "lock = run_lock.hold(Path(sys.argv[1]), shared={shared}); print('held', flush=True); time.sleep(600)"
 JOB = (
-    "import time; from diagen.errors import run; print('at work', flush=True)\n"
+    "import time; from diagen.runtime.program import run; print('at work', flush=True)\n"
     "def main(): time.sleep({seconds}); print('done', flush=True)\n"
     "run(main)"
 )

@@ -12,9 +12,9 @@ from diagen.classifiers.heads import Head
 from diagen.classifiers.views import augmented_features
 from diagen.config.programs import ScoreImagesSettings
 from diagen.generation.manifest_file import ManifestRow
+from diagen.guide_classifiers.calibration import class_confidences
 from diagen.models.backbones import Backbone
 from diagen.seeds import stable_seed
-from diagen.guide_classifiers.calibration import class_confidences
 from diagen.weighting.weights import normalize_per_group, transform_confidences
 from diagen.weighting.weights_file import WeightRow
 

@@ -11,9 +11,9 @@ from diagen.classifiers.linear_probe import Trained, train_head, validation_rows
 from diagen.classifiers.recipe import Recipe
 from diagen.classifiers.views import repeatable_features
 from diagen.config.programs import TrainGuideClassifierSettings
+from diagen.guide_classifiers.calibration import Calibration, calibrate
 from diagen.models.backbones import Backbone
 from diagen.seeds import stable_seed
-from diagen.guide_classifiers.calibration import Calibration, calibrate
 from diagen.weighting.drawing import drawing_probabilities
 
 

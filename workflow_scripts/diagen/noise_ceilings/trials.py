@@ -14,11 +14,11 @@ from diagen.classifiers.heads import Head
 from diagen.config.programs import FindNoiseCeilingsSettings
 from diagen.data.shots_file import Shot
 from diagen.generation.fill import generate, image_names, missing_rows
+from diagen.guide_classifiers.calibration import class_confidences
 from diagen.models.backbones import Backbone
 from diagen.models.diffusion import Diffusion
 from diagen.noise_ceilings.ceilings import find_ceilings, probe_rows
 from diagen.noise_ceilings.ceilings_file import Trial
-from diagen.guide_classifiers.calibration import class_confidences
 
 
 @dataclass(frozen=True)
