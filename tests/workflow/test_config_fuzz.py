@@ -1,4 +1,4 @@
-"""Mutations of a configuration through the real Snakemake: what is loaded is planned, what isn't is told clearly."""
+"""Mutations of a configuration in the real Snakemake: valid ones are planned, invalid ones give a clear error."""
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +14,11 @@ from diagen.config import ConfigError, load_config
 from tests.mutations import NUMBERS, WORDS, containers, mutate
 from tests.workflow.project import CONFIG, Project
 
-EACH = 12  # configurations that are right, and that are wrong
+EACH = 12  # valid configurations, and as many invalid ones
 
 
 def richer(config: dict[str, Any]) -> dict[str, Any]:
-    """The tiny configuration with a block of each further kind, and texts where there may be any."""
+    """The tiny configuration with a block of each further kind and free texts."""
     config["embeddings"]["paper"]["initializer"] = "a {class_name}"
     config["generators"]["diagen"] |= {"negative_prompt": "a drawing", "noise_ceiling": "own"}
     config["noise_ceilings"] = {"own": {"embedding": "paper", "guide_classifier": "paper", "levels": [0.01, 0.1]}}
@@ -31,9 +31,9 @@ def richer(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def mutants(config: dict[str, Any]) -> tuple[list[dict], list[dict]]:
-    """Configurations that are loaded, one value of each changed, and configurations that aren't."""
-    right: list[dict] = []
-    wrong: list[dict] = []
+    """Valid configurations, each with one changed value, and invalid ones."""
+    valid: list[dict] = []
+    invalid: list[dict] = []
     places = [
         (number, key)
         for number, container in enumerate(containers(config))
@@ -54,20 +54,22 @@ def mutants(config: dict[str, Any]) -> tuple[list[dict], list[dict]]:
         try:
             load_config(mutant, CONFIG)
         except ConfigError:
-            wrong.append(mutant)
+            invalid.append(mutant)
         else:
-            if mutant not in right and mutant != config:
-                right.append(mutant)
+            if mutant not in valid and mutant != config:
+                valid.append(mutant)
 
     collect()
-    return right[-EACH:], wrong[-EACH:]
+    return valid[-EACH:], invalid[-EACH:]
 
 
 @pytest.mark.slow
-def test_what_is_loaded_is_planned_and_what_is_not_is_told(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_valid_ones_are_planned_and_invalid_ones_give_a_clear_error(
+    fresh: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(fresh.folder)
-    right, wrong = mutants(richer(yaml.safe_load(Path(CONFIG).read_text("utf-8"))))
-    assert len(right) == len(wrong) == EACH
+    valid, invalid = mutants(richer(yaml.safe_load(Path(CONFIG).read_text("utf-8"))))
+    assert len(valid) == len(invalid) == EACH
 
     def planned(numbered: tuple[int, dict]) -> str:
         number, mutant = numbered
@@ -83,12 +85,12 @@ def test_what_is_loaded_is_planned_and_what_is_not_is_told(fresh: Project, monke
         return result.stdout
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(planned, enumerate(right + wrong)))
+        list(pool.map(planned, enumerate(valid + invalid)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "- a list\n", "a: [1\nb: {", "just text"])
-def test_files_that_hold_no_configuration(fresh: Project, text: str) -> None:
+def test_files_without_a_configuration(fresh: Project, text: str) -> None:
     (fresh.folder / "config/broken.yaml").write_text(text)
     result = fresh.snakemake("--dry-run", "--configfile", "config/broken.yaml")
     assert result.returncode != 0 and "Traceback" not in result.stdout

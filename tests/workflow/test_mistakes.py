@@ -1,9 +1,9 @@
-"""Mistakes in a configuration are told by the real Snakemake at once, all of them, and without a traceback."""
+"""The real Snakemake reports all errors of a configuration together, without a traceback."""
 
 import pytest
 
 
-def complaint(project, change=None):
+def error_message(project, change=None):
     if change:
         project.configure(change)
     result = project.snakemake("--dry-run")
@@ -13,7 +13,7 @@ def complaint(project, change=None):
     return result.stdout
 
 
-def test_all_problems_are_told_together(fresh):
+def test_all_problems_are_reported_together(fresh):
     def spoil(config):
         config["sheds"] = [1]
         config["shots"] = ["two"]
@@ -21,7 +21,7 @@ def test_all_problems_are_told_together(fresh):
         config["methods"]["diagen"]["weighting"] = "none_such"
         config["embeddings"]["paper"]["steps"] = 0
 
-    text = complaint(fresh, spoil)
+    text = error_message(fresh, spoil)
     for problem in (
         "`sheds`: unknown key",
         "`shots.0`",
@@ -36,21 +36,21 @@ def test_all_problems_are_told_together(fresh):
     ("change", "problem"),
     [
         (lambda config: config["models"]["llama"].update(path="nowhere.gguf"), "nowhere.gguf"),
-        (lambda config: config["methods"]["standard"].update(weighting="paper"), "without a generator"),
+        (lambda config: config["methods"]["standard"].update(weighting="paper"), "only valid with a generator"),
         (lambda config: config.update(guide_pool=1), "guide_pool"),
     ],
-    ids=["missing model", "impossible combination", "too small a pool"],
+    ids=["missing model", "invalid combination", "too small a pool"],
 )
 def test_each_problem_names_its_key(fresh, change, problem):
-    assert problem in complaint(fresh, change)
+    assert problem in error_message(fresh, change)
 
 
-def test_a_key_that_stands_twice_is_told_with_the_other_problems(fresh):
+def test_a_repeated_key_is_reported_with_the_other_problems(fresh):
     with open(fresh.folder / "config/tiny.yaml", "a") as file:
         file.write("shots: [2]\nsheds: 1\n")
-    text = complaint(fresh)
+    text = error_message(fresh)
     assert (
-        "`shots`: stands in the lines" in text
-        and "of config/tiny.yaml; keep one" in text
+        "`shots`: repeated in lines" in text
+        and "of config/tiny.yaml; remove all but one" in text
         and "`sheds`: unknown key" in text
     )

@@ -1,4 +1,4 @@
-"""The configuration: what is right passes, and every mistake is told with key and remedy, all at once."""
+"""The configuration: valid ones load, and every error is reported with key and remedy, all together."""
 
 import copy
 import os
@@ -21,7 +21,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture(scope="module", autouse=True)
 def in_a_folder_with_the_named_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Configurations name files relative to the working directory: here they are all there, as empty stand-ins."""
+    """Configurations name files relative to the working directory: here all of them exist, as empty stand-ins."""
     folder = tmp_path_factory.mktemp("project")
     write_empty_models(folder, DEMO["models"])
     for block in DEMO["prompts"].values():
@@ -73,7 +73,7 @@ def only_problem(mapping: object) -> str:
 
 
 @pytest.mark.parametrize("name", ["demo", "demo_full"])
-def test_shipped_configurations_are_right(name: str) -> None:
+def test_shipped_configurations_are_valid(name: str) -> None:
     mapping = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
     config = load_config(mapping, name)
     assert list(config.methods) == ["standard", "da_fusion", "da_fusion_tuned", "noise", "llm", "noise_llm", "diagen"]
@@ -85,7 +85,9 @@ def test_own_photos_are_an_example_of_few_lines() -> None:
     mapping = yaml.safe_load(text)
     (dataset,) = mapping["datasets"].values()
     assert text.count("\n", text.index("datasets:"), text.index("seeds:")) <= 5
-    assert f"no folder {dataset['root']}; give the path from where snakemake starts" in only_problem(mapping)
+    assert f"no folder {dataset['root']}; give its path relative to the folder where Snakemake starts" in only_problem(
+        mapping
+    )
     Path(dataset["root"]).mkdir(parents=True)
     assert load_config(mapping, "own_photos").datasets["my_photos"].adapter == "image_folder"
 
@@ -182,8 +184,7 @@ def test_unknown_keys(key: str, remedy: str | None) -> None:
     ],
 )
 def test_wrong_values_name_their_key(key: str, value: object) -> None:
-    told = problems(changed(key, value))
-    assert any(problem.startswith(f"`{key}") for problem in told)
+    assert any(problem.startswith(f"`{key}") for problem in problems(changed(key, value)))
 
 
 @pytest.mark.parametrize(
@@ -200,24 +201,24 @@ def test_wrong_values_name_their_key(key: str, value: object) -> None:
         ("prompts.paper.temperature", True),
     ],
 )
-def test_true_is_no_number(key: str, value: object) -> None:
+def test_booleans_are_no_numbers(key: str, value: object) -> None:
     problem = only_problem(changed(key, value))
-    assert problem.startswith(f"`{key}") and "true and false" in problem
+    assert problem.startswith(f"`{key}") and "expected a number, got a boolean" in problem
 
 
 @pytest.mark.parametrize("key", ["guide_pol", "embeddings.paper.scale_learning_rat", "execution.shard"])
-def test_a_key_that_is_mistyped_is_unknown_whatever_it_holds(key: str) -> None:
+def test_a_mistyped_key_is_unknown_whatever_its_value(key: str) -> None:
     problem = only_problem(changed(key, True))
     assert problem.startswith(f"`{key}`: unknown key; did you mean")
 
 
 @pytest.mark.parametrize("path", ["a b", "it's", '"', "$(touch pwned)", "`x`;", "[x]*?", "-x", "é", "😀", "x" * 300])
-def test_paths_may_hold_what_shells_know(path: str) -> None:
+def test_paths_may_contain_shell_characters(path: str) -> None:
     assert load_config(changed("datasets.world.root", path), FILE).datasets["world"].root == path
     assert only_problem(changed("datasets.photos", {"adapter": "image_folder", "root": f"nowhere {path}"}))
 
 
-def test_folders_that_two_things_would_be_written_into() -> None:
+def test_folders_with_two_uses() -> None:
     assert "`results/store`" in only_problem(changed("experiment", "store"))
     world = DEMO["datasets"]["world"]
     again = {**world, "root": f"./{world['root']}/"}
@@ -226,7 +227,7 @@ def test_folders_that_two_things_would_be_written_into() -> None:
 
 def test_a_configuration_that_is_too_long_for_a_command_line() -> None:
     assert load_config(changed("generators.llm.negative_prompt", "x" * 50_000), FILE)
-    assert "can be handed to jobs" in only_problem(changed("generators.llm.negative_prompt", "é" * 50_000))
+    assert "can be passed to jobs" in only_problem(changed("generators.llm.negative_prompt", "é" * 50_000))
 
 
 @pytest.mark.parametrize(
@@ -243,12 +244,12 @@ def test_a_configuration_that_is_too_long_for_a_command_line() -> None:
         ({"shots": [0]}, "`shots.0`: input should be greater than or equal to 1 (given: 0)"),
     ],
 )
-def test_sentences_are_for_readers_of_yaml(mapping: dict[str, object], sentence: str) -> None:
+def test_messages_use_terms_of_yaml(mapping: dict[str, object], sentence: str) -> None:
     assert sentence in only_problem(changed(*mapping.popitem()))
 
 
 @pytest.mark.parametrize("key", ["\ud800", "a\nb", "\x1b[2J", "\u202egnorw"])
-def test_problems_are_lines_that_any_terminal_can_show(key: str) -> None:
+def test_problems_are_printable_lines(key: str) -> None:
     problem = only_problem(changed(key, 1))
     assert problem.isprintable() and ascii(key)[1:-1] in problem
 
@@ -271,12 +272,12 @@ def test_missing_keys(key: str) -> None:
         ("weightings.paper.guide_classifier", "fine", "known: paper"),
         ("methods.diagen.generator", "fine", "noise_llm"),
         ("methods.diagen.weighting", "fine", "known: paper"),
-        ("methods.standard.weighting", "paper", "without a generator"),
-        ("methods.standard.synthetic_probability", 0.5, "without a generator"),
+        ("methods.standard.weighting", "paper", "only valid with a generator"),
+        ("methods.standard.synthetic_probability", 0.5, "only valid with a generator"),
         ("methods.diagen.synthetic_probability", None, "missing"),
         ("methods.diagen.recipe", "fine", "add a section `recipes`"),
         ("weightings.paper.transform", "threshold", "`weightings.paper.threshold`: missing"),
-        ("weightings.paper.threshold", 0.5, "means nothing with `transform: confidence`"),
+        ("weightings.paper.threshold", 0.5, "only valid with `transform: threshold`, not with `confidence`"),
         ("shots", [2, 9], "raise it to at least 9"),
         ("shots", [2, 2], "twice"),
         ("generators.noise.noise_levels", [0.1, 0.1], "twice"),
@@ -286,25 +287,29 @@ def test_missing_keys(key: str) -> None:
         ("models.features", {"repository": "a/b"}, "revision"),
         ("models.features", {}, "path"),
         ("models.features", {"path": "demo/models/dinov2", "repository": "a/b", "revision": "c"}, "not both"),
-        ("models.features", {"repository": "a/b", "revision": "main"}, "`main` is no commit"),
-        ("models.features", {"repository": "a/b", "revision": COMMIT, "weights": "x.pth"}, "x.pth is no URL"),
+        ("models.features", {"repository": "a/b", "revision": "main"}, "`main` is not a commit"),
+        ("models.features", {"repository": "a/b", "revision": COMMIT, "weights": "x.pth"}, "x.pth is not a URL"),
         ("models.features.weights", "https://example.org/x.pth", "put the file into demo/models/dinov2"),
         ("models.backbone", {"repository": "https://a/b", "revision": COMMIT}, "`owner/name`"),
-        ("models.backbone", {"repository": "a/b", "revision": COMMIT, "file": "../x"}, "leads out"),
-        ("models.backbone.file", "model.safetensors", "means nothing with a local `path`"),
+        (
+            "models.backbone",
+            {"repository": "a/b", "revision": COMMIT, "file": "../x"},
+            "../x is outside the repository",
+        ),
+        ("models.backbone.file", "model.safetensors", "remove it and let `path` name the file"),
         ("models.backbone.path", "nowhere", "no file or folder nowhere"),
-        ("models.diffusion.path", "/", "/ is no folder in the layout of diffusers"),
-        ("models.features.path", "config", "config is no folder with a hubconf.py"),
-        ("models.backbone.path", "config", "config is no folder of transformers"),
-        ("models.llama.path", "config", "config is no GGUF file"),
+        ("models.diffusion.path", "/", "/ is not a folder in the layout of diffusers"),
+        ("models.features.path", "config", "config is not a folder with a hubconf.py"),
+        ("models.backbone.path", "config", "config is neither a folder of transformers"),
+        ("models.llama.path", "config", "config is not a GGUF file"),
         ("prompts.paper.instruction", "nowhere.txt", "nowhere.txt"),
         ("datasets.photos", {"adapter": "image_folder", "root": "nowhere"}, "no folder nowhere"),
         ("prompts.mine", {"source": "table", "file": "nowhere.csv"}, "`prompts.mine.file`: no file nowhere.csv"),
         ("prompts.two", {"source": "composed", "adjectives": "a.txt", "settings": "s.txt"}, "`prompts.two.settings`"),
         ("generators.noise.embedding", None, "noise is added to learned words"),
-        ("generators.llm.noise_draw", "class", "`generators.llm.noise_draw`: means nothing without noise"),
-        ("generators.llm.word_match", "substring", "`generators.llm.word_match`: means nothing without noise"),
-        ("generators.llm.ceiling_use", "cap", "name a `noise_ceiling`"),
+        ("generators.llm.noise_draw", "class", "`generators.llm.noise_draw`: only valid with noise"),
+        ("generators.llm.word_match", "substring", "`generators.llm.word_match`: only valid with noise"),
+        ("generators.llm.ceiling_use", "cap", "set `noise_ceiling`"),
         ("generators.llm.noise_ceiling", "fine", "add a section `noise_ceilings`"),
         (
             "noise_ceilings",
@@ -322,22 +327,22 @@ def test_missing_keys(key: str) -> None:
         (
             "datasets.photos",
             {"adapter": "image_folder", "root": "demo", "test_per_class": 4, "test": "tests"},
-            "`datasets.photos`: with `test_per_class` there are no split folders",
+            "`datasets.photos`: split folders cannot be combined with `test_per_class`",
         ),
     ],
 )
-def test_impossible_combinations(key: str, value: object, part: str) -> None:
+def test_invalid_combinations(key: str, value: object, part: str) -> None:
     assert any(part in problem for problem in problems(changed(key, value)))
 
 
-def test_models_of_a_hub_needn_t_be_here() -> None:
+def test_models_of_a_hub_may_be_missing() -> None:
     model = {"repository": "some/resnet", "revision": COMMIT}
     config = load_config(changed("models.backbone", model), FILE)
     assert config.models.backbone.location == Path("models/some--resnet--0123456789ab")
     assert set(config.models.sources()) == {"diffusion", "llama", "features", "backbone"}
 
 
-def test_files_that_are_missing_are_told_only_when_asked() -> None:
+def test_missing_files_are_reported_only_on_request() -> None:
     mapping = changed("models.backbone.path", "nowhere")
     assert load_config(mapping, FILE, check_files=False).models.backbone.path == "nowhere"
     mapping["shots"] = [2, 90]
@@ -346,7 +351,7 @@ def test_files_that_are_missing_are_told_only_when_asked() -> None:
     assert len(caught.value.problems) == 1
 
 
-def test_what_a_recipe_leaves_out_is_as_downstream() -> None:
+def test_recipes_inherit_from_downstream() -> None:
     mapping = demo()
     mapping["recipes"] = {"cutmix": {"augmentation": "cutmix"}, "published_code": {"batch": 16, "kept_epoch": "last"}}
     mapping["methods"]["cutmix"] = {"recipe": "cutmix"}
@@ -377,9 +382,11 @@ def with_ceiling(**changes: Any) -> dict[str, Any]:
     return mapping
 
 
-def test_ceilings_fit_the_words_and_the_noise_that_they_were_found_for() -> None:
+def test_ceilings_belong_to_the_words_and_the_noise_of_their_generator() -> None:
     assert load_config(with_ceiling(), FILE).generators["noise_llm"].noise_ceiling == "own"
-    assert "found for the words of `paper`" in only_problem(with_ceiling(embedding="other"))
+    assert "belongs to the words of `paper`; name a noise ceiling of `other`" in only_problem(
+        with_ceiling(embedding="other")
+    )
     assert "no noise to fit" in only_problem(with_ceiling(noise_levels=[0]))
 
 
@@ -387,7 +394,7 @@ def test_a_negative_prompt_needs_guidance() -> None:
     mapping = changed("generators.llm.negative_prompt", "a drawing")
     load_config(mapping, FILE)
     mapping["generators"]["llm"]["guidance_scale"] = 1
-    assert "does nothing" in only_problem(mapping)
+    assert "has no effect" in only_problem(mapping)
 
 
 ENDPOINT = {"source": "endpoint", "base_url": "https://api.openai.com/v1", "model": "gpt-4-0613"}
@@ -400,20 +407,20 @@ ENDPOINT = {"source": "endpoint", "base_url": "https://api.openai.com/v1", "mode
         ({"base_url": "https://host/v1?api_key=sk-123"}, "environment"),
         ({"source": "gpt", "api_key": "sk-123"}, "unknown `source`"),
         ({"api_key": "sk-123"}, "`prompts.gpt4.api_key`: unknown key"),
-        ({"base_url": "https://[/v1"}, "no address"),
+        ({"base_url": "https://[/v1"}, "not a URL"),
         ({"key_variable": "sk-123"}, "`prompts.gpt4.key_variable`"),
         ({"top_k": 10}, "`prompts.gpt4.top_k`: unknown key"),
         ({"model": ""}, "`prompts.gpt4.model`"),
     ],
 )
-def test_endpoints_and_what_may_be_a_key_is_not_repeated(block: dict[str, object], problem: str) -> None:
+def test_messages_do_not_repeat_possible_secrets(block: dict[str, object], problem: str) -> None:
     instruction = {"instruction": DEMO["prompts"]["paper"]["instruction"]}
     load_config(changed("prompts.gpt4", ENDPOINT | instruction), FILE)
-    told = only_problem(changed("prompts.gpt4", ENDPOINT | instruction | block))
-    assert problem in told and "sk-123" not in told
+    message = only_problem(changed("prompts.gpt4", ENDPOINT | instruction | block))
+    assert problem in message and "sk-123" not in message
 
 
-def test_only_sources_that_ask_a_local_model_need_one() -> None:
+def test_only_sources_that_use_the_local_model_need_it() -> None:
     Path("mine.csv").write_text("class,prompt\n")
     mapping = without("models.llama")
     mapping["prompts"] = {"paper": {"source": "table", "file": "mine.csv"}}
@@ -427,7 +434,7 @@ def test_unknown_source() -> None:
     assert problem.startswith("`prompts.paper`") and "llama, composed, endpoint and table" in problem
 
 
-def test_prompt_sets_without_a_source_ask_the_local_model() -> None:
+def test_prompt_sets_without_a_source_use_the_local_model() -> None:
     assert load_config(demo(), FILE).prompts["paper"].source == "llama"
 
 
@@ -441,19 +448,19 @@ def test_numbers_beyond_all_bounds() -> None:
     assert any("generators.llm" in problem for problem in problems(changed("generators.llm.inference_steps", 10**400)))
 
 
-def test_instruction_that_is_no_text() -> None:
+def test_instruction_that_is_not_text() -> None:
     Path("binary.txt").write_bytes(b"\xff\xfe\x00")
     assert "binary.txt" in only_problem(changed("prompts.paper.instruction", "binary.txt"))
 
 
-def test_mistakes_of_all_kinds_are_told_at_once() -> None:
+def test_errors_of_all_kinds_are_reported_together() -> None:
     mapping = changed("generators.llm.strength", 7)
     mapping["generators"]["noise"]["embeding"] = "paper"
     mapping["methods"]["diagen"]["weighting"] = "fine"
     mapping["shots"] = [2, 90]
     mapping["models"]["backbone"]["path"] = "nowhere"
     mapping["color"] = 1
-    told = problems(mapping)
+    found = problems(mapping)
     for key in (
         "generators.llm.strength",
         "generators.noise.embeding",
@@ -462,20 +469,39 @@ def test_mistakes_of_all_kinds_are_told_at_once() -> None:
         "models.backbone.path",
         "color",
     ):
-        assert sum(problem.startswith(f"`{key}`") for problem in told) == 1, (key, told)
-    assert len(told) == 6
+        assert sum(problem.startswith(f"`{key}`") for problem in found) == 1, (key, found)
+    assert len(found) == 6
 
 
-def test_a_wrong_block_is_not_also_told_as_missing() -> None:
+def test_an_invalid_block_is_not_also_reported_as_missing() -> None:
     assert "methods" not in "".join(problems(changed("generators.noise_llm.strength", "high")))
 
 
-def test_configurations_can_t_be_changed() -> None:
+def test_an_error_of_downstream_is_not_repeated_for_each_recipe() -> None:
+    mapping = changed("downstream.color", 1)
+    mapping["recipes"] = {"short": {"epochs": 1}, "other": {"epochs": "many"}}
+    color, epochs = problems(mapping)
+    assert color.startswith("`downstream.color`: unknown key") and epochs.startswith("`recipes.other.epochs`")
+
+
+def test_used_blocks_are_found_through_references() -> None:
+    config = load_config(
+        with_ceiling() | {"generators": with_ceiling()["generators"] | {"idle": {"strength": 1, "guidance_scale": 1}}},
+        FILE,
+    )
+    used = config.used_blocks()
+    assert used["generators"] == ["da_fusion", "da_fusion_tuned", "noise", "llm", "noise_llm"]
+    assert (used["embeddings"], used["prompts"], used["noise_ceilings"]) == (["paper"], ["paper"], ["own"])
+    assert (used["weightings"], used["guide_classifiers"], used["recipes"]) == (["paper"], ["paper"], [])
+    assert config.weighted_sets() == [("noise_llm", "paper")]
+
+
+def test_configurations_are_immutable() -> None:
     config = load_config(demo(), FILE)
     with pytest.raises(Exception, match="frozen"):
         config.guide_pool = 3
 
 
 @pytest.mark.parametrize("mapping", [None, [], "text", 3, {}])
-def test_files_that_hold_no_configuration(mapping: object) -> None:
+def test_files_without_a_configuration(mapping: object) -> None:
     assert problems(mapping)

@@ -1,4 +1,4 @@
-"""Mutations of every configuration that comes with the project: each gives a configuration or a clear error."""
+"""Mutations of every shipped configuration: each gives a valid configuration or a clear error."""
 
 import copy
 import os
@@ -25,7 +25,7 @@ SHIPPED = [
 
 @pytest.fixture(scope="module", autouse=True)
 def in_a_folder_with_the_named_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """All that the configurations name is there, as empty folders, and as copies of the instructions."""
+    """All files and folders that the configurations name, empty, and the real instructions."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "config").mkdir()
     (folder / "config/instructions").symlink_to(ROOT / "config/instructions")
@@ -40,7 +40,7 @@ def in_a_folder_with_the_named_files(tmp_path_factory: pytest.TempPathFactory) -
 
 
 def check(mapping: Any) -> None:
-    """The mapping is loaded, or refused with sentences that name keys; it stays as it is."""
+    """The mapping is loaded, or rejected with problems that name keys; it is not changed."""
     original = repr(mapping)
     try:
         config = load_config(mapping, FILE)
@@ -55,7 +55,7 @@ def check(mapping: Any) -> None:
 
 
 @pytest.mark.parametrize("mapping", SHIPPED, ids=lambda mapping: mapping["experiment"])
-def test_unchanged_they_are_right(mapping: dict[str, Any]) -> None:
+def test_unchanged_configurations_are_valid(mapping: dict[str, Any]) -> None:
     load_config(mapping, FILE)
 
 
@@ -71,7 +71,7 @@ def test_any_mutation_gives_a_configuration_or_a_clear_error(data: st.DataObject
 
 @settings(max_examples=500)
 @given(number=st.integers(0, len(SHIPPED) - 1), place=st.integers(0, 500), text=st.sampled_from(WORDS) | st.text())
-def test_any_text_in_place_of_any_other(number: int, place: int, text: str) -> None:
+def test_any_text_instead_of_any_other(number: int, place: int, text: str) -> None:
     mapping = copy.deepcopy(SHIPPED[number])
     texts = [
         (container, key)
@@ -85,13 +85,13 @@ def test_any_text_in_place_of_any_other(number: int, place: int, text: str) -> N
 
 
 @pytest.mark.parametrize("mapping", [None, [], "text", 3, {}, {None: 1}, {1: 2}, {("a",): 3}, [{"experiment": "x"}]])
-def test_what_is_no_configuration_at_all(mapping: Any) -> None:
+def test_values_that_are_no_configuration(mapping: Any) -> None:
     with pytest.raises(ConfigError):
         load_config(mapping, FILE)
     check(mapping)
 
 
-def test_blocks_that_yaml_shares_by_an_anchor_are_two_blocks() -> None:
+def test_blocks_that_share_a_yaml_anchor_are_two_blocks() -> None:
     text = (ROOT / "tests/workflow/tiny.yaml").read_text("utf-8")
     text += "recipes:\n  one: &one {epochs: 3}\n  two: *one\n  three: {<<: *one, batch: 2}\n"
     recipes = load_config(yaml.safe_load(text), FILE).recipes

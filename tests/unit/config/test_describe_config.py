@@ -27,7 +27,7 @@ def test_every_key_of_every_block_has_a_row():
     assert all(row.replace("\\|", "").count("|") == 5 for row in rows)
 
 
-def test_stale_files_are_told_and_mended(tmp_path):
+def test_outdated_files_are_reported_and_rewritten(tmp_path):
     (tmp_path / "README.md").write_text(f"before\n{describe_config.START}\nOUTDATED\n{describe_config.END}\nafter\n")
     command = [sys.executable, "workflow_scripts/describe_config.py", "--folder", str(tmp_path)]
     check = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
@@ -39,6 +39,6 @@ def test_stale_files_are_told_and_mended(tmp_path):
     assert json.loads((tmp_path / "schema.json").read_text())["additionalProperties"] is False
 
 
-def test_a_readme_without_marks_is_told():
+def test_a_readme_without_marks_is_an_error():
     with pytest.raises(InputError, match="lacks the marks"):
         describe_config.with_keys(Path("README.md").name)

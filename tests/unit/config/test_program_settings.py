@@ -1,4 +1,4 @@
-"""What is wrong with a program's `--settings` is told by its key, without a traceback, by every program."""
+"""Every program reports errors in its `--settings` by key, without a traceback."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ PROGRAMS = [path for path in sorted(Path("workflow_scripts").glob("*.py")) if "-
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_settings_that_cant_be_read_are_told(program: Path) -> None:
+def test_invalid_settings_are_reported(program: Path) -> None:
     result = subprocess.run([sys.executable, program, "--settings", '{"oops": 1}'], capture_output=True, text=True)
     assert result.returncode == 2 and "Traceback" not in result.stderr
     assert re.search(r"argument --settings: .*`oops`: Extra inputs are not permitted", result.stderr)

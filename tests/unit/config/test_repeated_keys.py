@@ -1,4 +1,4 @@
-"""Keys that a YAML file holds twice."""
+"""Keys that a YAML file contains twice."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from diagen.config.repeated_keys import repeated_keys
 ROOT = Path(__file__).parents[3]
 
 
-def test_each_is_told_with_its_block_and_lines() -> None:
+def test_each_is_reported_with_its_block_and_lines() -> None:
     text = """\
 seeds: [0]
 generators:
@@ -23,20 +23,20 @@ seeds: [1]
 "seeds": [2]
 """
     assert repeated_keys(text, "a.yaml") == [
-        "`seeds`: stands in the lines 1 and 8 and 9 of a.yaml; keep one of them",
-        "`generators.diagen`: stands in the lines 3 and 6 of a.yaml; keep one of them",
-        "`generators.diagen.strength`: stands in the lines 3 and 3 of a.yaml; keep one of them",
+        "`seeds`: repeated in lines 1 and 8 and 9 of a.yaml; remove all but one",
+        "`generators.diagen`: repeated in lines 3 and 6 of a.yaml; remove all but one",
+        "`generators.diagen.strength`: repeated in lines 3 and 3 of a.yaml; remove all but one",
     ]
 
 
-def test_the_same_key_in_different_blocks_is_none() -> None:
+def test_the_same_key_in_different_blocks_is_not_repeated() -> None:
     assert repeated_keys("a: &x {k: 1}\nb: {<<: *x, k: 2}\nc: *x\nd: [{k: 1}, {k: 2}]\n", "a.yaml") == []
     assert repeated_keys(json.dumps({"a": {"b": 1}, "c": {"b": 1}}), "a.json") == []
 
 
 def test_json_may_be_indented_by_tabs() -> None:
     text = '{\n\t"a": 1,\n\t"b": {\n\t\t"c": 1,\n\t\t"c": 2\n\t}\n}\n'
-    assert repeated_keys(text, "a.json") == ["`b.c`: stands in the lines 4 and 5 of a.json; keep one of them"]
+    assert repeated_keys(text, "a.json") == ["`b.c`: repeated in lines 4 and 5 of a.json; remove all but one"]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
-"""The configuration: its blocks, what each program sees of it, and how a mistake in it is told.
+"""The configuration: its blocks, its validation, and the settings of each program.
 
 Free of torch, since every cluster job parses the Snakefile again.
 """
 
 from diagen.config.blocks import (
-    Config,
     Diversity,
     Downstream,
     Embedding,
@@ -16,8 +15,8 @@ from diagen.config.blocks import (
     Weighting,
 )
 from diagen.config.datasets import Coco, CustomCoco, Dataset, DrawnWorld, Focus, ImageFolder, Leakage, Photos
-from diagen.config.errors import ConfigError
-from diagen.config.load import load_config
+from diagen.config.experiment import Config
+from diagen.config.load import ConfigError, load_config
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
 from diagen.config.prompt_sets import ComposedPrompts, EndpointPrompts, LlamaPrompts, PromptSet, PromptTable
 

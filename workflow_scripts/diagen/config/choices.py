@@ -1,4 +1,4 @@
-"""The named options that several modules spell out, each typed once."""
+"""Options with named values that several modules use, each defined once."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The datasets: where photos lie, in which layout, and how they are split. One block for each adapter."""
+"""The datasets: the folder of the photos, its layout and its splits. One block per adapter."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,62 +10,61 @@ Split = Literal["train_val", "val", "test", "test_uncommon"]
 
 
 class Photos(Block):
-    """What all datasets of photos have in common."""
+    """The common keys of all datasets of photos."""
 
     adapter: str
     root: FilePath = Field(description="Folder of the dataset, relative to the working directory.")
-    classes: tuple[str, ...] | None = Field(None, description="Use these classes only; all when left out.")
+    classes: tuple[str, ...] | None = Field(None, description="Use only these classes; all if omitted.")
     on_bad_image: Literal["fail", "skip"] = Field(
-        "fail", description="A file that can't be read as an image: stop and tell, or leave it out and count it."
+        "fail",
+        description="On a file that cannot be read as an image: report it and stop, or leave it out and count it.",
     )
 
 
 class ImageFolder(Photos):
-    """One folder per class, inside one folder per split or without; or any folders, with a table of splits."""
+    """One folder per class, inside one folder per split or not; or any folders, with a table of splits."""
 
     adapter: Literal["image_folder"]
-    train_val: FilePath = Field(
-        "train-val", description="Name of the folder from which shots and validation images come."
-    )
+    train_val: FilePath = Field("train-val", description="Name of the folder with the images for shots and validation.")
     val: FilePath | None = Field(
         None, description="Name of a folder with validation images; without one, the rest of `train_val` validates."
     )
     test: FilePath = Field("test", description="Name of the folder with test images.")
     test_uncommon: FilePath | None = Field(
-        "test_uncommon", description="Name of the folder with test images in uncommon settings; may be absent."
+        "test_uncommon", description="Name of the folder with test images in uncommon settings; optional."
     )
     test_per_class: PositiveInt | None = Field(
-        None, description="Without split folders (`<root>/<class>/`): this many images of each class are drawn to test."
+        None, description="Without split folders (`<root>/<class>/`): test images drawn from each class."
     )
     split_seed: Seed = Field(0, description="Seed of that draw.")
     split_table: PlannedPath | None = Field(
         None,
         description="Instead of split folders: CSV file with the columns `path` (from `root`), `split` (`train_val`, "
-        "`val`, `test` or `test_uncommon`) and perhaps `class` (otherwise the name of the file's folder).",
+        "`val`, `test` or `test_uncommon`) and optionally `class` (default: the name of the file's folder).",
     )
 
     @model_validator(mode="after")
     def _one_layout(self) -> Self:
         if self.split_table is not None and self.test_per_class is not None:
-            raise ValueError("`split_table` and `test_per_class` both say what is tested; remove one of them")
+            raise ValueError("`split_table` and `test_per_class` both define the test images; remove one of them")
         split_folders = ("train_val", "val", "test", "test_uncommon")
         named = [name for name in split_folders if getattr(self, name) != type(self).model_fields[name].default]
         if named and (self.split_table is not None or self.test_per_class is not None):
             layout = "split_table" if self.split_table is not None else "test_per_class"
             raise ValueError(
-                f"with `{layout}` there are no split folders; remove {' and '.join(f'`{n}`' for n in named)}"
+                f"split folders cannot be combined with `{layout}`; remove {' and '.join(f'`{n}`' for n in named)}"
             )
         return self
 
 
 class CustomCoco(Photos):
-    """Custom COCO as it is downloaded: `train-val`, `test` and, if there, `test_uncommon_context` (section 4)."""
+    """Custom COCO as downloaded: `train-val`, `test` and optionally `test_uncommon_context` (section 4)."""
 
     adapter: Literal["custom_coco"]
 
 
 class Focus(Photos):
-    """FOCUS as it is downloaded: folders `<class>-<setting>` and `annotations.db`, which corrects their classes."""
+    """FOCUS as downloaded: folders `<class>-<setting>` and `annotations.db`, which corrects their classes."""
 
     adapter: Literal["focus"]
     train_val_per_class: PositiveInt = Field(
@@ -76,18 +75,18 @@ class Focus(Photos):
 
 
 class Coco(Photos):
-    """MS COCO 2017 as it is downloaded: `train2017`, `val2017`, `annotations`. Its largest object names an image."""
+    """MS COCO 2017 as downloaded: `train2017`, `val2017`, `annotations`. An image's largest object is its class."""
 
     adapter: Literal["coco"]
-    crowds: bool = Field(False, description="Whether a crowd annotation may name an image too.")
+    crowds: bool = Field(False, description="Whether a crowd annotation may determine the class.")
     test_fraction: PositiveFloat = Field(
-        0.5, lt=1, description="Share of each class's images in val2017 that tests; the others validate."
+        0.5, lt=1, description="Share of each class's images in val2017 for testing; the others validate."
     )
     split_seed: Seed = Field(0, description="Seed of that draw.")
 
 
 class DrawnWorld(Block):
-    """The demo's drawn world: an image folder that the workflow draws itself, from a seed."""
+    """The drawn world of the demo: an image folder that the workflow draws from a seed."""
 
     adapter: Literal["drawn_world"]
     root: PlannedPath = Field(description="Folder to draw into, relative to the working directory.")
@@ -102,10 +101,10 @@ Dataset = Annotated[ImageFolder | CustomCoco | Focus | Coco | DrawnWorld, Field(
 
 
 class Leakage(Block):
-    """The audit for images that stand both in the shots or the validation images and in what is tested."""
+    """The search for duplicates between shots, validation images and test images."""
 
     near_distance: NaturalFloat = Field(
         0.05,
         le=2,
-        description="Images whose features are at most this far apart (1 - cosine) are near-duplicates.",
+        description="Largest distance (1 - cosine) between the features of near-duplicates.",
     )

@@ -1,7 +1,8 @@
-"""From the mapping that was read from YAML to a `Config`, or to every problem in it at once."""
+"""Validation: from the mapping that was read from YAML to a `Config`, or to an error that lists all problems."""
 
 import difflib
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, get_args, get_origin
@@ -9,131 +10,139 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from diagen.config.base import Block
-from diagen.config.blocks import Config
-from diagen.config.errors import ConfigError
+from diagen.config.experiment import Config
 from diagen.config.relations import missing_files, problems_between
+from diagen.letters import visible
 
-Location = tuple[str | int, ...]
-TAGS = ("adapter", "source")  # keys by which one of several kinds of a block is chosen
+TAGS = ("adapter", "source")
+"""Keys whose value selects the kind of a block."""
 LONGEST = 100_000
-"""Bytes of a configuration, quoted for the shell: an operating system takes no longer argument of a program."""
-PLAIN = {
+"""Bytes of a configuration quoted for the shell: the operating system limits the length of a program's argument."""
+ENDLESS = re.compile(r"(\S{300})\S+")
+YAML_TERMS = {
     "dict_type": "this must be a block of keys and values",
     "model_type": "this must be a block of keys and values",
     "model_attributes_type": "this must be a block of keys and values",
     "tuple_type": "this must be a list, such as [1, 2]",
-    "string_pattern_mismatch": "this must be one word of letters of the English alphabet, digits and underscores",
-    "string_unicode": "this holds half a letter, which is no text; write it anew",
+    "too_short": "too few entries; add one",
+    "string_pattern_mismatch": "only ASCII letters, digits and underscores are allowed; choose another name",
+    "string_unicode": "invalid Unicode (lone surrogate); type the text again",
     "string_type": "this must be text; put what looks like a number or a date in quotes",
 }
-"""What pydantic tells in words of Python, by its type of error."""
-UNSHOWN = ("base_url", "key_variable")  # keys whose values aren't repeated: someone may have put a secret there
+"""Replacements for messages of pydantic in Python's terms, by type of error."""
+SECRET = ("base_url", "key_variable")
+"""Keys whose values no message repeats: they may contain a secret by mistake."""
+
+
+class ConfigError(Exception):
+    """The configuration is invalid. The text lists every problem with file, key and remedy."""
+
+    def __init__(self, file: str, problems: list[str]) -> None:
+        """List `problems`, each shortened to one printable line, under the name of the configuration `file`."""
+        self.problems = [visible(ENDLESS.sub(r"\1...", problem).replace("\n", "\\n")) for problem in problems]
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        super().__init__("\n  - ".join([f"{file}: {count} in the configuration", *self.problems]))
 
 
 def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = True) -> Config:
     """Validate the configuration `mapping`, read from `file` (a name for messages only).
 
-    Raises `ConfigError`, which lists unknown keys, wrong types, references to blocks that don't exist, impossible
-    combinations and missing files together: a block that is wrong in itself doesn't hide what is wrong in others.
-    Without `check_files`, the files and folders that the configuration names needn't be there.
+    Raises `ConfigError`, which lists unknown keys, wrong types, unknown references, invalid combinations and missing
+    files together: an invalid block does not hide the problems of other blocks. Without `check_files`, files and
+    folders that the configuration names may be missing.
     """
     if not isinstance(mapping, Mapping):
-        raise ConfigError(file, ["the file holds no mapping of keys to values; see config/README.md"])
-    sections: dict[str, Any] = {}
-    problems = [_unknown_key((key,), Config) for key in mapping if key not in Config.model_fields]
-    for name, field in Config.model_fields.items():
-        if name not in mapping:
-            sections[name] = None if field.is_required() else field.get_default()
-            problems += [f"`{name}`: missing; add it"] if field.is_required() else []
-            continue
-        sections[name], wrong = _parse_section(name, mapping[name])
-        problems += wrong
-    problems += sorted(problems_between(sections, mapping) | (missing_files(sections) if check_files else set()))
-    if problems:
-        raise ConfigError(file, problems)
+        raise ConfigError(file, ["the file contains no mapping of keys to values; write it as in config/README.md"])
+    problems = [_unknown_key(str(key), [Config]) for key in mapping if key not in Config.model_fields]
+    mapping = {key: value for key, value in mapping.items() if key in Config.model_fields}
     try:
         config = Config.model_validate(mapping)
+        sections = dict(config)
     except ValidationError as error:
-        raise ConfigError(file, [_sentence(detail, (), Config) for detail in error.errors()]) from None
+        problems += [_message(detail) for detail in error.errors() if not _is_consequence(detail, mapping)]
+        sections = {name: _valid_part(name, mapping) for name in Config.model_fields}
+    problems += sorted(problems_between(sections, mapping) | (missing_files(sections) if check_files else set()))
+    if problems:
+        raise ConfigError(file, list(dict.fromkeys(problems)))
     length = len(shlex.quote(json.dumps(config.model_dump(mode="json"))))
     if length > LONGEST:
         raise ConfigError(
-            file,
-            [f"the file holds {length:,} bytes, and {LONGEST:,} can be handed to jobs; shorten its texts and lists"],
+            file, [f"{length:,} bytes, but at most {LONGEST:,} can be passed to jobs; shorten its texts and lists"]
         )
     return config
 
 
-def _parse_section(name: str, value: object) -> tuple[Any, list[str]]:
-    """One section of the configuration and its problems; of a section of named blocks, those that are right."""
+def _valid_part(name: str, mapping: Mapping[str, Any]) -> Any:
+    """The section `name`: of named blocks, the valid ones; of any other, all of it, or `None` if invalid."""
     field = Config.model_fields[name]
-    annotation = field.annotation
-    if get_origin(annotation) is not dict or not isinstance(value, dict):
-        adapter = TypeAdapter(_with_constraints(annotation, field.metadata))
-        return _parse(adapter, value, (name,), annotation)
-    key_type, block_type = get_args(annotation)
-    problems = [] if value or not field.is_required() else [f"`{name}`: empty; name at least one block"]
-    blocks = {}
-    for key, entry in value.items():
-        _, wrong_key = _parse(TypeAdapter(key_type), key, (name, str(key)), key_type)
-        block, wrong = _parse(TypeAdapter(block_type), entry, (name, str(key)), block_type)
-        problems += wrong_key + wrong
-        if block is not None:
-            blocks[key] = block
-    return blocks, problems
+    value = mapping.get(name, None if field.is_required() else field.get_default())
+    kind: Any = field.annotation
+    if get_origin(kind) is not dict or not isinstance(value, dict):
+        return _parsed(TypeAdapter(Annotated[kind, field]), value)
+    adapter = TypeAdapter(get_args(kind)[1])
+    blocks = {key: _parsed(adapter, block) for key, block in value.items()}
+    return {key: block for key, block in blocks.items() if block is not None}
 
 
-def _with_constraints(annotation: Any, metadata: list[Any]) -> Any:
-    """The annotation with the constraints that stand in its `Field`, such as a least length."""
-    return Annotated[(annotation, *metadata)] if metadata else annotation
-
-
-def _parse(adapter: TypeAdapter, value: object, location: Location, annotation: Any) -> tuple[Any, list[str]]:
+def _parsed(adapter: TypeAdapter, value: object) -> Any:
     try:
-        return adapter.validate_python(value), []
-    except ValidationError as error:
-        return None, [_sentence(detail, location, annotation) for detail in error.errors() if not _follows(detail)]
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None
 
 
-def _follows(detail: Mapping[str, Any]) -> bool:
-    """Whether an error tells only of another one: a list is too short since its values are wrong."""
-    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+def _is_consequence(detail: Mapping[str, Any], mapping: Mapping[str, Any]) -> bool:
+    """Whether an error follows from another: a list lacks its invalid entries, a recipe has those of `downstream`."""
+    if detail["type"] == "too_short":
+        return len(detail["input"]) >= detail["ctx"]["min_length"]
+    section, *place = detail["loc"]
+    if section != "recipes" or len(place) < 2:
+        return False
+    recipes = {str(name): own for name, own in mapping["recipes"].items()}
+    return place[1] not in ("[key]", *recipes.get(str(place[0]), ()))
 
 
-def _sentence(detail: Mapping[str, Any], prefix: Location, annotation: Any) -> str:
-    """One pydantic error as key, problem and remedy."""
-    blocks = list(_blocks_in(annotation))
-    names = {name for block in blocks for name in get_args(_tag(block))}
-    location = (*prefix, *(part for part in detail["loc"] if part not in names))
+def _message(detail: Mapping[str, Any]) -> str:
+    """An error of pydantic with key, problem and remedy."""
+    section, *place = (part for part in detail["loc"] if part != "[key]")
+    blocks = list(_blocks_in(Config.model_fields[section].annotation))
+    chosen = [block for block in blocks if len(place) > 1 and place[1] in _tags(block)]
+    if chosen:  # pydantic inserts the tag after the block's name
+        blocks = chosen
+        del place[1]
+    key = ".".join(map(str, (section, *place)))
     if detail["type"] == "extra_forbidden":
-        tagged = [block for block in blocks if detail["loc"][0] in get_args(_tag(block))]
-        return _unknown_key(location, *(tagged or _blocks_at(blocks, detail["loc"][:-1])))
-    key = ".".join(str(part) for part in location) or "(top level)"
+        for part in place[:-1]:
+            fields = [block.model_fields[part] for block in blocks if part in block.model_fields]
+            blocks = [inner for field in fields for inner in _blocks_in(field.annotation)] or blocks
+        return _unknown_key(key, blocks)
     if detail["type"] == "missing":
         return f"`{key}`: missing; add it"
     if detail["type"].startswith("union_tag"):
-        known = ", ".join(f"`{name}`" for block in blocks for name in get_args(_tag(block)))
-        return f"`{key}.{detail['ctx']['discriminator'].strip(chr(39))}`: missing or unknown; choose one of {known}"
-    message = PLAIN.get(detail["type"], detail["msg"]).removeprefix("Value error, ")
-    sentence = f"`{key}`: {message[0].lower() + message[1:]}"
-    if key.rpartition(".")[2] in UNSHOWN:
-        return sentence
-    # A block isn't repeated either, since one of its keys may be one of these.
+        tag = detail["ctx"]["discriminator"].strip("'")
+        choices = ", ".join(f"`{name}`" for block in blocks for name in _tags(block))
+        return f"`{key}.{tag}`: missing or unknown; choose one of {choices}"
+    message = YAML_TERMS.get(detail["type"], detail["msg"]).removeprefix("Value error, ")
+    text = f"`{key}`: {message[0].lower() + message[1:]}"
+    if key.rpartition(".")[2] in SECRET:
+        return text
+    # Blocks may contain a secret, too.
     given = "a block" if isinstance(detail["input"], dict) else repr(detail["input"])
-    return f"{sentence} (given: {given if len(given) < 80 else given[:77] + '...'})"
+    return f"{text} (given: {given if len(given) < 80 else given[:77] + '...'})"
 
 
-def _tag(block: type[Block]) -> Any:
-    """The type of the key that tells this kind of a block from its other kinds, if it has one."""
-    return next((block.model_fields[name].annotation for name in TAGS if name in block.model_fields), None)
+def _unknown_key(key: str, blocks: list[type[Block]]) -> str:
+    """The problem of a dotted key that none of `blocks` has, with the most similar key."""
+    known = sorted({name for block in blocks for name in block.model_fields})
+    close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
+    remedy = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+    return f"`{key}`: unknown key; {remedy}"
 
 
-def _blocks_at(blocks: list[type[Block]], location: Location) -> list[type[Block]]:
-    """The blocks that stand at `location` inside one of `blocks`."""
-    for part in location:
-        annotations = [block.model_fields[part].annotation for block in blocks if part in block.model_fields]
-        blocks = [found for annotation in annotations for found in _blocks_in(annotation)]
-    return blocks
+def _tags(block: type[Block]) -> tuple[Any, ...]:
+    """The values of the key that selects this kind of block; none if the block has one kind only."""
+    key = next((tag for tag in TAGS if tag in block.model_fields), None)
+    return get_args(block.model_fields[key].annotation) if key else ()
 
 
 def _blocks_in(annotation: Any) -> Iterator[type[Block]]:
@@ -142,11 +151,3 @@ def _blocks_in(annotation: Any) -> Iterator[type[Block]]:
         yield annotation
     for argument in get_args(annotation):
         yield from _blocks_in(argument)
-
-
-def _unknown_key(location: Location, *blocks: type[Block]) -> str:
-    """The sentence for a key that none of `blocks` has, with the nearest known one."""
-    known = sorted({name for block in blocks for name in block.model_fields})
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    remedy = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
-    return f"`{'.'.join(str(part) for part in location)}`: unknown key; {remedy}"

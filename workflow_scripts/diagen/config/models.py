@@ -1,4 +1,4 @@
-"""The pretrained models that a run names: each by a local path, or by a hub id and its revision."""
+"""The pretrained models of a run: each named by a local path, or by a hub id and a revision."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 from diagen.config.base import Block, FilePath, PositiveInt
 
 MODELS = Path("models")
-"""The folder, in the working directory, into which models of hubs are fetched."""
+"""The folder, in the working directory, into which models are downloaded."""
 
 
 class ModelSource(Block):
-    """Where a model's files come from. Exactly one of `path` and `repository` is given."""
+    """The source of a model's files. Exactly one of `path` and `repository` is set."""
 
     path: FilePath | None = Field(
         None, description="Local file or folder of the model, relative to the working directory."
@@ -23,21 +23,21 @@ class ModelSource(Block):
     )
     sha256: str | None = Field(
         None,
-        description="Hash of the local files. Filled in by the workflow, so that other weights mean other results; "
-        "give it to have the files checked against it.",
+        description="Hash of the local files. The workflow fills it in, so that other weights give other results; "
+        "if set, the files are checked against it.",
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.path is None) == (self.repository is None):
-            raise ValueError("give either `path` (local files) or `repository` with `revision` (a hub), and not both")
+            raise ValueError("set either `path` (local files) or `repository` with `revision` (a hub), not both")
         if self.repository is not None and self.revision is None:
-            raise ValueError("a `repository` needs its `revision`, since results must be traceable to exact weights")
+            raise ValueError("`repository` without `revision`; set `revision` to a commit of the repository")
         return self
 
     @property
     def folder(self) -> Path | None:
-        """The folder into which the files of a repository are fetched: one for each revision and part of it."""
+        """The download folder of a repository's files: one per revision and part; `None` for a local path."""
         if self.repository is None:
             return None
         parts = (self.repository.replace("/", "--"), str(self.revision)[:12], *self._part())
@@ -45,11 +45,11 @@ class ModelSource(Block):
 
     @property
     def location(self) -> Path:
-        """The file or folder that the model is read from, relative to the working directory."""
+        """The file or folder of the model, relative to the working directory."""
         return self.folder or Path(str(self.path))
 
     def _part(self) -> tuple[str, ...]:
-        """What of a repository is fetched, where it isn't everything: it keeps the folders apart."""
+        """The downloaded part of a repository, if not all of it, to tell its folders apart."""
         return ()
 
 
@@ -60,20 +60,20 @@ class DiffusionModel(ModelSource):
     dtype: Literal["float32", "float16", "bfloat16"] = Field(
         "float32", description="Precision of the weights and activations while images are generated."
     )
-    image_size: PositiveInt = Field(512, description="Edge of the images in pixels (paper: 512).")
+    image_size: PositiveInt = Field(512, multiple_of=8, description="Edge of the images in pixels (paper: 512).")
 
     def _part(self) -> tuple[str, ...]:
         return (self.variant,) if self.variant else ()
 
 
 class _SingleFile(ModelSource):
-    """A model that may be one file of a repository."""
+    """A model that may be a single file of a repository."""
 
     file: str | None = None
 
     @property
     def location(self) -> Path:
-        """The file of the repository where one is named, else as for all models."""
+        """The file of the repository if one is named, else as for all models."""
         return self.folder / self.file if self.folder and self.file else super().location
 
     def _part(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class _SingleFile(ModelSource):
 
 
 class LlamaModel(_SingleFile):
-    """A language model as a GGUF file, run by llama.cpp."""
+    """A language model in a GGUF file, run by llama.cpp."""
 
     file: str | None = Field(None, description="Name of the GGUF file inside a hub repository.")
     context: PositiveInt = Field(2048, description="Context length in tokens.")
@@ -90,20 +90,20 @@ class LlamaModel(_SingleFile):
 class FeatureModel(ModelSource):
     """A feature extractor with DINOv2's interface, loaded by torch.hub (section 4 of the paper uses ViT-L/14).
 
-    Its `repository` is one of GitHub, which holds the code; the weights are a file of their own.
+    Its `repository` is a GitHub repository with the code; the weights are a separate file.
     """
 
     entry_point: str = Field("dinov2_vitl14", description="Entry point in the repository's `hubconf.py`.")
     weights: str | None = Field(
         None,
-        description="Weights of the entry point: with `repository` the URL to fetch them from, with `path` the name of "
-        "the file in that folder. Without them the entry point reads its own from its folder.",
+        description="Weights of the entry point: with `repository` their download URL, with `path` the name of the "
+        "file in that folder. If omitted, the entry point reads its own weights from its folder.",
     )
     image_size: PositiveInt = Field(224, description="Edge in pixels to which images are resized (bicubic).")
 
     @property
     def weights_file(self) -> Path | None:
-        """The local file of the weights, where they are named."""
+        """The local file of the weights; `None` if they are not named."""
         return self.location / self.weights.rsplit("/", 1)[-1] if self.weights else None
 
     def _part(self) -> tuple[str, ...]:
@@ -111,9 +111,9 @@ class FeatureModel(ModelSource):
 
 
 class BackboneModel(_SingleFile):
-    """An image classifier whose frozen features the linear heads are trained on.
+    """An image classifier on whose frozen features the linear heads are trained.
 
-    A folder (or a repository) holds a model of transformers. A single file holds a ResNet under torchvision's names.
+    A folder (or repository) contains a model of transformers; a single file, a ResNet with torchvision's names.
     """
 
     file: str | None = Field(
@@ -125,10 +125,10 @@ class Models(Block):
     """The four pretrained models of a run."""
 
     diffusion: DiffusionModel
-    llama: LlamaModel | None = Field(None, description="Needed by prompt sets only.")
+    llama: LlamaModel | None = Field(None, description="Only needed by prompt sets with source llama or composed.")
     features: FeatureModel
     backbone: BackboneModel
 
     def sources(self) -> dict[str, ModelSource]:
-        """The models that are named and have files, by their key."""
+        """The configured models by key."""
         return {name: model for name, model in self if isinstance(model, ModelSource)}

@@ -1,4 +1,4 @@
-"""What each program sees of the configuration: exactly the values it uses, so that only their change reruns it."""
+"""The settings of each program: exactly the values that it uses, so that only their change reruns it."""
 
 from argparse import ArgumentTypeError
 from typing import Self
@@ -14,17 +14,19 @@ from diagen.config.prompt_sets import PromptSet
 
 
 class ProgramSettings(Block):
-    """What a program takes as `--settings`, in JSON."""
+    """The settings of a program, passed as JSON in `--settings`."""
 
     @classmethod
     def from_argument(cls, text: str) -> Self:
-        """Read a program's argument. Raises `ArgumentTypeError`, which argparse tells, with all that is wrong in it."""
+        """Parse the argument. Raises `ArgumentTypeError`, which argparse reports, with all problems of the text."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             problems = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
-            told = "; ".join(f"`{key}`: {message}" if key else message for key, message in problems)
-            raise ArgumentTypeError(f"{told} (Snakemake shows a job's settings with --printshellcmds)") from None
+            listed = "; ".join(f"`{key}`: {message}" if key else message for key, message in problems)
+            raise ArgumentTypeError(
+                f"{listed}. Copy a job's settings from `.venv/bin/snakemake --dry-run --forceall --printshellcmds`"
+            ) from None
 
 
 class DownloadModelsSettings(ProgramSettings):
@@ -59,14 +61,14 @@ class LearnEmbeddingsSettings(ProgramSettings):
 
 
 class WritePromptsSettings(ProgramSettings):
-    """Settings of `write_prompts.py`. `llama` is `None` for the sources that don't ask it."""
+    """Settings of `write_prompts.py`. `llama` is `None` for sources that do not use it."""
 
     prompts: PromptSet
     llama: LlamaModel | None = None
 
 
 class PlanGenerationSettings(ProgramSettings):
-    """Settings of `plan_generation.py`. Without `learned_words` prompts hold plain class names."""
+    """Settings of `plan_generation.py`. Without `learned_words`, prompts contain plain class names."""
 
     images_per_guide: int
     noise_levels: tuple[float, ...]
@@ -120,7 +122,7 @@ class ScoreImagesSettings(ProgramSettings):
 
 
 class TrainDownstreamSettings(ProgramSettings):
-    """Settings of `train_downstream.py`. `synthetic_probability` is 0 for real images only."""
+    """Settings of `train_downstream.py`. `synthetic_probability` 0 means real images only."""
 
     method: str
     downstream: Downstream
@@ -144,9 +146,9 @@ class MeasureDiversitySettings(ProgramSettings):
 
 
 class SummarizeSettings(ProgramSettings):
-    """Settings of `summarize.py`: the names of the blocks whose results are gathered, in the order of the tables.
+    """Settings of `summarize.py`: the names of the blocks whose results are collected, in the order of the tables.
 
-    `weighted` holds the pairs of generator and weighting of which the diversity as drawn is known.
+    `weighted` lists the pairs of generator and weighting whose weighted diversity is measured.
     """
 
     datasets: tuple[str, ...]
@@ -159,7 +161,7 @@ class SummarizeSettings(ProgramSettings):
 
 
 class ExportDatasetSettings(ProgramSettings):
-    """Settings of `export_dataset.py`: the method, and the blocks and models that made its images, for the card."""
+    """Settings of `export_dataset.py`: the method, and, for the card, the blocks and models that made its images."""
 
     method: str
     synthetic_probability: float

@@ -1,6 +1,6 @@
-"""Prompt sets (section 3.3), each with the source that its prompts come from."""
+"""Prompt sets (section 3.3), one block per source of prompts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator
@@ -11,62 +11,60 @@ from diagen.config.base import NUMBER, Block, NaturalInt, PlannedPath, PositiveF
 class LlamaPrompts(Block):
     """Prompts that the local language model `models.llama` writes for each class (section 3.3)."""
 
-    source: Literal["llama"] = Field("llama", description="Where the prompts come from.")
+    source: Literal["llama"] = Field("llama", description="Source of the prompts.")
     per_class: PositiveInt = Field(10, le=1000, description="Distinct prompts per class (paper: 10).")
     instruction: PlannedPath = Field(description="Template file with `{num_prompts}` and `{class_name}`.")
     temperature: PositiveFloat = Field(0.8, le=5.0, description="Sampling temperature.")
     top_p: PositiveFloat = Field(0.95, le=1.0, description="Nucleus sampling mass.")
-    top_k: PositiveInt = Field(40, description="Sample among this many likeliest tokens.")
-    max_tokens: PositiveInt = Field(40, description="Bound on the tokens of one prompt.")
-    attempts: PositiveInt = Field(8, description="Calls of the model per class before giving up.")
+    top_k: PositiveInt = Field(40, description="Sample from this many of the likeliest tokens.")
+    max_tokens: PositiveInt = Field(40, description="Limit on the tokens of one prompt.")
+    attempts: PositiveInt = Field(8, description="Largest number of calls of the model per class.")
     seed: Seed = Field(0, description="Seed of the sampling.")
 
 
 class ComposedPrompts(Block):
-    """Prompts `a photo of a <adjective> <class> in a <setting>`: `models.llama` is asked for adjectives and for
-    settings separately (published code, for Llama)."""
+    """Prompts `a photo of a <adjective> <class> in a <setting>`: `models.llama` writes adjectives and settings in
+    separate calls (published code, for Llama)."""
 
-    source: Literal["composed"] = Field(description="Where the prompts come from.")
+    source: Literal["composed"] = Field(description="Source of the prompts.")
     per_class: PositiveInt = Field(10, le=1000, description="Distinct prompts per class (paper: 10).")
     adjectives: PlannedPath = Field(
-        description="Template file that asks for adjectives; as `instruction` of other sources."
+        description="Template file that asks for adjectives, like `instruction` of other sources."
     )
     settings: PlannedPath = Field(
-        description="Template file that asks for settings; as `instruction` of other sources."
+        description="Template file that asks for settings, like `instruction` of other sources."
     )
     temperature: PositiveFloat = Field(0.8, le=5.0, description="Sampling temperature.")
     top_p: PositiveFloat = Field(0.95, le=1.0, description="Nucleus sampling mass.")
-    top_k: PositiveInt = Field(10, description="Sample among this many likeliest tokens (published code: 10).")
-    max_tokens: PositiveInt = Field(16, description="Bound on the tokens of one adjective or setting.")
-    attempts: PositiveInt = Field(8, description="Pairs of calls of the model per class before giving up.")
+    top_k: PositiveInt = Field(10, description="Sample from this many of the likeliest tokens (published code: 10).")
+    max_tokens: PositiveInt = Field(16, description="Limit on the tokens of one adjective or setting.")
+    attempts: PositiveInt = Field(8, description="Largest number of pairs of calls of the model per class.")
     seed: Seed = Field(0, description="Seed of the sampling.")
 
 
 class EndpointPrompts(Block):
-    """Prompts from an endpoint that speaks OpenAI's protocol, such as the paper's GPT-4."""
+    """Prompts from an endpoint with OpenAI's protocol, such as the paper's GPT-4."""
 
-    source: Literal["endpoint"] = Field(description="Where the prompts come from.")
+    source: Literal["endpoint"] = Field(description="Source of the prompts.")
     base_url: str = Field(description="Address of the endpoint up to its version, such as `https://api.openai.com/v1`.")
-    model: str = Field(min_length=1, description="Model name as the endpoint knows it, best with its date or version.")
+    model: str = Field(min_length=1, description="Model name at the endpoint, preferably with its date or version.")
     key_variable: str | None = Field(
         "OPENAI_API_KEY",
         pattern=r"^[A-Z][A-Z0-9_]{0,63}$",
-        description="Environment variable that holds the key, which is written nowhere; null if none is asked for.",
+        description="Environment variable with the key, which is stored nowhere; null if the endpoint needs none.",
     )
     per_class: PositiveInt = Field(10, description="Distinct prompts per class (paper: 10).")
-    spare: NaturalInt = Field(0, description="Prompts asked for beyond `per_class` in each call (published code: 5).")
+    spare: NaturalInt = Field(0, description="Prompts requested in each call beyond `per_class` (published code: 5).")
     instruction: PlannedPath = Field(description="Template file with `{num_prompts}` and `{class_name}`.")
     temperature: Annotated[float, Field(ge=0, le=5), NUMBER] | None = Field(
-        None, description="Sampling temperature; the endpoint's own when left out."
+        None, description="Sampling temperature; the endpoint's default if omitted."
     )
     top_p: Annotated[float, Field(gt=0, le=1), NUMBER] | None = Field(
-        None, description="Nucleus sampling mass; the endpoint's own when left out."
+        None, description="Nucleus sampling mass; the endpoint's default if omitted."
     )
-    max_tokens: PositiveInt | None = Field(
-        None, description="Bound on the tokens of one prompt; none is sent when left out."
-    )
-    attempts: PositiveInt = Field(8, description="Calls of the model per class before giving up.")
-    seed: Seed | None = Field(0, description="Seed sent with each call; null for endpoints that refuse one.")
+    max_tokens: PositiveInt | None = Field(None, description="Limit on the tokens of one prompt; not sent if omitted.")
+    attempts: PositiveInt = Field(8, description="Largest number of calls of the model per class.")
+    seed: Seed | None = Field(0, description="Seed sent with each call; null for endpoints that reject one.")
 
     @field_validator("base_url")
     @classmethod
@@ -77,23 +75,26 @@ class EndpointPrompts(Block):
         except ValueError:
             host = None
         if not host or parts.scheme not in ("http", "https"):
-            raise ValueError("this is no address; give one such as https://api.openai.com/v1")
+            raise ValueError("not a URL; give one such as https://api.openai.com/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("give the plain address; a key belongs into the environment (see `key_variable`)")
+            raise ValueError(
+                "the URL contains more than an address; remove user, password, query and fragment, and put a key "
+                "into the environment variable that `key_variable` names"
+            )
         return value
 
 
 class PromptTable(Block):
-    """Prompts from a CSV file that was written or corrected by hand."""
+    """Prompts from a CSV file written or corrected by hand."""
 
-    source: Literal["table"] = Field(description="Where the prompts come from.")
+    source: Literal["table"] = Field(description="Source of the prompts.")
     file: PlannedPath = Field(
         description="CSV file with the columns `class` and `prompt`, any number of prompts per class."
     )
 
 
-def _source(value: Any) -> str:
-    """The tag of a prompt set; those that name none have a language model write."""
+def _source(value: object) -> str:
+    """The tag of a prompt set, which selects its class; `llama` if it has no `source`."""
     source = value.get("source", "llama") if isinstance(value, dict) else getattr(value, "source", "llama")
     return source if isinstance(source, str) else "llama"
 
@@ -106,7 +107,7 @@ PromptSet = Annotated[
     Discriminator(
         _source,
         custom_error_type="unknown_source",
-        custom_error_message="unknown `source`; there are llama, composed, endpoint and table",
+        custom_error_message="unknown `source`; choose one of llama, composed, endpoint and table",
     ),
 ]
 
@@ -119,10 +120,10 @@ FILES = {
 
 
 def asks_llama(block: Block) -> bool:
-    """Whether a prompt set's source is the local language model."""
+    """Whether a prompt set needs the local language model."""
     return isinstance(block, LlamaPrompts | ComposedPrompts)
 
 
 def prompt_files(block: LlamaPrompts | ComposedPrompts | EndpointPrompts | PromptTable) -> dict[str, str]:
-    """The files that a prompt set is made from, by the keys that name them."""
+    """The input files of a prompt set, by the keys that name them."""
     return {field: getattr(block, field) for field in FILES[type(block)]}

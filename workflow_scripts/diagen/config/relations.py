@@ -1,217 +1,220 @@
-"""What must hold between blocks of the configuration, and between it and the files that it names.
+"""Conditions inside blocks, between blocks, and on the files that the configuration names.
 
-Every function takes the sections that parsed (a section that is wrong in itself is `None` or lacks the wrong blocks)
-and returns sentences, so that all problems can be told together.
+Functions that take `sections` get those that parsed: an invalid section is `None` or lacks its invalid blocks. All
+yield problems with key and remedy, so that they can be reported together.
 """
 
 import os
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
-from diagen.config.blocks import Method
-from diagen.config.datasets import DrawnWorld, ImageFolder
-from diagen.config.generator_relations import generator_problems
-from diagen.config.models import DiffusionModel, FeatureModel, LlamaModel, ModelSource
-from diagen.config.prompt_sets import PromptSet, PromptTable, asks_llama, prompt_files
+from diagen.config.base import Block
+from diagen.config.blocks import Generator, Method, NoiseCeiling, Weighting
+from diagen.config.datasets import DrawnWorld, ImageFolder, Photos
+from diagen.config.experiment import references
+from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, ModelSource
+from diagen.config.prompt_sets import (
+    ComposedPrompts,
+    EndpointPrompts,
+    LlamaPrompts,
+    PromptTable,
+    asks_llama,
+)
 
 Sections = Mapping[str, Any]
+Problems = Iterator[tuple[str, str]]
+"""A key of a block, and its problem with the remedy."""
 STORE = "store"  # beside the experiments' folders
-FORMS = {
-    "diffusion": ("unet", "folder in the layout of diffusers, with unet/ in it"),
-    "llama": (None, "GGUF file"),
-    "features": ("hubconf.py", "folder with a hubconf.py, as DINOv2's"),
-    "backbone": ("config.json", "folder of transformers, with a config.json, nor a file of weights"),
+TEMPLATED = LlamaPrompts | ComposedPrompts | EndpointPrompts
+FILE_MODELS = LlamaModel | BackboneModel
+MODEL_FORMS = {
+    DiffusionModel: ("unet", "not a folder in the layout of diffusers, with unet/ in it"),
+    LlamaModel: ("", "not a GGUF file"),
+    FeatureModel: ("hubconf.py", "not a folder with a hubconf.py, as DINOv2's"),
+    BackboneModel: ("config.json", "neither a folder of transformers, with a config.json, nor a weight file"),
 }
-"""What a local model of each kind is: a name that must stand in its folder, and how that is called."""
-SINGLE_FILES = ("llama", "backbone")
+"""By kind of model: what its folder must contain (empty: it is no folder), and the problem of another path."""
+FROM_HERE = "give its path relative to the folder where Snakemake starts"
+SHIPPED = "use one of config/instructions/"
+PATHS: tuple[tuple[Any, str, str, str], ...] = (
+    (Photos, "root", "folder", FROM_HERE),
+    (ImageFolder, "split_table", "file", FROM_HERE),
+    (PromptTable, "file", "file", "give a CSV file with the columns class and prompt"),
+    (LlamaPrompts | EndpointPrompts, "instruction", "file", SHIPPED),
+    (ComposedPrompts, "adjectives", "file", SHIPPED),
+    (ComposedPrompts, "settings", "file", SHIPPED),
+    (ModelSource, "path", "file or folder", "give the path of the model's files"),
+)
+"""Kind of block, its key that names a path, what must be there, and the remedy."""
+# Unlike pathlib, os.path accepts names that are too long.
+FORMS = {"folder": os.path.isdir, "file": os.path.isfile, "file or folder": os.path.exists}
 
 
 def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]:
-    """Problems between blocks. `mapping` is the raw configuration: a block that is there but wrong still exists."""
-    return (
-        _unknown_references(sections, mapping)
-        | generator_problems(sections)
-        | _weighting_problems(sections)
-        | _method_problems(sections)
-        | _split_problems(sections)
-        | _model_problems(sections)
-        | _folder_problems(sections)
-    )
+    """Problems inside and between blocks. `mapping` is the raw configuration, which has the names of invalid blocks."""
+    found = [
+        (f"{place}.{key}", problem)
+        for place, block in _blocks(sections)
+        for kind, check in CHECKS.items()
+        if isinstance(block, kind)
+        for key, problem in check(block)
+    ]
+    found += [*_unknown_references(sections, mapping), *_foreign_ceilings(sections), *_shared_folders(sections)]
+    pool, most = sections["guide_pool"], max(sections["shots"] or (0,))
+    if pool is not None and most > pool:
+        found.append(("guide_pool", f"{pool} images are fewer than {most} shots; raise it to at least {most}"))
+    asked = any(asks_llama(block) for block in (sections["prompts"] or {}).values())
+    if asked and sections["models"] is not None and sections["models"].llama is None:
+        found.append(("models.llama", "missing, but `prompts` needs a language model; name a GGUF file"))
+    return {f"`{key}`: {problem}" for key, problem in found}
 
 
 def missing_files(sections: Sections) -> set[str]:
-    """Files and folders that the configuration names and that aren't there. Models of a hub may still be fetched."""
+    """Files and folders that the configuration names and that are missing or unusable; not those to be downloaded."""
     problems = set()
-    for name, dataset in (sections["datasets"] or {}).items():
-        if not isinstance(dataset, DrawnWorld) and not os.path.isdir(dataset.root):
-            problems.add(f"`datasets.{name}.root`: no folder {dataset.root}; give the path from where snakemake starts")
-        table = dataset.split_table if isinstance(dataset, ImageFolder) else None
-        if table is not None and not os.path.isfile(table):
-            problems.add(f"`datasets.{name}.split_table`: no file {table}; give the path from where snakemake starts")
-    for name, prompt_set in (sections["prompts"] or {}).items():
-        problems |= _prompt_file_problems(f"prompts.{name}", prompt_set)
-    for key, model in _named_models(sections):
-        problem = _model_path_problem(key, model.path) if model.path is not None else None
-        if problem is not None:
-            problems.add(f"`models.{key}.path`: {problem}")
+    for place, block in _blocks(sections):
+        for kind, key, form, remedy in PATHS:
+            path = getattr(block, key) if isinstance(block, kind) else None
+            if path is not None:
+                is_there = FORMS[form](path)
+                problem = _content_problem(block, path) if is_there else f"no {form} {path}; {remedy}"
+                problems |= {f"`{place}.{key}`: {problem}"} if problem else set()
     return problems
 
 
-def _model_path_problem(key: str, path: str) -> str | None:
-    """Why the path can't be that of the model: all below it is read, which may be a whole disk."""
-    if not os.path.exists(path):
-        return f"no file or folder {path}; give the path of the model's files"
-    part, form = FORMS[key]
-    if os.path.isdir(path):
-        is_right = part is not None and os.path.exists(os.path.join(path, part))
-    else:
-        is_right = key in SINGLE_FILES
-    return None if is_right else f"{path} is no {form}; give the path of one"
+def _blocks(sections: Sections) -> Iterator[tuple[str, Block]]:
+    """Every named block and every model, with its dotted key."""
+    for section, value in sections.items():
+        entries = value.items() if isinstance(value, dict) else value if isinstance(value, Block) else ()
+        yield from ((f"{section}.{name}", block) for name, block in entries if isinstance(block, Block))
 
 
-def _prompt_file_problems(key: str, prompt_set: PromptSet) -> set[str]:
-    if isinstance(prompt_set, PromptTable):
-        remedy = "give a CSV file with the columns class and prompt"
-        return set() if os.path.isfile(prompt_set.file) else {f"`{key}.file`: no file {prompt_set.file}; {remedy}"}
-    problems = {_template_problem(f"`{key}.{field}`", file) for field, file in prompt_files(prompt_set).items()}
-    return {problem for problem in problems if problem is not None}
+# ---------------------------------------------------------------- inside a block
 
 
-def _template_problem(key: str, file: str) -> str | None:
-    """What is wrong with a template that a language model is asked with."""
-    if not os.path.isfile(file):  # unlike that of pathlib, it is silent about names that are too long
-        return f"{key}: no file {file}; the shipped ones are in config/instructions/"
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return f"{key}: {file} is no UTF-8 text; save it as such"
-    except OSError as error:
-        return f"{key}: {file} can't be read ({error.strerror}); check its permissions"
-    lacking = [field for field in ("{num_prompts}", "{class_name}") if field not in text]
-    return f"{key}: {file} lacks {' and '.join(lacking)}; write it where it belongs" if lacking else None
+def _sampling(block: Generator | NoiseCeiling) -> Problems:
+    if int(block.inference_steps * block.strength) < 1:
+        steps = f"{block.strength} of {block.inference_steps} steps leaves no step to run"
+        yield "strength", f"{steps}; raise `strength` or `inference_steps`"
 
 
-def _named_models(sections: Sections) -> list[tuple[str, ModelSource]]:
-    models = sections["models"]
-    return [(name, model) for name, model in models if model is not None] if models is not None else []
+def _generator(block: Generator) -> Problems:
+    if block.embedding is None and any(block.noise_levels):
+        yield "noise_levels", "noise is added to learned words; set `embedding` or remove `noise_levels`"
+    for key, value, default in (("noise_draw", block.noise_draw, "image"), ("word_match", block.word_match, "exact")):
+        if value != default and not block.noise_levels:
+            yield key, "only valid with noise; set `noise_levels` or remove this key"
+    if block.negative_prompt and block.guidance_scale == 1:
+        yield "negative_prompt", "has no effect at guidance scale 1; raise `guidance_scale` or remove this key"
+    if block.noise_ceiling is None and block.ceiling_use != "scale":
+        yield "ceiling_use", "only valid with a noise ceiling; set `noise_ceiling` or remove this key"
+    if block.noise_ceiling is not None and not any(block.noise_levels):
+        yield "noise_ceiling", "there is no noise to fit; set `noise_levels` above 0 or remove this key"
 
 
-def _unknown_references(sections: Sections, mapping: Mapping[str, Any]) -> set[str]:
-    references = {
-        "noise_ceilings": {"embedding": "embeddings", "guide_classifier": "guide_classifiers"},
-        "generators": {"embedding": "embeddings", "prompts": "prompts", "noise_ceiling": "noise_ceilings"},
-        "weightings": {"guide_classifier": "guide_classifiers"},
-        "methods": {"generator": "generators", "weighting": "weightings", "recipe": "recipes"},
-    }
-    problems = set()
-    for section, fields in references.items():
-        for name, block in (sections[section] or {}).items():
-            for field, target in fields.items():
-                wanted = getattr(block, field)
-                named = mapping.get(target)
-                known = [str(key) for key in named] if isinstance(named, Mapping) else []
-                if wanted is not None and wanted not in known:
-                    remedy = f"known: {', '.join(known)}" if known else f"add a section `{target}`"
-                    problems.add(f"`{section}.{name}.{field}`: no block `{wanted}` in `{target}`; {remedy}")
-    return problems
+def _weighting(block: Weighting) -> Problems:
+    if block.transform == "threshold" and block.threshold is None:
+        yield "threshold", "missing; set the lowest confidence that `transform: threshold` accepts, such as 0.5"
+    if block.transform != "threshold" and block.threshold is not None:
+        yield "threshold", f"only valid with `transform: threshold`, not with `{block.transform}`; remove this key"
 
 
-def _weighting_problems(sections: Sections) -> set[str]:
-    problems = set()
-    for name, weighting in (sections["weightings"] or {}).items():
-        key = f"`weightings.{name}.threshold`"
-        if weighting.transform == "threshold" and weighting.threshold is None:
-            problems.add(f"{key}: missing; say which confidence `transform: threshold` asks for, such as 0.5")
-        if weighting.transform != "threshold" and weighting.threshold is not None:
-            problems.add(f"{key}: means nothing with `transform: {weighting.transform}`; leave it out")
-    return problems
+def _method(block: Method) -> Problems:
+    if block.generator is not None and block.synthetic_probability is None:
+        yield "synthetic_probability", "missing; set how often a training image is synthetic (DIAGen: 0.7)"
+    for key in ("weighting", "synthetic_probability"):
+        if block.generator is None and getattr(block, key):
+            yield key, "only valid with a generator; set `generator` or remove this key"
 
 
-def _method_problems(sections: Sections) -> set[str]:
-    problems = set()
-    for name, method in (sections["methods"] or {}).items():
-        key = f"`methods.{name}"
-        problems |= {f"{key}.{problem}" for problem in _method_conflicts(method)}
-    return problems
+def _source(block: ModelSource) -> Problems:
+    if block.repository is not None and not re.fullmatch(r"[0-9a-f]{40}", str(block.revision)):
+        yield "revision", f"`{block.revision}` is not a commit; set its 40 digits, since branches and tags move"
+    if block.repository is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", block.repository):
+        yield "repository", f"`{block.repository}` is not a hub id; write it as `owner/name`"
 
 
-def _method_conflicts(method: Method) -> set[str]:
-    if method.generator is None:
-        without = {"weighting": method.weighting, "synthetic_probability": method.synthetic_probability or None}
-        return {
-            f"{field}`: means nothing without a generator; name a `generator` or leave it out"
-            for field, value in without.items()
-            if value is not None
-        }
-    if method.synthetic_probability is None:
-        return {"synthetic_probability`: missing; say how often a training image is synthetic (DIAGen: 0.7)"}
-    return set()
+def _model_file(block: LlamaModel | BackboneModel) -> Problems:
+    file = PurePath(block.file or "")
+    if block.file is not None and block.path is not None:
+        yield "file", "only valid with a `repository`; remove it and let `path` name the file"
+    if file.is_absolute() or ".." in file.parts:
+        yield "file", f"{file} is outside the repository; set the name of a file in it"
+    if isinstance(block, LlamaModel) and block.repository is not None and block.file is None:
+        yield "file", "missing; set the name of the GGUF file in the repository"
 
 
-def _split_problems(sections: Sections) -> set[str]:
-    problems = set()
-    for name in ("seeds", "shots"):
-        values = sections[name] or ()
-        if len(set(values)) != len(values):
-            problems.add(f"`{name}`: a value stands there twice; name each once")
-    pool, shots = sections["guide_pool"], sections["shots"]
-    if pool is not None and shots and max(shots) > pool:
-        problems.add(f"`guide_pool`: {pool} images can't hold {max(shots)} shots; raise it to at least {max(shots)}")
-    return problems
+def _features(block: FeatureModel) -> Problems:
+    weights = block.weights or ""
+    if weights and block.repository is not None and not weights.startswith(("https://", "http://")):
+        yield "weights", f"{weights} is not a URL; set the download URL of the weights"
+    if block.path is not None and "/" in weights:
+        yield "weights", f"{weights} is not a file name; put the file into {block.path} and set its name"
 
 
-def _folder_problems(sections: Sections) -> set[str]:
-    """Folders that two things would be written into."""
-    problems = set()
+CHECKS: dict[Any, Callable[[Any], Problems]] = {
+    Generator | NoiseCeiling: _sampling,
+    Generator: _generator,
+    Weighting: _weighting,
+    Method: _method,
+    ModelSource: _source,
+    LlamaModel | BackboneModel: _model_file,
+    FeatureModel: _features,
+}
+
+# ---------------------------------------------------------------- between blocks
+
+
+def _unknown_references(sections: Sections, mapping: Mapping[str, Any]) -> Problems:
+    for place, block in _blocks(sections):
+        for key, section, name in references(block):
+            named = mapping.get(section)
+            known = [str(other) for other in named] if isinstance(named, Mapping) else []
+            if name not in known:
+                remedy = f"known: {', '.join(known)}" if known else f"add a section `{section}`"
+                yield f"{place}.{key}", f"no block `{name}` in `{section}`; {remedy}"
+
+
+def _foreign_ceilings(sections: Sections) -> Problems:
+    """Noise ceilings of other words than those of the generator."""
+    for name, generator in (sections["generators"] or {}).items():
+        ceiling = (sections["noise_ceilings"] or {}).get(generator.noise_ceiling)
+        if ceiling is not None and generator.embedding not in (None, ceiling.embedding):
+            found = f"`{generator.noise_ceiling}` belongs to the words of `{ceiling.embedding}`"
+            yield f"generators.{name}.noise_ceiling", f"{found}; name a noise ceiling of `{generator.embedding}`"
+
+
+def _shared_folders(sections: Sections) -> Problems:
+    """Folders with two uses."""
     if sections["experiment"] == STORE:
-        problems.add(f"`experiment`: `results/{STORE}` keeps the images of all experiments; choose another name")
+        yield "experiment", f"`results/{STORE}` contains the images of all experiments; choose another name"
     drawn: dict[str, str] = {}
     for name, dataset in (sections["datasets"] or {}).items():
         if isinstance(dataset, DrawnWorld):
             other = drawn.setdefault(os.path.normpath(dataset.root), name)
             if other != name:
-                problems.add(f"`datasets.{name}.root`: `{other}` is drawn into {dataset.root} too; name another folder")
-    return problems
+                yield f"datasets.{name}.root", f"`{other}` is drawn into {dataset.root} as well; name another folder"
 
 
-def _model_problems(sections: Sections) -> set[str]:
-    problems = set()
-    models = dict(_named_models(sections))
-    asked = any(asks_llama(block) for block in (sections["prompts"] or {}).values())
-    if sections["models"] is not None and asked and "llama" not in models:
-        problems.add("`models.llama`: missing, but `prompts` needs a language model; name a GGUF file")
-    llama = models.get("llama")
-    if isinstance(llama, LlamaModel) and llama.repository is not None and llama.file is None:
-        problems.add("`models.llama.file`: missing; name the GGUF file inside the repository")
-    for name, model in models.items():
-        problems |= {f"`models.{name}.{problem}" for problem in _source_problems(model)}
-    diffusion = models.get("diffusion")
-    if isinstance(diffusion, DiffusionModel) and diffusion.image_size % 8:
-        problems.add(f"`models.diffusion.image_size`: {diffusion.image_size} is no multiple of 8; choose one")
-    return problems
+# ---------------------------------------------------------------- files
 
 
-def _source_problems(model: ModelSource) -> set[str]:
-    """What is wrong with where a model comes from; each begins with the key inside the model's block."""
-    problems = set()
-    if model.repository is not None:
-        if not re.fullmatch(r"[0-9a-f]{40}", str(model.revision)):
-            problems.add(
-                f"revision`: `{model.revision}` is no commit; give its 40 digits, since branches and tags move"
-            )
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", model.repository):
-            problems.add(f"repository`: `{model.repository}` is no hub id; give it as `owner/name`")
-    file = getattr(model, "file", None)
-    if file is not None and model.path is not None:
-        problems.add("file`: means nothing with a local `path`; let `path` name the file itself")
-    if file is not None and (Path(file).is_absolute() or ".." in Path(file).parts):
-        problems.add(f"file`: {file} leads out of the repository; give the file's name inside it")
-    if isinstance(model, FeatureModel) and model.weights is not None:
-        is_url = model.weights.startswith(("https://", "http://"))
-        if model.repository is not None and not is_url:
-            problems.add(f"weights`: {model.weights} is no URL; give the one that the weights are fetched from")
-        if model.path is not None and "/" in model.weights:
-            problems.add(f"weights`: {model.weights} is no file's name; put the file into {model.path} and name it")
-    return problems
+def _content_problem(block: Block, path: str) -> str | None:
+    """What is wrong with a file or folder that exists."""
+    if isinstance(block, ModelSource):  # all files below the path will be read, which may be a whole disk
+        part, problem = MODEL_FORMS[type(block)]
+        in_folder = part != "" and os.path.exists(os.path.join(path, part))
+        is_right = in_folder if os.path.isdir(path) else isinstance(block, FILE_MODELS)
+        return None if is_right else f"{path} is {problem}; give the path of one"
+    if not isinstance(block, TEMPLATED):
+        return None
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return f"{path} is not UTF-8 text; save it as UTF-8"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}); make it readable: chmod u+r {path}"
+    lacking = [field for field in ("{num_prompts}", "{class_name}") if field not in text]
+    return f"{path} lacks {' and '.join(lacking)}; insert it where the number or the name belongs" if lacking else None

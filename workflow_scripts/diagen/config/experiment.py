@@ -1,0 +1,103 @@
+"""The whole configuration of an experiment, and which of its blocks the methods use."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from diagen.config.base import DISTINCT, Block, BlockName, PositiveInt, Seed
+from diagen.config.blocks import (
+    Diversity,
+    Downstream,
+    Embedding,
+    Execution,
+    Generator,
+    GuideClassifier,
+    Method,
+    NoiseCeiling,
+    Weighting,
+)
+from diagen.config.datasets import Dataset, Leakage
+from diagen.config.models import Models
+from diagen.config.prompt_sets import PromptSet
+
+REFERENCES = {
+    "generator": "generators",
+    "weighting": "weightings",
+    "recipe": "recipes",
+    "embedding": "embeddings",
+    "prompts": "prompts",
+    "noise_ceiling": "noise_ceilings",
+    "guide_classifier": "guide_classifiers",
+}
+"""The keys of blocks that name another block, and the section of that block."""
+
+
+class Config(Block):
+    """A whole experiment."""
+
+    experiment: BlockName = Field(description="Name of the folder under `results/`.")
+    datasets: dict[BlockName, Dataset] = Field(min_length=1, description="Datasets by name.")
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), DISTINCT] = Field(
+        (0, 1, 2), description="Seeds of the few-shot splits (paper: 0, 1, 2)."
+    )
+    shots: Annotated[tuple[PositiveInt, ...], Field(min_length=1), DISTINCT] = Field(
+        (2, 4, 8), description="Guide images per class (paper: 2, 4, 8)."
+    )
+    guide_pool: PositiveInt = Field(
+        8, description="Images per class reserved as guide images; the other train-val images validate."
+    )
+    models: Models
+    embeddings: dict[BlockName, Embedding] = Field({}, description="Textual Inversion settings by name.")
+    prompts: dict[BlockName, PromptSet] = Field({}, description="Prompt sets by name.")
+    noise_ceilings: dict[BlockName, NoiseCeiling] = Field({}, description="Noise ceilings by name.")
+    generators: dict[BlockName, Generator] = Field({}, description="Generators by name.")
+    guide_classifiers: dict[BlockName, GuideClassifier] = Field({}, description="Guide classifiers by name.")
+    weightings: dict[BlockName, Weighting] = Field({}, description="Weightings by name.")
+    methods: dict[BlockName, Method] = Field(min_length=1, description="Methods to compare, by name.")
+    downstream: Downstream = Downstream()
+    recipes: dict[BlockName, Downstream] = Field(
+        {}, description="Alternatives to `downstream` by name; keys that one omits have the values of `downstream`."
+    )
+    diversity: Diversity = Diversity()
+    leakage: Leakage = Leakage()
+    execution: Execution = Execution()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_recipes(cls, values: Any) -> Any:
+        """Fill in the keys that recipes omit."""
+        if not isinstance(values, Mapping):
+            return values
+        common, recipes = values.get("downstream"), values.get("recipes")
+        if not isinstance(common, Mapping) or not isinstance(recipes, Mapping):
+            return values
+        complete = {name: {**common, **own} if isinstance(own, Mapping) else own for name, own in recipes.items()}
+        return {**values, "recipes": complete}
+
+    def recipe_of(self, method: str) -> Downstream:
+        """The recipe of `method`'s downstream classifier."""
+        name = self.methods[method].recipe
+        return self.recipes[name] if name else self.downstream
+
+    def used_blocks(self) -> dict[str, list[str]]:
+        """Names of the blocks that the methods use, directly or not, by section, in the order of their first use."""
+        used: dict[str, list[str]] = {section: [] for section in REFERENCES.values()}
+        blocks: list[Block] = list(self.methods.values())
+        for block in blocks:  # grows in the loop
+            for _, section, name in references(block):
+                if name not in used[section]:
+                    used[section].append(name)
+                    blocks.append(getattr(self, section)[name])
+        return used
+
+    def weighted_sets(self) -> list[tuple[str, str]]:
+        """The pairs of generator and weighting by which methods draw synthetic images."""
+        pairs = ((method.generator, method.weighting) for method in self.methods.values())
+        return list(dict.fromkeys((generator, weighting) for generator, weighting in pairs if generator and weighting))
+
+
+def references(block: Block) -> list[tuple[str, str, str]]:
+    """Key, section and name of each other block that `block` names."""
+    named = ((key, section, getattr(block, key, None)) for key, section in REFERENCES.items())
+    return [(key, section, name) for key, section, name in named if name is not None]
