@@ -59,7 +59,9 @@ def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = Tr
         config = Config.model_validate(mapping)
         sections = dict(config)
     except ValidationError as error:
-        problems += [_message(detail) for detail in error.errors() if not _is_consequence(detail, mapping)]
+        details = error.errors()
+        places = {detail["loc"] for detail in details}
+        problems += [_message(detail) for detail in details if not _is_consequence(detail, places, mapping)]
         sections = {name: _valid_part(name, mapping) for name in Config.model_fields}
     problems += sorted(problems_between(sections, mapping) | (missing_files(sections) if check_files else set()))
     if problems:
@@ -91,20 +93,20 @@ def _parsed(adapter: TypeAdapter, value: object) -> Any:
         return None
 
 
-def _is_consequence(detail: Mapping[str, Any], mapping: Mapping[str, Any]) -> bool:
-    """Whether an error follows from another: a list lacks its invalid entries, a recipe has those of `downstream`."""
+def _is_consequence(detail: Mapping[str, Any], places: set[tuple[Any, ...]], mapping: Mapping[str, Any]) -> bool:
+    """Whether an error follows from another: a list lacks its invalid entries, a recipe inherits from `downstream`."""
     if detail["type"] == "too_short":
         return len(detail["input"]) >= detail["ctx"]["min_length"]
     section, *place = detail["loc"]
-    if section != "recipes" or len(place) < 2:
-        return False
-    recipes = {str(name): own for name, own in mapping["recipes"].items()}
-    return place[1] not in ("[key]", *recipes.get(str(place[0]), ()))
+    inherited = section == "recipes" and len(place) > 1 and ("downstream", *place[1:]) in places
+    return inherited and place[1] not in mapping["recipes"].get(place[0], ())
 
 
 def _message(detail: Mapping[str, Any]) -> str:
     """An error of pydantic with key, problem and remedy."""
-    section, *place = (part for part in detail["loc"] if part != "[key]")
+    section, *place = detail["loc"]
+    if place[-1:] == ["[key]"]:  # of a block; pydantic writes booleans and invalid Unicode in another way
+        place[-2:] = [str(detail["input"])]
     blocks = list(_blocks_in(Config.model_fields[section].annotation))
     chosen = [block for block in blocks if len(place) > 1 and place[1] in _tags(block)]
     if chosen:  # pydantic inserts the tag after the block's name

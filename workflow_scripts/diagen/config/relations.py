@@ -180,7 +180,7 @@ def _unknown_references(sections: Sections, mapping: Mapping[str, Any]) -> Probl
 def _foreign_ceilings(sections: Sections) -> Problems:
     """Noise ceilings of other words than those of the generator."""
     for name, generator in (sections["generators"] or {}).items():
-        ceiling = (sections["noise_ceilings"] or {}).get(generator.noise_ceiling)
+        ceiling = (sections["noise_ceilings"] or {}).get(generator.noise_ceiling or "")
         if ceiling is not None and generator.embedding not in (None, ceiling.embedding):
             found = f"`{generator.noise_ceiling}` belongs to the words of `{ceiling.embedding}`"
             yield f"generators.{name}.noise_ceiling", f"{found}; name a noise ceiling of `{generator.embedding}`"
