@@ -1,5 +1,9 @@
 # DIAGen (arXiv 2408.14584) as a workflow: from photos to learned words, prompts, synthetic images, their weights,
-# classifiers, and measures of diversity. The configuration decides what is made; see config/README.md.
+# classifiers and diversity metrics. The configuration defines the experiment; see config/README.md.
+
+from snakemake.utils import min_version
+
+min_version("9.27.1")
 
 if not workflow.configfiles:
 

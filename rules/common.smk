@@ -15,9 +15,10 @@ from diagen.preflight.needs import Needs
 from diagen.runtime.fingerprint import fingerprint
 
 os.environ.update(
-    # The interpreter that runs Snakemake runs the programs, unless a conda environment comes before it.
+    # Programs run with the interpreter that runs Snakemake, unless a conda environment precedes it.
     PATH=os.pathsep.join((str(Path(sys.executable).parent), *os.get_exec_path())),
-    # Where the programs lie, for the shell: a path in a rule's code would make a clone elsewhere run everything again.
+    # The folder of the programs, as a variable of the shell: with a path in a rule's command, a clone in another folder
+    # would rerun everything.
     DIAGEN=str(workflow.basedir),
 )
 
@@ -39,15 +40,15 @@ wildcard_constraints:
     method=r"\w+",
 
 
-# Rules that make no results: they need no models, and may run beside a run.
+# Rules that make no results: they need no models and may run during a run.
 UTILITY_TARGETS = {"download_models", "preflight", "prune_images", "remove_unneeded", "verify_results"}
-# Preflight tells itself which files are missing, and models are fetched before all of them are there. Snakemake doesn't
-# tell the targets while a Snakefile is parsed, hence the command line.
+# Preflight reports missing files itself, and download_models runs before all models exist. Snakemake does not expose its
+# targets while it parses the Snakefile, hence the command line.
 ALLOW_MISSING_FILES = not UTILITY_TARGETS.isdisjoint(sys.argv)
 
 
 def read_config(config, files):
-    """The validated configuration, as the user wrote it into `files` and on the command line."""
+    """The validated configuration of the user, from `files` and the command line."""
     paths = [os.path.relpath(file) for file in files]
     problems = [problem for path in paths for problem in repeated_keys(Path(path).read_text("utf-8"), path)]
     names = ", ".join(paths)
@@ -61,7 +62,7 @@ def read_config(config, files):
 
 
 def with_checksums(named):
-    """The configuration in which models that are here have the hash of their files: other weights, other results."""
+    """The configuration with the hashes of existing model files, so that other weights give other results."""
     memory = Path(STORE) / "checksums.json"
     try:
         hashes = {
@@ -70,7 +71,10 @@ def with_checksums(named):
             if model.sha256 is None and model.location.exists()
         }
     except OSError as error:
-        raise WorkflowError(f"{error.filename}: {error.strerror}; it belongs to a model of the configuration") from None
+        raise WorkflowError(
+            f"{error.filename}: cannot be read ({error.strerror}), and belongs to a model of the configuration. Make it"
+            f" readable: chmod u+r {error.filename}"
+        ) from None
     return named.model_copy(update={"models": named.models.model_copy(update=hashes)})
 
 
@@ -78,55 +82,43 @@ NAMED = read_config(config, workflow.configfiles)
 CONFIG = with_checksums(NAMED)
 EXECUTION = CONFIG.execution
 GPU = int(EXECUTION.device != "cpu")
-# Shards are processes that share the work of a job, each with a GPU and CPU threads of its own. Snakemake lowers what is
-# more than it was given: with `--resources gpu=1`, the shards of a job share that one.
+# Shards are processes that share the work of a job, each with its own GPU and CPU threads. Snakemake lowers requests to
+# its limits: with `--resources gpu=1`, the shards of a job share one GPU.
 SHARDED_GPUS = GPU * EXECUTION.shards
 SHARDED_THREADS = EXECUTION.torch_threads * EXECUTION.shards
 NEEDS = Needs(CONFIG, lambda dataset: Path("results") / CONFIG.experiment / dataset / "images.csv")
 
-# A block that no method uses costs nothing.
-GENERATORS = list(dict.fromkeys(method.generator for method in CONFIG.methods.values() if method.generator))
-PROMPT_SETS = list(
-    dict.fromkeys(CONFIG.generators[name].prompts for name in GENERATORS if CONFIG.generators[name].prompts)
-)
-CALIBRATED = sorted(
-    {CONFIG.weightings[method.weighting].guide_classifier for method in CONFIG.methods.values() if method.weighting}
-)
-# Images as they are drawn in training: generators and the weightings by which a method draws their images.
-WEIGHTED = list(
-    dict.fromkeys((method.generator, method.weighting) for method in CONFIG.methods.values() if method.weighting)
-)
 WITH_IMAGES = [name for name, method in CONFIG.methods.items() if method.generator]
 
 
 def settings(program, **values):
-    """The settings of a program as one JSON string with sorted keys: what Snakemake compares, and what it passes on."""
+    """The settings of a program as one JSON string with sorted keys, which Snakemake compares and passes on."""
     model = getattr(programs, f"{program}Settings")(**values)
     return json.dumps(model.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
 def fields(block, program):
-    """The values of a block of the configuration that a program's settings hold, by name."""
+    """The values of a block of the configuration that belong to a program's settings, by name."""
     return block.model_dump(include=set(getattr(programs, f"{program}Settings").model_fields))
 
 
 def code(program, *modules):
-    """A hash of the library modules that compute what a program, or `modules` of the library, compute (docs/reruns.md)."""
+    """A hash of the library modules that compute the result of a program or of `modules` (docs/reruns.md)."""
     return fingerprint(SCRIPTS / f"{program}.py", *modules)
 
 
 def minutes(rule):
-    """The run time that a job of `rule` asks for, by its work; more on each attempt."""
+    """The run time that a job of `rule` requests, from its work; more on each attempt."""
     return lambda wildcards, attempt: NEEDS.minutes(rule, dict(wildcards.items()), attempt)
 
 
 def megabytes(rule):
-    """The memory that a job of `rule` asks for, by its models and images; more on each attempt."""
+    """The memory that a job of `rule` requests, from its models and images; more on each attempt."""
     return lambda wildcards, attempt: NEEDS.megabytes(rule, dict(wildcards.items()), attempt)
 
 
 def scaled_by_attempt(request):
-    """A fixed request of a job whose work is small whatever the configuration; more on each attempt."""
+    """A request of a job whose work is small in every configuration; more on each attempt."""
     return lambda wildcards, attempt: request * attempt
 
 
@@ -137,7 +129,7 @@ def cells(pattern, **names):
 
 
 def synthetic_images(wildcards):
-    """The manifest of the images that the method trains on, and their weights, where it has these."""
+    """The manifest of the method's synthetic images and their weights, as far as the method has them."""
     method = CONFIG.methods[wildcards.method]
     if method.generator is None:
         return {}

@@ -1,3 +1,6 @@
+# Blocks that no method uses are not computed.
+USED = CONFIG.used_blocks()
+CALIBRATED = sorted({CONFIG.weightings[name].guide_classifier for name in USED["weightings"]})
 # The gallery sets the baseline beside ours; where the methods have other names, all are shown.
 IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
 
@@ -6,7 +9,7 @@ def report_figures():
     """The figures that this configuration has something to show in."""
     figures = ["accuracy.svg", "ablation.svg"]
     figures += ["calibration.svg"] if CALIBRATED else []
-    figures += ["diversity.html"] if GENERATORS else []
+    figures += ["diversity.html"] if USED["generators"] else []
     figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
     figures += expand("dataset/{dataset}.html", dataset=CONFIG.datasets)
     return [f"<results>/figures/{figure}" for figure in figures]
@@ -22,9 +25,13 @@ def gallery_sets(name, cell):
 rule summarize:
     input:
         cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
-        cells(f"{CELL}/diversity/{{generator}}.json", generator=GENERATORS),
-        [file for generator, weighting in WEIGHTED for file in cells(f"{CELL}/diversity/{generator}/{weighting}.json")],
-        expand("<results>/{dataset}/prompts/{prompt_set}.csv", dataset=CONFIG.datasets, prompt_set=PROMPT_SETS),
+        cells(f"{CELL}/diversity/{{generator}}.json", generator=USED["generators"]),
+        [
+            file
+            for generator, weighting in CONFIG.weighted_sets()
+            for file in cells(f"{CELL}/diversity/{generator}/{weighting}.json")
+        ],
+        expand("<results>/{dataset}/prompts/{prompt_set}.csv", dataset=CONFIG.datasets, prompt_set=USED["prompts"]),
     output:
         accuracy="<results>/summary/accuracy.csv",
         per_class="<results>/summary/per_class.csv",
@@ -46,9 +53,9 @@ rule summarize:
             seeds=CONFIG.seeds,
             shots=CONFIG.shots,
             methods=list(CONFIG.methods),
-            generators=GENERATORS,
-            weighted=WEIGHTED,
-            prompt_sets=PROMPT_SETS,
+            generators=USED["generators"],
+            weighted=CONFIG.weighted_sets(),
+            prompt_sets=USED["prompts"],
         ),
         code=code("summarize"),
         results=subpath(output.accuracy, ancestor=2),

@@ -8,32 +8,33 @@ from diagen.runtime import run_lock
 
 
 def warn_of_other_photos():
-    """A dataset is indexed once: photos that came or went since are told, and the user says whether they are to count."""
+    """Warn of photos that were added or removed since a dataset was indexed, which happens once."""
     from diagen.data.photo_list import photos_changed
 
     for name, dataset in CONFIG.datasets.items():
         images, skipped = (Path("results", CONFIG.experiment, name, table) for table in ("images.csv", "skipped.csv"))
-        # To list COCO takes as long, and as much memory, as to index it.
+        # Listing COCO takes as long, and as much memory, as indexing it.
         if isinstance(dataset, Coco | DrawnWorld) or not (images.is_file() and skipped.is_file()):
             continue
         try:
             changed = photos_changed(dataset, images, skipped)
-        except (InputError, OSError):  # a damaged table is told by the jobs that read it
+        except (InputError, OSError):  # the jobs that read a damaged table report it
             continue
         if changed:
             logger.warning(
-                f"datasets.{name}: {dataset.root} isn't what was indexed: it {changed}. If these photos are meant to "
-                f"count: rm {images} (not needed where the dataset's settings have changed as well)."
+                f"datasets.{name}: {dataset.root} differs from the indexed photos: it {changed}. To index it again "
+                f"(automatic if the dataset's settings have changed as well): rm {images}"
             )
 
 
 def warn_of_forgotten_results():
-    """Without its memory, Snakemake takes results for what the configuration and the code ask now."""
+    """Warn if Snakemake has no metadata of existing results: it then assumes that they match configuration and code."""
     remembered = any(path.is_file() for path in Path(".snakemake/metadata").rglob("*"))
     if not remembered and any(Path("results", CONFIG.experiment).glob("*/images.csv")):
         logger.warning(
-            f"results/{CONFIG.experiment} holds results, but .snakemake/metadata, where Snakemake remembers what they "
-            "were made with, holds nothing: they are taken for what is asked for now. Remove what is older."
+            f"results/{CONFIG.experiment}: Snakemake's record of how these results were made, .snakemake/metadata, is "
+            "empty, so they are assumed to match the configuration and the code. Remove results that do not: "
+            f"rm -r results/{CONFIG.experiment}"
         )
 
 
@@ -42,13 +43,13 @@ if workflow.is_main_process and not ALLOW_MISSING_FILES:
     warn_of_other_photos()
 
 
-# The rest not in a dry run, nor in the jobs that a cluster runs.
+# What follows runs neither in a dry run nor in cluster jobs.
 
-HELD = []  # open files, whose locks the kernel gives back when Snakemake ends, by whatever end
+HELD = []  # open files, whose locks the kernel releases when Snakemake ends, however it ends
 
 
 def hold_results():
-    """Take the locks of all folders that this run writes to; of the store, one that other runs may take as well."""
+    """Take the locks of all folders that this run writes to, and a shared lock of the store."""
     if all(job.rule.name in UTILITY_TARGETS for job in workflow.dag.needrun_jobs()):
         return
     worlds = [world.root for world in CONFIG.datasets.values() if isinstance(world, DrawnWorld)]
@@ -58,23 +59,28 @@ def hold_results():
         HELD.extend(run_lock.hold(Path(root)) for root in worlds)
         HELD.append(run_lock.hold(Path(STORE), shared=True))
     except run_lock.LockHeld as error:
-        raise WorkflowError(f"{error}; wait for it to end, or end it, then start again. Nothing was changed.") from None
+        raise WorkflowError(f"{error}. Nothing was changed. Wait for it to end, or end it, then start again.") from None
     except OSError as error:
-        raise WorkflowError(f"{error.filename or results} can't be written to: {error.strerror}") from None
-    # Jobs of this machine end with the run. Those of a cluster go on, and their results count.
+        folder = error.filename or results
+        raise WorkflowError(
+            f"{folder}: cannot be written to ({error.strerror}). Make it writable: chmod u+w {folder}"
+        ) from None
+    # Jobs on this machine end with the run. Cluster jobs continue, and their results count.
     if workflow.local_exec and HELD[0] is not None:
         os.environ[run_lock.VARIABLE] = os.path.abspath(HELD[0].name)
 
 
 def require_models():
-    """Models that are missing are told before the first job starts, not after hours of others."""
+    """Report missing models before the first job starts."""
     lacking = [
-        f"models.{name}: {model.repository} isn't in {model.location}"
+        f"models.{name}: {model.location}, downloaded from {model.repository}, is missing"
         for name, model in CONFIG.models.sources().items()
         if not model.location.exists()
     ]
     if lacking and any(job.rule.name not in UTILITY_TARGETS for job in workflow.dag.needrun_jobs()):
-        raise WorkflowError("Fetch the models first, with `snakemake download_models`:", *lacking)
+        files = " ".join(os.path.relpath(file) for file in workflow.configfiles)
+        command = f".venv/bin/snakemake --cores 1 download_models --configfile {files}"
+        raise WorkflowError(*lacking, f"Download them: {command}")
 
 
 onstart:

@@ -1,4 +1,4 @@
-"""Models of a hub in the real workflow: fetched, checked before a run, and read with no network."""
+"""Models of a hub in the real workflow: downloaded, checked before a run, and read without a network."""
 
 import pytest
 
@@ -26,11 +26,12 @@ def test_from_no_models_to_results_without_network(project: Project, hub: Hub, m
     images = "results/tiny/world/images.csv"
     refused = project.snakemake("--cores", "1", images)
     assert refused.returncode != 0 and "Traceback" not in refused.stdout
-    assert "snakemake download_models" in refused.stdout and "models.backbone: some/resnet" in refused.stdout
+    assert "snakemake --cores 1 download_models --configfile config/tiny.yaml" in refused.stdout
+    assert "models.backbone: models/some--resnet--" in refused.stdout
     assert not (project.folder / images).exists()
 
-    told = project.snakemake("--cores", "1", "preflight")
-    assert told.returncode != 0 and "NOT READY: 4 problems" in told.stdout, told.stdout
+    report = project.snakemake("--cores", "1", "preflight")
+    assert report.returncode != 0 and "NOT READY: 4 problems" in report.stdout, report.stdout
 
     project.make("--cores", "1", "download_models")
     monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
@@ -51,11 +52,11 @@ def test_from_no_models_to_results_without_network(project: Project, hub: Hub, m
     assert "some/resnet@" in (project.folder / made[-1]).read_text("utf-8")
 
 
-def test_preflight_tells_missing_files_that_stop_every_other_run(fresh: Project) -> None:
+def test_preflight_reports_missing_files_that_stop_every_other_run(fresh: Project) -> None:
     fresh.configure(lambda config: config["models"]["llama"].update(path="nowhere.gguf"))
     fresh.configure(lambda config: config["datasets"].update(mine={"adapter": "image_folder", "root": "nowhere"}))
-    told = fresh.snakemake("--cores", "1", "preflight")
-    assert told.returncode != 0 and "Traceback" not in told.stdout
+    report = fresh.snakemake("--cores", "1", "preflight")
+    assert report.returncode != 0 and "Traceback" not in report.stdout
     for problem in ("no file or folder nowhere.gguf", "no folder nowhere", "NOT READY: 2 problems"):
-        assert problem in told.stdout, told.stdout
-    assert "backbone: models/resnet loads" in told.stdout, "the rest is checked all the same"
+        assert problem in report.stdout, report.stdout
+    assert "backbone: models/resnet loads" in report.stdout, "the other checks run"

@@ -171,22 +171,23 @@ def test_a_fresh_clone_with_results_kept_reruns_nothing(finished, tmp_path, stan
     assert clone.plan() == set()
 
 
-def test_another_photo_is_told_and_reruns_nothing(fresh):
+def test_another_photo_is_reported_and_reruns_nothing(fresh):
     index = "results/tiny/world/images.csv"
     fresh.make("--cores", "1", "results/worlds/7/scenes.csv")
     fresh.configure(
         lambda config: config["datasets"].update(world={"adapter": "image_folder", "root": "results/worlds/7"}),
     )
     fresh.make("--cores", "1", index)
-    assert "what was indexed" not in fresh.snakemake("--dry-run", index).stdout
+    assert "differs from the indexed photos" not in fresh.snakemake("--dry-run", index).stdout
     photo = next((fresh.folder / "results/worlds/7/train-val").rglob("*.png"))
     shutil.copy(photo, photo.with_name("another.png"))
     result = fresh.snakemake("--dry-run", index)
     assert "has 1 photo (such as results/worlds/7/train-val/" in result.stdout and "Nothing to be done" in result.stdout
-    assert f"If these photos are meant to count: rm {index}" in result.stdout
+    assert "results/worlds/7 differs from the indexed photos" in result.stdout
+    assert f"as well): rm {index}" in result.stdout
     (fresh.folder / index).unlink()
     fresh.make("--cores", "1", index)
-    assert "what was indexed" not in fresh.snakemake("--dry-run", index).stdout
+    assert "differs from the indexed photos" not in fresh.snakemake("--dry-run", index).stdout
 
 
 def test_another_profile_reruns_nothing(changeable):
@@ -198,10 +199,16 @@ def test_another_profile_reruns_nothing(changeable):
 
 
 def test_results_whose_making_is_forgotten_are_warned_of(changeable):
-    assert "holds nothing" not in changeable.snakemake("--dry-run").stdout
+    assert ".snakemake/metadata, is empty" not in changeable.snakemake("--dry-run").stdout
     shutil.rmtree(changeable.folder / ".snakemake")
     changeable.configure(lambda config: config["generators"]["diagen"].update(strength=0.9))
     result = changeable.snakemake("--dry-run")
     assert result.returncode == 0 and "Nothing to be done" in result.stdout
-    assert "results/tiny holds results, but .snakemake/metadata" in result.stdout
-    assert "results/tiny holds results, but .snakemake/metadata" in changeable.snakemake("--cores", "1").stdout
+    assert (
+        "results/tiny: Snakemake's record of how these results were made, .snakemake/metadata, is empty"
+        in result.stdout
+    )
+    assert (
+        "results/tiny: Snakemake's record of how these results were made, .snakemake/metadata, is empty"
+        in changeable.snakemake("--cores", "1").stdout
+    )

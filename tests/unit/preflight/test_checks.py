@@ -1,4 +1,4 @@
-"""Preflight on stand-ins: a run that is ready, and everything that can be wrong, told at once."""
+"""Preflight on stand-ins: a run that is ready, and all possible problems, reported together."""
 
 import copy
 import shutil
@@ -13,7 +13,8 @@ from PIL import Image
 from diagen.config import load_config
 from diagen.errors import InputError
 from diagen.preflight import checks
-from diagen.preflight.checks import Report, check, open_gguf, planned_jobs
+from diagen.preflight.checks import Report, check, planned_jobs
+from diagen.preflight.gguf import open_gguf
 from tests.hub import COMMIT
 
 STATS = """Building DAG of jobs...
@@ -56,14 +57,14 @@ def test_a_run_that_is_ready(mapping: dict[str, Any]) -> None:
         "world: 4 classes, 12 test, 8 test_uncommon, 20 train_val images",
         *(f"{name}: models/" for name in ("diffusion", "llama", "features", "backbone")),
         "3 to run: 1 draw_world_world, 2 generate_images",
-        "for about 32 images to come",
+        "for about 32 new images",
         "generate_images",
         "Ready to run.",
     ):
         assert fact in text, text
 
 
-def test_everything_that_is_wrong_is_told_at_once(mapping: dict[str, Any]) -> None:
+def test_all_problems_are_reported_together(mapping: dict[str, Any]) -> None:
     for number, (split, label) in enumerate([("train-val", "cat"), ("test", "cat"), ("train-val", "dog")]):
         path = Path("photos", split, label, f"{number}.png")
         path.parent.mkdir(parents=True)
@@ -83,11 +84,11 @@ def test_everything_that_is_wrong_is_told_at_once(mapping: dict[str, Any]) -> No
         "`datasets.photos`: the class `dog` has 1 train-val images, and 2 shots need 3 (one validates)",
         "differ only in case",
         "models.diffusion: can't load models/stable_diffusion",
-        "models.llama: models/llama.gguf: llama.cpp can't load it",
-        "models.features: can't take images of 33 pixels",
-        f"models.backbone: some/resnet isn't in models/some--resnet--{COMMIT[:12]}; run `snakemake download_models`",
+        "models.llama: models/llama.gguf: llama.cpp cannot load it",
+        "models.features: no support for images of 33 pixels",
+        f"models.backbone: models/some--resnet--{COMMIT[:12]}, downloaded from some/resnet, is missing; run `",
         "execution.device is `cuda`",
-        "Snakemake can't plan the jobs: MissingInputException in rule write_prompts: nowhere.txt",
+        "Snakemake cannot plan the jobs; fix what it reports: MissingInputException in rule write_prompts: nowhere.txt",
     ):
         assert sum(part in problem for problem in report.problems) == 1, (part, report.problems)
     assert report.text().endswith(f"NOT READY: {len(report.problems)} problems, see above.")
@@ -103,7 +104,7 @@ def test_too_little_disk(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatc
 def test_cap_on_gpus(
     mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seen: int, cap: int, warned: bool
 ) -> None:
-    """The machine's GPUs are stood in for; the check of their number against the cap is the real one."""
+    """The GPUs of the machine are simulated; the comparison of their number with the limit is real."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(seen))))
     monkeypatch.setattr(checks.torch.cuda, "is_available", lambda: seen > 0)
     mapping["execution"]["device"] = "auto"
@@ -114,13 +115,13 @@ def test_cap_on_gpus(
     assert not checks.torch.cuda.is_initialized()
 
 
-def test_gpus_that_torch_cant_use(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_that_torch_cannot_use(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     mapping["execution"]["device"] = "auto"
     report = Report()
     checks.check_device(load_config(mapping, "mine.yaml", check_files=False), 2, report)
     (warning,) = report.warnings
-    assert warning.startswith("torch finds none of the 2 GPUs that are here")
+    assert warning.startswith("torch finds none of the 2 GPUs of this machine")
 
 
 def test_jobs_from_the_last_table() -> None:
@@ -133,5 +134,5 @@ def test_gguf_files(stand_ins: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes((stand_ins / "llama.gguf").read_bytes()[:-1000])
     (tmp_path / "page.gguf").write_text("<html>Not found</html>")
     for name in ("cut.gguf", "page.gguf"):
-        with pytest.raises(InputError, match=f"{name}: llama.cpp can't load it"):
+        with pytest.raises(InputError, match=f"{name}: llama.cpp cannot load it"):
             open_gguf(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Work and hours: the paper's arithmetic for its models, and rates from jobs that have run."""
+"""Work and hours: the paper's arithmetic for its models, and rates from completed jobs."""
 
 import json
 from pathlib import Path
@@ -8,10 +8,9 @@ import pytest
 import yaml
 
 from diagen.config import Config, load_config
-from diagen.preflight.estimate import ImageCounts, Operations, all_work, estimate, measured_seconds, synthetic_images
-from diagen.preflight.operations import PAPERS_DIFFUSION
+from diagen.preflight.estimate import ImageCounts, all_work, estimate, measured_seconds, synthetic_images
+from diagen.preflight.operations import PAPER
 
-OPERATIONS = Operations(PAPERS_DIFFUSION, backbone=0.0107, features=0.162)
 COUNTS = {"photos": ImageCounts(23, {"train_val": 600, "test": 368, "test_uncommon": 294})}
 ASSUMED = {"half": 100.0, "single": 25.0}
 
@@ -36,7 +35,7 @@ def config() -> Config:
 def job(config: Config, rule: str, **wildcards: str) -> float:
     (found,) = [
         work.tflop
-        for work in all_work(config, COUNTS, OPERATIONS)
+        for work in all_work(config, COUNTS, PAPER)
         if work.rule == rule and work.wildcards.items() >= wildcards.items()
     ]
     return found
@@ -55,11 +54,19 @@ def test_operations_of_the_papers_stages(config: Config) -> None:
     assert synthetic_images(config, COUNTS) == 2 * (23 * 2 + 23 * 4) * 10 * 5
 
 
-def test_each_job_of_a_model_s_stages_stands_there_once(config: Config) -> None:
-    work = all_work(config, COUNTS, OPERATIONS)
-    keys = [(item.rule, frozenset(item.wildcards.items())) for item in work]
-    assert len(set(keys)) == len(keys)
-    rules = [item.rule for item in work]
+def test_each_job_of_a_model_s_stages_is_listed_once(config: Config) -> None:
+    work = list(all_work(config, COUNTS, PAPER))
+    assert len({job.key for job in work}) == len(work)
+    rules = [job.rule for job in work]
+    assert list(dict.fromkeys(rules)) == [
+        "learn_embeddings",
+        "generate_images",
+        "train_guide_classifier",
+        "score_images",
+        "train_downstream",
+        "extract_features",
+        "extract_real_features",
+    ]
     cells = 4
     assert rules.count("generate_images") == rules.count("extract_features") == 5 * cells
     assert rules.count("train_downstream") == 7 * cells
@@ -68,7 +75,7 @@ def test_each_job_of_a_model_s_stages_stands_there_once(config: Config) -> None:
 
 
 def test_hours_without_and_with_measured_jobs(config: Config, tmp_path: Path) -> None:
-    work = all_work(config, COUNTS, OPERATIONS)
+    work = list(all_work(config, COUNTS, PAPER))
     jobs = {"generate_images": 20, "train_downstream": 28, "plan_generation": 20}
     images = synthetic_images(config, COUNTS)
     plain = {stage.rule: stage for stage in estimate(work, jobs, {}, ASSUMED)}
@@ -76,7 +83,7 @@ def test_hours_without_and_with_measured_jobs(config: Config, tmp_path: Path) ->
     assert plain["train_downstream"].hours == pytest.approx(28 * 3435 / 25 / 3600, rel=0.01)
     assert 0.5 * images * 0.6 / 3600 < plain["generate_images"].hours < images * 0.61 / 3600  # 0.6 s an image at most
 
-    # Two of twenty jobs ran, at 2 s an image; those that wait have their own sizes.
+    # Two of twenty jobs ran, at 2 s an image; the others have their own sizes.
     for seed in ("0", "1"):
         path = tmp_path / f"generate_images/photos/seed{seed}/shots2/llm.jsonl"
         path.parent.mkdir(parents=True)
@@ -92,7 +99,7 @@ def test_hours_without_and_with_measured_jobs(config: Config, tmp_path: Path) ->
     assert 0.9 * remaining * 2 / 3600 < stage.hours < remaining * 2 / 3600
 
 
-def test_every_stage_of_the_papers_other_experiments_is_reckoned() -> None:
+def test_every_stage_of_the_papers_other_experiments_is_estimated() -> None:
     mapping: dict[str, Any] = yaml.safe_load(Path("config/published_code.yaml").read_text(encoding="utf-8"))
     mapping["generators"]["real_guidance"] = {"strength": 0.5, "guidance_scale": 7.5}
     mapping["generators"]["diagen"]["noise_ceiling"] = "own"
@@ -100,7 +107,7 @@ def test_every_stage_of_the_papers_other_experiments_is_reckoned() -> None:
     mapping["methods"]["real_guidance"] = {"generator": "real_guidance", "synthetic_probability": 0.5}
     config = load_config(mapping, "some.yaml", check_files=False)
     cell = {"seed": "0", "shots": "4"}
-    # Seven levels are halved three times, after the images without noise.
+    # The binary search of seven levels takes three steps, after the images without noise.
     assert job(config, "find_noise_ceilings", **cell) == pytest.approx(23 * 8 * 4 * 60.4, rel=0.01)
     assert job(config, "learn_embeddings", **cell, embedding="paper") > 0
     plain, views = (

@@ -1,4 +1,4 @@
-"""What jobs ask a cluster for: more for more work, more on each attempt, and never what a change of it would rerun."""
+"""Time and memory that jobs request: more for more work, and more on each attempt."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def needs_in(folder: Path, values: Config) -> Needs:
 
 
 @pytest.mark.parametrize("rule", JOBS)
-def test_each_attempt_asks_for_more(rule: str, tmp_path: Path) -> None:
+def test_each_attempt_requests_more(rule: str, tmp_path: Path) -> None:
     needs = needs_in(tmp_path, config())
     for ask in (needs.minutes, needs.megabytes):
         first, second, third = (ask(rule, JOBS[rule], attempt) for attempt in (1, 2, 3))
@@ -61,7 +61,7 @@ def test_each_attempt_asks_for_more(rule: str, tmp_path: Path) -> None:
         ("write_prompts", lambda c: c["prompts"]["paper"].update(per_class=40)),
     ],
 )
-def test_more_work_asks_for_more_time(rule: str, change: Callable, tmp_path: Path) -> None:
+def test_more_work_requests_more_time(rule: str, change: Callable, tmp_path: Path) -> None:
     plain, more = (needs_in(tmp_path, values).minutes(rule, JOBS[rule], 1) for values in (config(), config(change)))
     assert more > plain
 
@@ -75,12 +75,12 @@ def test_more_work_asks_for_more_time(rule: str, change: Callable, tmp_path: Pat
         ("write_prompts", lambda c: c["models"]["llama"].update(context=8192)),
     ],
 )
-def test_what_is_held_asks_for_memory(rule: str, change: Callable, tmp_path: Path) -> None:
+def test_weights_and_images_request_memory(rule: str, change: Callable, tmp_path: Path) -> None:
     plain, more = (needs_in(tmp_path, values).megabytes(rule, JOBS[rule], 1) for values in (config(), config(change)))
     assert more > plain
 
 
-def test_weights_that_are_here_are_weighed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_existing_weights_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "resnet").mkdir()
     values = config(lambda c: c["models"].update(backbone={"path": "resnet"}))
@@ -100,7 +100,7 @@ def test_shards_share_the_time(tmp_path: Path) -> None:
     assert shared < alone
 
 
-def test_the_dataset_counts_once_it_is_there(tmp_path: Path) -> None:
+def test_an_indexed_dataset_replaces_the_guess(tmp_path: Path) -> None:
     needs = needs_in(tmp_path, config())
     assert needs.counts("photos") == BEFORE_INDEXED
     guessed = needs.minutes("generate_images", JOBS["generate_images"], 1)

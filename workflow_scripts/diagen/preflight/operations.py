@@ -1,12 +1,14 @@
-"""How many operations one pass of each model takes, counted on the model itself or known of the paper's models.
+"""Operations of one pass of each model: counted on the model itself, or the known counts of the paper's models.
 
-Free of torch until something is counted: what is known serves the rules, too.
+Free of torch until something is counted, since the rules use the known counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from diagen.config import Config
 
 if TYPE_CHECKING:
     import torch
@@ -15,41 +17,57 @@ if TYPE_CHECKING:
     from diagen.models.diffusion import Diffusion
 
 DINOV2 = {"dinov2_vits14": 0.0122, "dinov2_vitb14": 0.0463, "dinov2_vitl14": 0.162}
+"""TFLOP of an image of 224 pixels, by entry point."""
 
 
 @dataclass(frozen=True)
-class DiffusionOperations:
-    """TFLOP (a multiply-add is two) of one sample: a pass of the UNet, the VAE's two halves, the text encoder."""
+class Operations:
+    """TFLOP (a multiply-add counts 2) of one pass of each model or part for one image or text."""
 
     unet: float
     encode: float
     decode: float
     text: float
+    backbone: float
+    features: float
 
 
-PAPERS_DIFFUSION = DiffusionOperations(unet=0.803, encode=1.117, decode=2.515, text=0.0133)
-"""Stable Diffusion v1-4 at 512 pixels."""
-PAPERS_BACKBONE = 0.0107
-"""ResNet-50 at 256 pixels, TFLOP an image."""
+PAPER = Operations(0.803, 1.117, 2.515, 0.0133, backbone=0.0107, features=DINOV2["dinov2_vitl14"])
+"""Stable Diffusion v1-4 at 512 pixels, ResNet-50 at 256, DINOv2 ViT-L/14 at 224."""
+
+
+def paper_operations(config: Config) -> Operations:
+    """Operations of the paper's models (or the named DINOv2), scaled to the configured image sizes."""
+    models = config.models
+    pixels = (models.diffusion.image_size / 512) ** 2
+    return Operations(
+        PAPER.unet * pixels,
+        PAPER.encode * pixels,
+        PAPER.decode * pixels,
+        PAPER.text,
+        backbone=PAPER.backbone * (config.downstream.image_size / 256) ** 2,
+        features=DINOV2.get(models.features.entry_point, PAPER.features) * (models.features.image_size / 224) ** 2,
+    )
 
 
 def count(model: nn.Module, *inputs: torch.Tensor, **options: torch.Tensor) -> float:
-    """TFLOP of one forward pass, attention included; nothing is computed on `meta` tensors."""
+    """TFLOP of one forward pass, attention included; on `meta` tensors nothing is computed."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    # The counter knows attention by its products only where it is written out.
+    # The counter sees the products of attention only in this implementation.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(*inputs, **options)
     return counter.get_total_flops() / 1e12
 
 
-def count_diffusion(diffusion: Diffusion) -> DiffusionOperations:
-    """The operations of a Stable Diffusion for one image of its size. Its weights are given up: it moves to `meta`."""
+def count_diffusion(diffusion: Diffusion) -> dict[str, float]:
+    """TFLOP of the parts of a Stable Diffusion for one image of its size. Moves the model to `meta`."""
     import torch
 
-    vae, unet, text_encoder = (part.to("meta") for part in (diffusion.vae, diffusion.unet, diffusion.text_encoder))
+    parts: tuple[Any, ...] = (diffusion.vae, diffusion.unet, diffusion.text_encoder)
+    vae, unet, text_encoder = (part.to("meta") for part in parts)
     size = diffusion.image_size // 2 ** (len(vae.config.block_out_channels) - 1)
 
     def empty(*shape: int) -> torch.Tensor:
@@ -59,9 +77,9 @@ def count_diffusion(diffusion: Diffusion) -> DiffusionOperations:
     ids = torch.empty((1, length), dtype=torch.long, device="meta")
     latents = empty(1, vae.config.latent_channels, size, size)
     timestep = torch.empty((), dtype=torch.long, device="meta")
-    return DiffusionOperations(
-        unet=count(unet, latents, timestep, encoder_hidden_states=empty(1, length, width)),
-        encode=count(vae.encoder, empty(1, 3, diffusion.image_size, diffusion.image_size)),
-        decode=count(vae.decoder, latents),
-        text=count(text_encoder, ids),
-    )
+    return {
+        "unet": count(unet, latents, timestep, encoder_hidden_states=empty(1, length, width)),
+        "encode": count(vae.encoder, empty(1, 3, diffusion.image_size, diffusion.image_size)),
+        "decode": count(vae.decoder, latents),
+        "text": count(text_encoder, ids),
+    }
