@@ -1,11 +1,11 @@
-# make demo         set up, run the demo, say where its report is
-# make test         set up, run all tests but those on SLURM
-# make test-slurm   set up, start a SLURM cluster on this machine, run the workflow on it, break things, take it down
-# make torture      set up, kill a small run 30 times by `kill -9` and see that its results are the same (some 3 minutes)
-# make lint         set up, check form, style, types and the order of packages
-# make lock         pin the dependencies in pyproject.toml; pins that fit stay, unless named: make lock UPGRADE="numpy ruff"
-# make bench        set up, run every stage once with models of the real sizes and random weights: time and memory
-# make demo-models  train the demo's models again, from nothing (hours; an interrupted run goes on where it stopped)
+# make demo         set up, run the demo, print the path of its report
+# make test         set up, run all tests except those on SLURM
+# make test-slurm   set up, test the workflow and its failures on a temporary SLURM cluster on this machine
+# make torture      set up, kill a small run 30 times with `kill -9` and compare its results (3 minutes)
+# make lint         set up, check format, style, types and the layers of packages
+# make lock         pin the dependencies of pyproject.toml; to upgrade pins that still fit: make lock UPGRADE="numpy ruff"
+# make bench        set up, measure time and memory of each stage with models of the real sizes and random weights
+# make demo-models  train the demo's models from scratch (hours; an interrupted run resumes)
 # make clean        remove all results of the workflow
 
 SHELL := /bin/bash
@@ -14,12 +14,12 @@ SHELL := /bin/bash
 .PHONY: setup demo demo-models bench test test-slurm torture lint lock clean
 
 BIN := .venv/bin
-# What `make bench` runs; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
+# The configuration of `make bench`; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
 CONFIG := config/full_size.yaml
-# A shorter torture, or other moments: make torture KILLS=5 SEED=1
+# A shorter torture with other moments of the kills: make torture KILLS=5 SEED=1
 KILLS := 30
 SEED := 0
-# The environment is made again when the pins change, and only then.
+# The environment is updated when the pins change, and only then.
 READY := .venv/installed-$(firstword $(shell cksum requirements.txt))
 TRAINING := train_judge train_autoencoder train_diffusion train_llama train_dinov2 train_resnet measure_models
 
@@ -32,10 +32,10 @@ $(READY):
 	  fi; \
 	done
 	@if [ ! -x $(BIN)/python ]; then \
-	  echo "No Python 3.11 to 3.13 found. Install one, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; \
+	  echo "No Python 3.11 to 3.13 found. Install one, or pass its path: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; \
 	fi
 	@if [ -z "$$(command -v cc)" ]; then \
-	  echo "No C compiler found, which llama-cpp-python is built with. Install one, such as Debian's build-essential." >&2; exit 1; \
+	  echo "No C compiler found, which building llama-cpp-python needs. Install one, on Debian: apt-get install build-essential" >&2; exit 1; \
 	fi
 	$(BIN)/python -m pip install --requirement requirements.txt
 	rm -f .venv/installed-*

@@ -1,4 +1,4 @@
-"""Write config/schema.json and the table of keys in config/README.md from the models of the configuration."""
+"""Write config/schema.json and the tables of keys in config/README.md from the models of the configuration."""
 
 import argparse
 import json
@@ -53,7 +53,9 @@ def keys_text() -> str:
     definitions = schema["$defs"]
     missing = set(definitions) - set(BLOCKS)
     if missing:
-        raise ValueError(f"BLOCKS has no place for {', '.join(sorted(missing))}")
+        raise ValueError(
+            f"workflow_scripts/describe_config.py: BLOCKS lacks {', '.join(sorted(missing))}; add a heading"
+        )
     sections = [("Top level", schema)] + [(f"`{place}`", definitions[name]) for name, place in BLOCKS.items()]
     return "\n".join(line for heading, block in sections for line in _section(heading, block))
 
@@ -97,21 +99,29 @@ def _type(field: dict[str, Any]) -> str:
 
 
 def _bounds(field: dict[str, Any]) -> str:
-    names = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    names = {
+        "minimum": "≥",
+        "exclusiveMinimum": ">",
+        "maximum": "≤",
+        "exclusiveMaximum": "<",
+        "multipleOf": "multiple of",
+    }
     return ",".join(f" {sign} {field[name]:.10g}" for name, sign in names.items() if name in field)
 
 
 def with_keys(readme: str) -> str:
-    """The text of config/README.md with its tables of keys written anew between the two marks."""
+    """The text of config/README.md with new tables of keys between the two marks. Raises `InputError` without marks."""
     if START not in readme or END not in readme:
-        raise InputError(f"config/README.md lacks the marks `{START}` and `{END}`; put them where the tables belong")
+        raise InputError(
+            f"config/README.md: lacks the marks `{START}` and `{END}`; insert them where the tables belong"
+        )
     return re.sub(f"{START}.*{END}", lambda _: f"{START}\n\n{keys_text()}\n{END}", readme, flags=re.DOTALL)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is outdated")
     arguments = parser.parse_args()
 
     readme = arguments.folder / "README.md"
@@ -119,7 +129,10 @@ def main() -> None:
     stale = [path for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if arguments.check:
         if stale:
-            sys.exit(f"out of date: {', '.join(map(str, stale))}; run python workflow_scripts/describe_config.py")
+            sys.exit(
+                f"{', '.join(map(str, stale))}: outdated. Write the current state: "
+                ".venv/bin/python workflow_scripts/describe_config.py"
+            )
         return
     for path in stale:
         with atomic_path(path) as temporary:

@@ -1,13 +1,13 @@
-"""Tell what would run and whether it can: configuration, datasets, models, device, disk, jobs, and hours per stage.
+"""Check before a run whether it can succeed: configuration, datasets, models, device, disk, jobs, hours per stage.
 
-All problems are told together; with any, the exit status is 2.
+Reports all problems together; the exit status is 2 if there are any.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-import diagen.runtime.execution  # noqa: F401  (first: what it sets is read when the libraries are imported)
+import diagen.runtime.execution  # noqa: F401  (first: libraries read its environment variables on import)
 from diagen.runtime.program import run
 
 
@@ -15,10 +15,12 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the configuration (YAML or JSON)")
-    parser.add_argument("--name", help="what the report calls it (default: the file's name)")
-    parser.add_argument("--jobs", required=True, type=Path, help="what `snakemake --dry-run --quiet rules` printed")
+    parser.add_argument("--name", help="its name in the report (default: the file's name)")
     parser.add_argument(
-        "--gpus", type=int, default=-1, metavar="N", help="Snakemake's cap on `gpu`; -1: none (default)"
+        "--jobs", required=True, type=Path, help="file with the output of `snakemake --dry-run --quiet rules`"
+    )
+    parser.add_argument(
+        "--gpus", type=int, default=-1, metavar="N", help="Snakemake's limit on `gpu`; -1: none (default)"
     )
     parser.add_argument("--results", required=True, type=Path, metavar="DIR", help="the experiment's folder")
     parser.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of the synthetic images")

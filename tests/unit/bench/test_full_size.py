@@ -1,4 +1,4 @@
-"""Models of the real sizes: parameters and operations as published, files in the real formats, a configuration."""
+"""Models of the real sizes: published numbers of parameters and operations, real file formats, configurations."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from diagen.config import load_config
 from diagen.embeddings.inversion import TEMPLATES
 from tests.empty_models import write_empty_models
 
-META = torch.device("meta")  # shapes alone: neither memory nor time
+META = torch.device("meta")  # shapes only, without memory and time
 
 
 def on_meta(part: str) -> torch.nn.Module:
@@ -35,7 +35,7 @@ def on_meta(part: str) -> torch.nn.Module:
 
 
 def teraflop(run: Callable[[], object]) -> float:
-    """10^12 floating-point operations, a multiplication with its addition counting two."""
+    """TFLOP; a multiply-add counts 2."""
     with META, FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops() / 1e12
@@ -94,7 +94,7 @@ def test_parts_have_as_many_parameters_as_published(part: str, millions: float) 
         (lambda: dinov2_teraflop(384, 12, 6), 0.0122),
         (lambda: dinov2_teraflop(768, 12, 12), 0.0463),
         (dinov2_teraflop, 0.162),
-        # 36 evaluations of two samples each, two prompts and the picture.
+        # 36 evaluations of two samples each, two prompts, decoding.
         (lambda: 72 * unet_teraflop() + 2 * text_teraflop() + decoder_teraflop(), 60.4),
     ],
     ids=["UNet", "VAE encoder", "VAE decoder", "text encoder", "ResNet-50", "S/14", "B/14", "L/14", "an image"],
@@ -104,8 +104,8 @@ def test_operations_are_as_counted_by_hand(count: Callable[[], float], expected:
 
 
 @pytest.mark.slow
-def test_a_step_of_inversion_costs_one_pass_forth_and_one_back() -> None:
-    """7.3 TFLOP at most for a batch of 4; layers before the first that sees the word need no gradient."""
+def test_a_step_of_inversion_costs_a_forward_and_a_backward_pass() -> None:
+    """At most 7.3 TFLOP for a batch of 4; layers before the first that receives the word need no gradient."""
     unet, encoder = on_meta("UNet"), on_meta("text encoder")
     table = encoder.get_input_embeddings()
 
@@ -119,7 +119,7 @@ def test_a_step_of_inversion_costs_one_pass_forth_and_one_back() -> None:
     assert 6.5 < teraflop(step) <= 7.3
 
 
-def test_the_tokenizer_has_clips_size_and_reads_any_text(tmp_path: Path) -> None:
+def test_the_tokenizer_has_the_size_of_clips_and_reads_any_text(tmp_path: Path) -> None:
     assert write_clip_merges(tmp_path, clip_merges(), TEXT_LENGTH) == TOKENS
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path)
     assert len(tokenizer) == TOKENS and (tokenizer.bos_token_id, tokenizer.eos_token_id) == (49_406, 49_407)
@@ -144,7 +144,7 @@ def test_the_feature_extractor_is_a_torch_hub_repository(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("file", ["config/full_size.yaml", "config/full_size_gpu.yaml"])
-def test_the_configuration_is_valid_where_its_models_are(file: str, tmp_path: Path, monkeypatch) -> None:
+def test_the_configuration_is_valid_if_its_models_exist(file: str, tmp_path: Path, monkeypatch) -> None:
     mapping = yaml.safe_load(Path(file).read_text("utf-8"))
     write_empty_models(tmp_path, mapping["models"])
     monkeypatch.chdir(tmp_path)

@@ -14,7 +14,7 @@ from diagen.config import load_config
 README = Path("README.md").read_text(encoding="utf-8")
 PAGES = {path: Path(path).read_text(encoding="utf-8") for path in ("README.md", "config/README.md")}
 SITE = {str(path): path.read_text(encoding="utf-8") for path in sorted(Path("docs").glob("*.md"))}
-MADE_BY_THE_READER = {"config/mine.yaml", "config/demo_strong.yaml"}
+READER_FILES = {"config/mine.yaml", "config/demo_strong.yaml"}
 
 
 def code_blocks(text: str, language: str = "") -> list[str]:
@@ -31,7 +31,7 @@ def commands_of(page: str) -> list[str]:
 
 @pytest.fixture
 def readers_folder(tmp_path, monkeypatch):
-    """A working directory in which the photos and models of the pages' examples lie."""
+    """A working directory with the photos and models of the pages' examples."""
     for path in re.findall(r"(?:path|root): ([\w./-]+)", "".join(PAGES.values())):
         (tmp_path / path).mkdir(parents=True, exist_ok=True)
     shutil.copytree("config/instructions", tmp_path / "config" / "instructions")
@@ -41,7 +41,7 @@ def readers_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES | SITE)
-def test_links_and_includes_lead_to_files(page):
+def test_links_and_includes_name_existing_files(page):
     text = (PAGES | SITE)[page]
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", text)
     missing = [link for link in links if not (Path(page).parent / link).exists()]
@@ -53,7 +53,7 @@ def test_links_and_includes_lead_to_files(page):
 def test_files_named_in_the_text_exist(page):
     text = re.sub(r"^```.*?^```$", "", (PAGES | SITE)[page], flags=re.DOTALL | re.MULTILINE)
     paths = re.findall(r"`(?:python )?((?:workflow_scripts|rules|config|demo|tests)/[\w./-]*)[^`<]*`", text)
-    missing = [path for path in set(paths) - MADE_BY_THE_READER if not Path(path).exists()]
+    missing = [path for path in set(paths) - READER_FILES if not Path(path).exists()]
     assert not missing
 
 
@@ -100,8 +100,8 @@ def test_commands_use_options_that_snakemake_has(page):
 
 
 @pytest.mark.parametrize("page", PAGES | SITE)
-def test_targets_stand_before_configuration_files(page):
-    """`--configfile` takes all that follows it up to the next option."""
+def test_targets_precede_configuration_files(page):
+    """`--configfile` takes all arguments up to the next option."""
     lines = [line for line in commands_of(page) if "--configfile" in line]
     assert all(re.search(r"--configfile [^ ]+( --|$)", line) for line in lines)
 

@@ -1,4 +1,4 @@
-"""One set of pins: requirements.txt fits pyproject.toml, and conda environments install what it names."""
+"""One set of pins: requirements.txt fits pyproject.toml, and conda environments install its versions."""
 
 import re
 import tomllib
@@ -41,7 +41,7 @@ def test_every_direct_dependency_is_pinned_within_its_range(group, requirement):
     assert requirement.specifier.contains(pins[name]), "run `make lock`"
 
 
-def test_the_lock_names_no_build_of_torch_and_nothing_of_cuda():
+def test_the_lock_names_no_build_of_torch_and_no_cuda_package():
     assert re.fullmatch(r"[0-9.]+", PINS["torch"])
     assert not [name for name in PINS if re.match(r"nvidia|cuda|triton|pytorch-triton", name)]
 
@@ -69,6 +69,10 @@ def test_hooks_before_a_commit_have_the_versions_of_the_lock():
     assert revisions["snakefmt"] == f"v{PINS['snakefmt']}"
 
 
-def test_the_citation_and_the_changelog_know_this_version():
+def test_the_snakefile_requires_the_version_of_the_lock():
+    assert f'min_version("{PINS["snakemake"]}")' in Path("Snakefile").read_text("utf-8")
+
+
+def test_the_citation_and_the_changelog_have_this_version():
     assert yaml.safe_load(Path("CITATION.cff").read_text("utf-8"))["version"] == PROJECT["version"]
     assert f"## [{PROJECT['version']}]" in Path("CHANGELOG.md").read_text("utf-8")
