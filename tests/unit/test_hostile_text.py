@@ -110,7 +110,7 @@ def test_an_instruction_holds_the_name_and_nothing_of_it_is_filled_in(label: str
 
 @settings(max_examples=300)
 @given(TEXTS, LABELS)
-def test_an_endpoint_s_answer_gives_valid_prompts_or_none(answer: str, label: str) -> None:
+def test_an_answer_of_an_endpoint_yields_only_valid_prompts(answer: str, label: str) -> None:
     for line in answer_lines(f"a photo of a {class_words(label)} {answer}\n{answer}", cut=False):
         prompt = " ".join(line.split())
         if is_valid(prompt, label):
