@@ -132,7 +132,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def audit(root: Path, stand_ins: Path, folder: Path) -> list[Leak]:
-    """Audit with the programs and the stand-in for DINOv2; all train-val images of the cell but one are guide images."""
+    """Audit with the programs and the stand-in for DINOv2; all train-val images but one are guide images."""
     images = index_dataset(ImageFolder(adapter="image_folder", root=str(root))).images
     write_images(images, folder / "images.csv")
     write_shots(draw_shots(images, dataset="photos", seed=0, shots=5, guide_pool=5), folder / "shots.csv")
