@@ -24,7 +24,6 @@ from diagen.runtime.made_with import torch_record
 from diagen.runtime.shards import of_shard
 from diagen.seeds import stable_hash
 
-
 WORD_SOURCES = (Path(inversion.__file__), Path(images.__file__))
 """The modules that decide learned words: a change of their code renames every group."""
 
