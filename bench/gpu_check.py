@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import gpu_agreement, gpu_ceilings, gpu_generation, gpu_inversion, gpu_limits, gpu_vision
+from bench import gpu_agreement, gpu_ceilings, gpu_generation, gpu_inversion, gpu_limits, gpu_repeat, gpu_vision
 from bench.gpu_measure import Clock, OutOfTime, Report, free_memory
 from bench.gpu_parts import Setup, prepare_torch
 
@@ -25,10 +25,15 @@ Step = Callable[[Setup, Report, Clock], None]
 STEPS: dict[str, tuple[Step, float]] = {
     "ceilings": (gpu_ceilings.run, 30),
     "agreement": (gpu_agreement.run, 80),
+    "repeat": (gpu_repeat.run, 60),
     "inversion": (gpu_inversion.run, 90),
-    "generation": (gpu_generation.run, 100),
+    "inversion_variants": (gpu_inversion.variants, 60),
+    "generation": (gpu_generation.run, 90),
+    "generation_variants": (gpu_generation.variants, 90),
+    "float32": (gpu_repeat.float32, 40),
     "memory": (gpu_limits.run, 60),
-    "vision": (gpu_vision.run, 60),
+    "vision": (gpu_vision.run, 70),
+    "compiled": (gpu_generation.compiled, 150),
 }
 GRACE = 15.0  # seconds after which a step that doesn't look at its clock is stopped
 
@@ -40,7 +45,7 @@ def main() -> int:
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="default: %(default)s")
     parser.add_argument("--small", action="store_true", help="all steps on tiny models, to test the program itself")
     parser.add_argument("--steps", default=",".join(STEPS), help="which, in this order (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=420.0, help="time for all steps (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=900.0, help="time for all steps (default: %(default)s)")
     parser.add_argument("--torch-threads", type=int, default=8, metavar="N", help="CPU threads (default: %(default)s)")
     arguments = parser.parse_args()
     names = arguments.steps.split(",")
@@ -103,14 +108,14 @@ def _collect_warnings(report: Report) -> None:
 def summary(results: dict[str, Any]) -> str:
     """A short table of what was measured, checked and not done."""
     lines = [f"card: {results.get('ceilings', {}).get('versions', {}).get('card', 'not looked at')}"]
-    for step in ("ceilings", "inversion", "generation", "memory", "vision"):
+    for step in STEPS:
         for name, value in results.get(step, {}).items():
             if isinstance(value, dict) and ("tflop_per_s" in value or "images_per_s" in value):
                 shown = {
                     key: value[key] for key in ("class_steps_per_s", "images_per_s", "tflop_per_s") if key in value
                 }
                 shown |= {key: value[key] for key in ("unet_s", "decode_s", "other_s", "peak_gb") if key in value}
-                lines.append(f"{step:10} {name:48} " + " ".join(f"{key}={number}" for key, number in shown.items()))
+                lines.append(f"{step:10} {name:60} " + " ".join(f"{key}={number}" for key, number in shown.items()))
             elif not isinstance(value, dict):
                 lines.append(f"{step:10} {name:48} {value}")
     for check in results.get("checks", []):

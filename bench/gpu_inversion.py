@@ -1,4 +1,4 @@
-"""The step `inversion` of `gpu_check`: how fast words are learned with a full-size model, and in how much memory."""
+"""Steps of `gpu_check`: how fast words are learned with a full-size model, and in how much memory."""
 
 import contextlib
 import itertools
@@ -19,14 +19,14 @@ from bench.gpu_parts import (
     word_vectors,
 )
 
-STEP = "inversion"
+STEP, VARIANTS = "inversion", "inversion_variants"
 BATCH = 4  # images per class and step
 ROWS = (16, 4, 32, 8)  # the most telling first
 PRECISIONS = ("bfloat16", "float32")
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
-    """Measure all precisions and numbers of rows, with and without checkpointing, and then torch's switches."""
+    """Measure all precisions and numbers of rows, with and without checkpointing."""
     rows = (4, 8) if setup.small else ROWS
     diffusion = large_diffusion(setup, "float32")
     classes = encoded_classes(diffusion, max(rows) // BATCH)
@@ -37,24 +37,45 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         with checkpointed(diffusion, checkpointing):
             result = measure(setup, diffusion, classes[: count // BATCH], dtype, flop)
         report.add(STEP, f"{dtype}, {count} rows{', checkpointing' if checkpointing else ''}", result)
-    some = classes[: 16 // BATCH]
-    for dtype, switches in itertools.product(
-        PRECISIONS,
-        ({"fill": False}, {"fill": False, "deterministic": False}, {"fill": False, "benchmark": True}, {"tf32": True}),
-    ):
-        clock.require(3)
-        with switched(**switches):
-            result = measure(setup, diffusion, some, dtype, flop)
-        report.add(STEP, f"{dtype}, {len(some) * BATCH} rows, {_told(switches)}", result)
-    diffusion.unet.to(memory_format=torch.contiguous_format)
-    for dtype in PRECISIONS:
-        clock.require(3)
-        report.add(STEP, f"{dtype}, {len(some) * BATCH} rows, contiguous", measure(setup, diffusion, some, dtype, flop))
-    del diffusion
-    free_memory()
-    diffusion = large_diffusion(setup, "bfloat16")
-    result = measure(setup, diffusion, some, "float32", flop)
-    report.add(STEP, f"weights in bfloat16, {len(some) * BATCH} rows", result)
+
+
+def variants(setup: Setup, report: Report, clock: Clock) -> None:
+    """Measure memory formats, TF32, weights in bfloat16, and torch's switches, at one number of rows."""
+    rows = 8 if setup.small else 16
+    flop = report.results.get(STEP, {}).get("TFLOP of a class's step")
+    for weights in ("float32", "bfloat16"):
+        diffusion = large_diffusion(setup, weights)
+        classes = encoded_classes(diffusion, rows // BATCH)
+        flop = flop or step_tera_flop(diffusion, classes)
+        for layout in (torch.channels_last, torch.contiguous_format):
+            diffusion.unet.to(memory_format=layout)
+            shape = "channels_last" if layout == torch.channels_last else "contiguous"
+            for precision, switches in _variants(weights):
+                clock.require(4)
+                with switched(**switches):
+                    result = measure(setup, diffusion, classes, precision, flop)
+                name = f"{weights} weights, {precision} passes, {rows} rows, {shape}, {_told(switches)}"
+                report.add(VARIANTS, name.removesuffix(", "), result)
+        if weights == "float32":
+            with switched(fill=False), checkpointed(diffusion, True):
+                result = measure(setup, diffusion, classes, "bfloat16", flop)
+            report.add(VARIANTS, f"bfloat16 passes, {rows} rows, contiguous, fill off, checkpointing", result)
+        del diffusion
+        free_memory()
+
+
+def _variants(weights: str) -> list[tuple[str, dict[str, bool]]]:
+    """Precision of the passes and switches that are worth a look with weights of a precision."""
+    if weights == "bfloat16":  # no autocast: what the weights are, the passes are
+        return [("float32", {"fill": False})]
+    return [
+        ("bfloat16", {}),
+        ("bfloat16", {"fill": False}),
+        ("bfloat16", {"fill": False, "deterministic": False}),
+        ("bfloat16", {"fill": False, "benchmark": True}),
+        ("float32", {"fill": False, "tf32": True}),
+        ("float32", {"fill": False}),
+    ]
 
 
 def _told(switches: dict[str, bool]) -> str:

@@ -127,18 +127,22 @@ def tera_flop(work: Callable[[], Any]) -> float:
 
 @contextlib.contextmanager
 def switched(
-    *, deterministic: bool = True, fill: bool = True, benchmark: bool = False, tf32: bool = False
+    *, deterministic: bool = True, fill: bool = True, benchmark: bool = False, tf32: bool = False, strict: bool = False
 ) -> Iterator[None]:
-    """Inside, torch's switches are so; the defaults are those of `prepare_torch`, which hold again afterwards."""
+    """Inside, torch's switches are so; the defaults are those of `prepare_torch`, which hold again afterwards.
+
+    `fill` is whether new tensors are filled with NaN; `strict` makes a nondeterministic kernel an error.
+    """
+    before = torch.utils.deterministic.fill_uninitialized_memory
     try:
-        _switch(deterministic, fill, benchmark, tf32)
+        _switch(deterministic, fill, benchmark, tf32, strict)
         yield
     finally:
-        _switch(True, True, False, False)
+        _switch(True, before, False, False, False)
 
 
-def _switch(deterministic: bool, fill: bool, benchmark: bool, tf32: bool) -> None:
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+def _switch(deterministic: bool, fill: bool, benchmark: bool, tf32: bool, strict: bool) -> None:
+    torch.use_deterministic_algorithms(deterministic, warn_only=not strict)
     torch.utils.deterministic.fill_uninitialized_memory = fill
     torch.backends.cudnn.benchmark = benchmark
     torch.backends.cuda.matmul.allow_tf32 = tf32

@@ -1,5 +1,7 @@
 """The step `vision` of `gpu_check`: features and the training of heads per second, with models of full size."""
 
+import copy
+
 import numpy as np
 import torch
 from PIL import Image
@@ -41,15 +43,12 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         reset_peak(setup.device)
         told = f"{name}, library's embed, micro-batch {len(largest)}"
         report.add(STEP, told, {"images_per_s": embedded(setup, model, largest), **peak_gb(setup.device)})
+        if setup.cuda:
+            told = f"{name}, float16, batch {len(largest)}: images/s"
+            report.add(STEP, told, rate(setup, copy.deepcopy(model).half(), largest.half()))
     clock.require(8)
     files(setup, report, models["ViT-L/14"], edges[0])
     heads(setup, report, clock, models["ResNet-50"], edges[1])
-    if setup.cuda:
-        for name, model in models.items():
-            clock.require(2)
-            halved = model.half()
-            told = f"{name}, float16, batch {len(batches[name])}: images/s"
-            report.add(STEP, told, rate(setup, halved, batches[name].half()))
     free_memory()
 
 
@@ -82,7 +81,7 @@ def files(setup: Setup, report: Report, extractor: nn.Module, edge: int) -> None
     for path in paths:
         coarse = Image.fromarray(generator.integers(0, 256, (32, 32, 3), dtype=np.uint8))
         coarse.resize((512, 512), Image.Resampling.BICUBIC).save(path, compress_level=1)
-    for threads in {2, setup.threads}:
+    for threads in sorted({2, setup.threads}, reverse=True):
         torch.set_num_threads(threads)
 
         def work() -> None:
@@ -125,7 +124,7 @@ def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge:
             device=setup.device,
         )
 
-    for threads in {2, setup.threads}:
+    for threads in sorted({2, setup.threads}, reverse=True):
         torch.set_num_threads(threads)
         for name, model, augmentation, size in (
             ("standard", backbone, "standard", 16),
