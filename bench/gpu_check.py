@@ -24,15 +24,15 @@ Step = Callable[[Setup, Report, Clock], None]
 # Each step with the seconds that it may take.
 STEPS: dict[str, tuple[Step, float]] = {
     "ceilings": (gpu_ceilings.run, 30),
-    "agreement": (gpu_agreement.run, 80),
-    "repeat": (gpu_repeat.run, 60),
-    "inversion": (gpu_inversion.run, 90),
+    "agreement": (gpu_agreement.run, 90),
+    "repeat": (gpu_repeat.run, 90),
+    "inversion": (gpu_inversion.run, 120),
     "inversion_variants": (gpu_inversion.variants, 60),
-    "generation": (gpu_generation.run, 90),
-    "generation_variants": (gpu_generation.variants, 90),
+    "generation": (gpu_generation.run, 100),
+    "generation_variants": (gpu_generation.variants, 150),
     "float32": (gpu_repeat.float32, 40),
     "memory": (gpu_limits.run, 60),
-    "vision": (gpu_vision.run, 70),
+    "vision": (gpu_vision.run, 90),
     "compiled": (gpu_generation.compiled, 150),
 }
 GRACE = 15.0  # seconds after which a step that doesn't look at its clock is stopped

@@ -127,21 +127,34 @@ def tera_flop(work: Callable[[], Any]) -> float:
 
 @contextlib.contextmanager
 def switched(
-    *, deterministic: bool = True, fill: bool = True, benchmark: bool = False, tf32: bool = False, strict: bool = False
+    *,
+    deterministic: bool | None = None,
+    strict: bool | None = None,
+    fill: bool | None = None,
+    benchmark: bool | None = None,
+    tf32: bool | None = None,
 ) -> Iterator[None]:
-    """Inside, torch's switches are so; the defaults are those of `prepare_torch`, which hold again afterwards.
+    """Inside, torch's switches are so; those left out stay as they are, and all are set back afterwards.
 
-    `fill` is whether new tensors are filled with NaN; `strict` makes a nondeterministic kernel an error.
+    `strict` makes a nondeterministic kernel an error instead of a warning, and has attention take a deterministic one;
+    `fill` is whether new tensors are filled with NaN.
     """
-    before = torch.utils.deterministic.fill_uninitialized_memory
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        not torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,
+        torch.backends.cudnn.benchmark,
+        torch.backends.cudnn.allow_tf32,
+    )
+    wanted = (deterministic, strict, fill, benchmark, tf32)
     try:
-        _switch(deterministic, fill, benchmark, tf32, strict)
+        _switch(*(old if new is None else new for old, new in zip(before, wanted, strict=True)))
         yield
     finally:
-        _switch(True, before, False, False, False)
+        _switch(*before)
 
 
-def _switch(deterministic: bool, fill: bool, benchmark: bool, tf32: bool, strict: bool) -> None:
+def _switch(deterministic: bool, strict: bool, fill: bool, benchmark: bool, tf32: bool) -> None:
     torch.use_deterministic_algorithms(deterministic, warn_only=not strict)
     torch.utils.deterministic.fill_uninitialized_memory = fill
     torch.backends.cudnn.benchmark = benchmark
