@@ -24,11 +24,11 @@ from bench.gpu_parts import (
     demo_model,
     embed,
     encoded_classes,
-    evaluation,
     image_features,
     learn_words,
     photos,
     pixels,
+    plain,
     plain_words,
     planned_rows,
     train_head,
@@ -204,7 +204,7 @@ def _tensor(image: object) -> Tensor:
 
 @torch.no_grad()
 def _plain(backbone: Backbone, images: list[Tensor], device: torch.device) -> Tensor:
-    return embed(backbone, images, lambda batch: evaluation(batch, SMALL), micro_batch=16, device=device)
+    return embed(backbone, images, lambda batch: plain(batch, SMALL), micro_batch=16, device=device)
 
 
 def _train(

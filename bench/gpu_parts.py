@@ -17,25 +17,26 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from bench import architectures
-from demo.architectures import MODELS, write_clip_merges
-from demo.draw_dataset import dataset_scenes
-from demo.text_to_image import new_scheduler
-from demo.world import draw
-from diagen.augmentation import evaluation
-from diagen.backbones import Backbone, embed, freeze, load_backbone, load_feature_extractor
-from diagen.classifier import Trained, train_head
+from demo.training.architectures import MODELS, write_clip_merges
+from demo.training.text_to_image import new_scheduler
+from demo.world.draw_dataset import dataset_scenes
+from demo.world.scenes import draw
+from diagen.classifiers.augmentation import plain
+from diagen.classifiers.linear_probe import Trained, train_head
+from diagen.classifiers.recipe import Recipe
 from diagen.config import DiffusionModel, Embedding
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.config.programs import GenerateImagesSettings
-from diagen.diffusion import Diffusion, encode_posteriors, load_diffusion, word_vectors
-from diagen.execution import prepare_torch
-from diagen.features import image_features
-from diagen.generation import Posterior, Word, generate, generate_batch
-from diagen.gpu_memory import is_full
-from diagen.inversion import ClassImages, class_losses, encode_class, learn_words
-from diagen.plan import PlanRow
-from diagen.pseudo_words import pseudo_word
-from diagen.recipe import Recipe
+from diagen.diversity.features import image_features
+from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words
+from diagen.generation.fill import generate
+from diagen.generation.img2img import Posterior, Word, generate_batch
+from diagen.generation.plan_file import PlanRow
+from diagen.models.backbones import Backbone, embed, freeze, load_backbone, load_feature_extractor
+from diagen.models.diffusion import Diffusion, encode_posteriors, load_diffusion, word_vectors
+from diagen.models.pseudo_words import pseudo_word
+from diagen.runtime.execution import prepare_torch
+from diagen.runtime.gpu_memory import is_full
 
 __all__ = [
     "Backbone",
@@ -49,7 +50,7 @@ __all__ = [
     "class_losses",
     "embed",
     "encode_class",
-    "evaluation",
+    "plain",
     "freeze",
     "generate",
     "generate_batch",

@@ -12,10 +12,10 @@ from bench.gpu_parts import (
     Recipe,
     Setup,
     embed,
-    evaluation,
     image_features,
     large_backbone,
     large_extractor,
+    plain,
     train_head,
 )
 
@@ -97,7 +97,7 @@ def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge:
     generator = torch.Generator().manual_seed(4)
     images = [torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=generator) for _ in range(64)]
     labels = torch.arange(len(CLASSES)).repeat_interleave(len(images) // len(CLASSES))
-    validation = torch.cat([evaluation(images[:8], edge)])
+    validation = torch.cat([plain(images[:8], edge)])
     iterations = 2 if setup.small else 50
 
     def train(model: nn.Module, augmentation: str, micro_batch: int) -> None:
