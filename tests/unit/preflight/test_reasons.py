@@ -2,7 +2,9 @@
 
 from diagen.preflight.reasons import planned_jobs
 
-OLD, NEW = "a" * 64, "b" * 64
+BEFORE = "'" + "a" * 64 + '\', \'{"threshold":null,"backbone":{"path":"it\\\'s"}}\''
+NOW = "'" + "b" * 64 + '\', \'{"threshold":0.5,"backbone":{"path":"new"}}\''
+PARAMS = "Params have changed since last execution: Union of exclusive params before and now across all output:"
 DRY_RUN = f"""Building DAG of jobs...
 Job stats:
 job              count
@@ -13,8 +15,7 @@ score_images         1
 rule score_images:
     input: results/x/manifest.csv
     output: results/x/weights/paper.csv
-    reason: Params have changed since last execution: Union of exclusive params before and now across all output: \
-before: '{OLD}', '{{"threshold":null,"backbone":{{"path":"it\\'s"}}}}' now: '{NEW}', '{{"threshold":0.5,"backbone":{{"path":"new"}}}}' 
+    reason: {PARAMS} before: {BEFORE} now: {NOW}
     wildcards: dataset=world, seed=0, shots=2, weighting=paper
     resources: tmpdir=/tmp
 
@@ -30,7 +31,7 @@ rule draw_shots:
 
 localrule all:
     reason: Input files updated by another job: results/x/summary.csv
-""".replace("\\\n", "")
+"""
 
 
 def test_each_job_with_its_reasons_in_words() -> None:
