@@ -43,7 +43,7 @@ def dataset_scene(seed: int, split: str, class_name: str, number: int) -> Scene:
         places = UNCOMMON_PLACES[class_name]
     elif split == "train-val":
         places = places[:GUIDE_PLACES]
-        order = np.random.default_rng(stable_seed("guide colors", seed, class_name)).permutation(len(COLORS))
+        order = np.random.default_rng(stable_seed("guide colours", seed, class_name)).permutation(len(COLORS))
         colors = tuple(COLORS[i] for i in order[:GUIDE_COLORS])
     return sample_scene(
         generator,
