@@ -4,6 +4,8 @@
 # make torture      set up, kill a small run 30 times with `kill -9` and compare its results (3 minutes)
 # make lint         set up, check format, style, types and the layers of packages
 # make lock         pin the dependencies of pyproject.toml; to upgrade pins that still fit: make lock UPGRADE="numpy ruff"
+# make explain      show which jobs would run, and why: make explain CONFIG=config/mine.yaml
+# make docs         build the site of docs/ in site/; fails on a broken link
 # make bench        set up, measure time and memory of each stage with models of the real sizes and random weights
 # make demo-models  train the demo's models from scratch (hours; an interrupted run resumes)
 # make clean        remove all results of the workflow
@@ -11,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-models bench test test-slurm torture lint lock clean
+.PHONY: setup demo demo-models bench test test-slurm torture lint lock docs explain clean
 
 BIN := .venv/bin
 # The configuration of `make bench`; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
@@ -75,6 +77,23 @@ lint: $(READY)
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 	$(BIN)/mypy
 	PYTHONPATH=workflow_scripts $(BIN)/lint-imports
+
+# The default is the configuration of `make demo`.
+explain: CONFIG := config/demo.yaml
+explain: $(READY)
+	@$(BIN)/python workflow_scripts/explain_jobs.py --configfile $(CONFIG)
+
+DOCS := .venv-docs/installed-$(firstword $(shell cksum docs/requirements.txt))
+
+# The site has its own environment, since its pins differ from those of the workflow.
+$(DOCS): | $(READY)
+	$(BIN)/python -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --requirement docs/requirements.txt
+	rm -f .venv-docs/installed-*
+	touch $@
+
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
 
 lock: $(READY)
 	$(BIN)/python tools/lock_requirements.py $(if $(UPGRADE),--upgrade $(UPGRADE))

@@ -1,5 +1,11 @@
+from itertools import product
+
+from diagen.report.made_with_page import record_files
+
 # Blocks that no method uses are not computed.
 USED = CONFIG.used_blocks()
+# Synthetic sets with the weights by which a method draws from them.
+WEIGHTED = [f"{generator}/{weighting}" for generator, weighting in CONFIG.weighted_sets()]
 CALIBRATED = sorted({CONFIG.weightings[name].guide_classifier for name in USED["weightings"]})
 # The gallery sets the baseline beside ours; where the methods have other names, all are shown.
 IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
@@ -12,6 +18,7 @@ def report_figures():
     figures += ["diversity.html"] if USED["generators"] else []
     figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
     figures += expand("dataset/{dataset}.html", dataset=CONFIG.datasets)
+    figures += ["made_with.html"]
     return [f"<results>/figures/{figure}" for figure in figures]
 
 
@@ -26,11 +33,7 @@ rule summarize:
     input:
         cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
         cells(f"{CELL}/diversity/{{generator}}.json", generator=USED["generators"]),
-        [
-            file
-            for generator, weighting in CONFIG.weighted_sets()
-            for file in cells(f"{CELL}/diversity/{generator}/{weighting}.json")
-        ],
+        [file for name in WEIGHTED for file in cells(f"{CELL}/diversity/{name}.json")],
         expand("<results>/{dataset}/prompts/{prompt_set}.csv", dataset=CONFIG.datasets, prompt_set=USED["prompts"]),
     output:
         accuracy="<results>/summary/accuracy.csv",
@@ -226,3 +229,54 @@ rule tabulate_dataset:
     shell:
         'python "$DIAGEN"/workflow_scripts/tabulate_dataset.py {input.images} {input.skipped} {input.leakage}'
         " --name {wildcards.dataset} --output {output} 2>&1 | tee {log}"
+
+
+# Kinds of results with a record of their making, and their names.
+RECORDED = {
+    "prompts": USED["prompts"],
+    "embeddings": USED["embeddings"],
+    "noise_ceilings": USED["noise_ceilings"],
+    "guide_classifiers": CALIBRATED,
+    "manifest": USED["generators"],
+    "features": USED["generators"],
+    "weights": WEIGHTED,
+    "downstream": list(CONFIG.methods),
+    "diversity": [*USED["generators"], *WEIGHTED],
+}
+
+
+rule tabulate_made_with:
+    input:
+        [
+            f"<results>/{path}"
+            for _, path in record_files(CONFIG.datasets, product(CONFIG.seeds, CONFIG.shots), RECORDED)
+        ],
+    output:
+        report(
+            "<results>/figures/made_with.html",
+            category="6 Made with",
+            labels={"figure": "Versions and devices"},
+            caption="../report/made_with.rst",
+        ),
+    log:
+        "<logs>/tabulate_made_with.log",
+    benchmark:
+        "<benchmarks>/tabulate_made_with.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
+    params:
+        settings=settings(
+            "TabulateMadeWith",
+            datasets=list(CONFIG.datasets),
+            seeds=CONFIG.seeds,
+            shots=CONFIG.shots,
+            blocks=RECORDED,
+        ),
+        code=code("tabulate_made_with"),
+        results=subpath(output[0], ancestor=2),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/tabulate_made_with.py --results {params.results}'
+        " --settings {params.settings:q} --output {output} 2>&1 | tee {log}"

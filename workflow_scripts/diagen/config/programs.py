@@ -160,6 +160,15 @@ class SummarizeSettings(ProgramSettings):
     prompt_sets: tuple[str, ...]
 
 
+class TabulateMadeWithSettings(ProgramSettings):
+    """Settings of `tabulate_made_with.py`: the shown records, by kind of result as for `record_files`."""
+
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    shots: tuple[int, ...]
+    blocks: dict[str, tuple[str, ...]]
+
+
 class ExportDatasetSettings(ProgramSettings):
     """Settings of `export_dataset.py`: the method, and, for the card, the blocks and models that made its images."""
 
