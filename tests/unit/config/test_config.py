@@ -172,6 +172,7 @@ def test_unknown_keys(key: str, remedy: str | None) -> None:
         ("weightings.paper.threshold", 2),
         ("guide_classifiers.paper.augmentation", "cutmix"),
         ("recipes", {"bad": {"batch": 0}}),
+        ("recipes", {"bad": {None: 1}}),
         ("methods.llm.synthetic_probability", 1.5),
         ("downstream.learning_rate", 0),
         ("diversity.k", [0]),
