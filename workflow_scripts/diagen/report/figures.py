@@ -135,7 +135,8 @@ def plot_calibration(calibrations: Sequence[Calibration]) -> Figure:
         diagram.plot([0, 100], [0, 100], color=FAINT, linestyle="--", zorder=0)
         for state, name, color, marker in states:
             edges, count, confidence, accuracy = pool_bins([each["reliability"][state] for each in calibrations])
-            error, loss = np.mean([_error_and_loss(each, state) for each in calibrations], axis=0)
+            errors, losses = zip(*(_error_and_loss(each, state) for each in calibrations), strict=True)
+            error, loss = np.mean(errors), np.mean(losses)
             text = f"{name}: ECE {100 * error:.1f} %, NLL {loss:.2f}"
             diagram.plot(100 * confidence, 100 * accuracy, color=color, marker=marker, label=text, linewidth=1.6)
             counts.stairs(count, 100 * edges, color=color, linewidth=1.6)
