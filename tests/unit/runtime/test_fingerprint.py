@@ -91,6 +91,7 @@ def original(tmp_path):
         {"diagen_deep": ("'odd'", "'strange'")},
         {"diagen_deep": ("'working'", "'at work'")},
         {"diagen_deep": ("'text'", "'other text'")},
+        {"diagen_tool": ("from typing import TYPE_CHECKING", "from typing import TYPE_CHECKING, Any")},
         {"diagen_errors": ("pass", "code = 2")},
         {"diagen_files___init__": ("1", "2")},
         {"diagen_runtime_lock": ("1", "2")},

@@ -28,13 +28,15 @@ from diagen.runtime.made_with import torch_record
 from diagen.runtime.progress import progress
 from diagen.seeds import stable_hash
 
+IMAGE_SOURCES = (Path(img2img.__file__),)
+"""The modules that decide pixels: a change of their code renames every image."""
 MADE_WITH = "made_with"  # the key of that text in an image's file
 WRITERS = 2  # threads that encode PNGs beside the next forward pass
 
 
 def image_names(rows: Sequence[PlanRow], words: Mapping[str, Tensor], settings: GenerateImagesSettings) -> list[str]:
     """The file name in the store of each planned image; `words` holds the clean vectors of each class."""
-    code = fingerprint(Path(img2img.__file__))
+    code = fingerprint(*IMAGE_SOURCES)
     return [image_name(row, word_of(row, words), settings, code) for row in rows]
 
 

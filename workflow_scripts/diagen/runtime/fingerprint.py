@@ -17,6 +17,8 @@ LEFT_OUT_PACKAGES = ("config", "files", "runtime", "preflight", "store")
 LEFT_OUT_MODULES = ("diagen.errors",)
 FILE_SUFFIX = "_file"
 """Modules of this ending define a row type and read and write its table; their content is an input of the job."""
+ANNOTATION_MODULES = ("__future__", "collections.abc", "numpy.typing", "typing", "typing_extensions")
+"""Modules whose names are imported for annotations; where one is used in code, its use counts."""
 MESSAGE_CALLS = ("print", "warn", "Problem", "explain_full_memory")
 """Calls whose arguments are text for people, beside those of exceptions."""
 MESSAGE_KEYWORDS = ("progress_label", "unit")
@@ -111,7 +113,9 @@ def _is_silent(item: object, parent: ast.AST) -> bool:
 
 
 def _is_for_annotations(item: object) -> bool:
-    """Whether a statement is an `if TYPE_CHECKING:` block."""
+    """Whether a statement is an `if TYPE_CHECKING:` block, or imports from a module of types."""
+    if isinstance(item, ast.ImportFrom):
+        return item.module in ANNOTATION_MODULES
     return isinstance(item, ast.If) and isinstance(item.test, ast.Name) and item.test.id == "TYPE_CHECKING"
 
 
