@@ -7,7 +7,7 @@ IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] o
 
 
 def used(reference):
-    """The names of the blocks that generators refer to by the key `reference`."""
+    """The names of the blocks to which the key `reference` of the generators refers."""
     return list(dict.fromkeys(name for block in GENERATORS if (name := getattr(CONFIG.generators[block], reference))))
 
 
