@@ -22,9 +22,9 @@ def measure_diversity(
     shares: Sequence[float] | None,
     settings: MeasureDiversitySettings,
     *,
-    real_file: Path,
-    synthetic_file: Path,
-    weights_file: Path | None,
+    real_file: Path = Path("features.npy"),
+    synthetic_file: Path = Path("features.npy"),
+    weights_file: Path | None = None,
 ) -> list[DiversityEntry]:
     """The content of `diversity.json`: pooled and for each class, for each k of the settings.
 

@@ -26,7 +26,7 @@ def score_images(
     rows: Sequence[ManifestRow],
     settings: ScoreImagesSettings,
     *,
-    head_file: Path,
+    head_file: Path = Path("head.safetensors"),
     manifest: Path,
     store: Path,
     micro_batch: int,
