@@ -41,7 +41,8 @@ class PlannedJob:
 
 def planned_jobs(dry_run: str) -> Iterator[PlannedJob]:
     """The jobs in the output of `snakemake --dry-run`, in its order, without the target `all`."""
-    rule, values = "", {}
+    rule = ""
+    values: dict[str, str] = {}
     for line in [*dry_run.splitlines(), "rule end:"]:
         if match := RULE.match(line):
             if rule and rule != "all":
