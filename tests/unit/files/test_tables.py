@@ -136,7 +136,8 @@ def read_damaged(kind: Kind, content: bytes, folder: Path) -> str | None:
     try:
         kind.read(path)
     except InputError as error:
-        assert str(error).startswith(f"{path} isn't as ") and "verify_results" in str(error)
+        assert str(error).startswith(f"{path}: damaged (")
+        assert str(error).endswith(f"). Delete the file and run Snakemake again: rm {path}")
         return str(error)
     return None
 
@@ -173,12 +174,12 @@ def test_the_line_and_all_lacking_columns_are_told(name: str, folder: Path) -> N
     columns, *rows = (folder / name).read_text("utf-8").split("\n", 1)
     text = "\n".join([columns.rpartition(",")[0], *rows])
     told = read_damaged(KINDS[name], text.encode(), folder)
-    assert told is not None and f"it lacks the column(s) {columns.rpartition(',')[2]})" in told
+    assert told is not None and f"(missing columns: {columns.rpartition(',')[2]})" in told
     whole = (folder / name).read_text("utf-8")
     told = read_damaged(KINDS[name], f"{whole}x\n".encode(), folder)
-    assert told is not None and f"line {whole.count(chr(10)) + 1} hasn't a value for each column" in told
+    assert told is not None and f"line {whole.count(chr(10)) + 1} does not have one value per column" in told
     told = read_damaged(KINDS[name], whole[:-1].encode(), folder)
-    assert told is not None and "its last line is cut" in told
+    assert told is not None and "the last line is incomplete" in told
 
 
 def test_a_value_of_another_kind_is_told_with_its_line(folder: Path) -> None:
@@ -217,7 +218,7 @@ def test_a_wrong_value_in_json_is_told_with_its_place(
 )
 def test_other_arrays_are_no_features(features: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "features.npy", features)
-    with pytest.raises(InputError, match="isn't as extract_features wrote it .it holds no table of finite numbers"):
+    with pytest.raises(InputError, match=r"features\.npy: damaged \(not a float32 table of finite numbers\)"):
         read_features(tmp_path / "features.npy")
 
 
@@ -233,7 +234,7 @@ def test_other_arrays_are_no_features(features: np.ndarray, tmp_path: Path) -> N
 )
 def test_other_tensors_are_no_head(weight: torch.Tensor, bias: torch.Tensor, tmp_path: Path) -> None:
     write_head(Head(weight, bias, ("car", "star")), tmp_path / "head.safetensors")
-    with pytest.raises(InputError, match="isn't as train_guide_classifier or train_downstream wrote it"):
+    with pytest.raises(InputError, match=r"head\.safetensors: damaged \("):
         read_head(tmp_path / "head.safetensors")
 
 
@@ -263,4 +264,4 @@ def test_all_text_comes_back(tmp_path_factory: pytest.TempPathFactory, rows: lis
     def parse(values: dict[str, str]) -> list[Any]:
         return [values["one"], values["two"]]
 
-    assert read_rows(path, ["one", "two"], "a program", parse) == rows
+    assert read_rows(path, ["one", "two"], parse) == rows

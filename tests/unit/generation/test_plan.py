@@ -188,5 +188,5 @@ def test_table_survives_a_round_trip(tmp_path: Path) -> None:
     write_plan(rows, tmp_path / "plan.csv")
     assert read_plan(tmp_path / "plan.csv") == rows
     (tmp_path / "other.csv").write_text("class\n")
-    with pytest.raises(InputError, match="plan_generation"):
+    with pytest.raises(InputError, match="other.csv: damaged .missing columns: guide"):
         read_plan(tmp_path / "other.csv")

@@ -24,7 +24,7 @@ def write_head(head: Head, path: Path) -> None:
 
 def read_head(path: Path) -> Head:
     """Read a layer that `write_head` wrote. Raises `InputError` when it is damaged."""
-    with reading(path, "train_guide_classifier or train_downstream", SafetensorError):
+    with reading(path, SafetensorError):
         tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
             classes = tuple(json.loads(file.metadata()["classes"]))

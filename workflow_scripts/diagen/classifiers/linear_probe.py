@@ -84,7 +84,8 @@ def train_head(
         state.restore(checkpoint)
     names = [classes[number] for number in labels.tolist()]
     done, last = len(state.history), recipe.epochs
-    for epoch in progress(range(done + 1, last + 1), total=last, label=progress_label, unit="epochs", done=done):
+    epochs = range(done + 1, last + 1)
+    for epoch in progress(epochs, total=last, done=done, progress_label=progress_label, unit="epochs"):
         rows = draw_rows(probabilities, names, _uniforms(state.generators["draws"], recipe.draws))
         views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators)
         features = _train_features(backbone, views, recipe, micro_batch, device)

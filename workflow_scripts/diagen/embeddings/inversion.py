@@ -121,7 +121,7 @@ def learn_words(
     tail_loss = torch.zeros(len(classes))
     first = _restore(checkpoint, words, optimizer, tail_loss) if checkpoint else 0
     steps = range(first, settings.steps)
-    for step in progress(steps, total=settings.steps, done=first, label="learning words", unit="steps"):
+    for step in progress(steps, total=settings.steps, done=first, progress_label="learning words", unit="steps"):
         losses = class_losses(diffusion, classes, words, settings, step)
         _require_finite(losses, classes, step)
         optimizer.zero_grad(set_to_none=True)

@@ -38,7 +38,7 @@ def write_words(words: Sequence[LearnedWord], path: Path) -> None:
 
 def read_learned_words(path: Path) -> list[LearnedWord]:
     """Read the words of a cell, sorted by class. Raises `DamagedFile`."""
-    with reading(path, "learn_embeddings", SafetensorError), safe_open(path, framework="pt") as file:
+    with reading(path, SafetensorError), safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["words"])
         words = [
             LearnedWord(name, file.get_tensor(name), about[name]["loss"], from_text(about[name]["made_with"]))

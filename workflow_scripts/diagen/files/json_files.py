@@ -92,14 +92,14 @@ DIVERSITY = TypeAdapter(Annotated[list[DiversityEntry], Field(min_length=1)])
 
 def read_metrics(path: Path) -> Metrics:
     """Read a `metrics.json`. Raises `DamagedFile`."""
-    return read_json(path, "train_downstream", METRICS)
+    return read_json(path, METRICS)
 
 
 def read_calibration(path: Path) -> Calibration:
     """Read a `calibration.json`. Raises `DamagedFile`."""
-    return read_json(path, "train_guide_classifier", CALIBRATION)
+    return read_json(path, CALIBRATION)
 
 
 def read_diversity(path: Path) -> list[DiversityEntry]:
     """Read a `diversity.json`. Raises `DamagedFile`."""
-    return read_json(path, "measure_diversity", DIVERSITY)
+    return read_json(path, DIVERSITY)

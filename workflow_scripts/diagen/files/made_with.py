@@ -75,4 +75,4 @@ def write_made_with(records: Iterable[MadeWith], result: Path) -> None:
 
 def read_made_with(path: Path) -> list[Share]:
     """Read a record that `write_made_with` wrote. Raises `DamagedFile`."""
-    return read_json(path, "any program", SHARES)
+    return read_json(path, SHARES)

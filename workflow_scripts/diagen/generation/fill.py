@@ -153,7 +153,7 @@ def _write_all(images: Iterator[Image.Image], paths: Sequence[Path], made: str, 
     """Write each image as it comes, beside the next pass; a full disk is reported at most `ahead` images later."""
     writes: deque[Future[None]] = deque()
     with ThreadPoolExecutor(WRITERS) as writers:
-        counted = progress(images, total=len(paths), label="generating", unit="images")
+        counted = progress(images, total=len(paths), progress_label="generating", unit="images")
         for image, path in zip(counted, paths, strict=True):
             writes.append(writers.submit(_write_png, image, path, made))
             if len(writes) > ahead:

@@ -47,7 +47,7 @@ def write_manifest(rows: Iterable[ManifestRow], path: Path) -> None:
 
 def read_manifest(path: Path) -> list[ManifestRow]:
     """Read a manifest. Raises `InputError` when it is damaged."""
-    return read_rows(path, COLUMNS, "generate_images", _row)
+    return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> ManifestRow:

@@ -45,7 +45,7 @@ def write_plan(rows: Iterable[PlanRow], path: Path) -> None:
 
 def read_plan(path: Path) -> list[PlanRow]:
     """Read a `plan.csv`. Raises `InputError` when it is damaged."""
-    return read_rows(path, COLUMNS, "plan_generation", _row)
+    return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> PlanRow:

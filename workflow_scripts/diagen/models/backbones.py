@@ -129,21 +129,21 @@ def embed(
     *,
     micro_batch: int,
     device: torch.device,
-    label: str | None = None,
+    progress_label: str | None = None,
     halve: bool = True,
 ) -> Tensor:
     """Features `[n, D]`, float32 on the CPU, of `items`, which `prepare` turns into batches `[B, 3, H, W]`.
 
     Every batch has `micro_batch` images, the last one is filled up with its last image: torch rounds differently for
     another batch size, so that one fixed shape gives an image the same features wherever in a set it stands. With a
-    `label` the progress is told. A micro-batch that the GPU has no room for is halved, for all items, unless `halve` is
+    `progress_label` the progress is told. A micro-batch that the GPU has no room for is halved, for all items, unless `halve` is
     false: then each batch decides its own features. Raises `ValueError` without items.
     """
     if not items:
         raise ValueError("no images to embed")
 
     def work(size: int) -> Tensor:
-        return _embed(model, items, prepare, size, device, label)
+        return _embed(model, items, prepare, size, device, progress_label)
 
     return halve_when_full(micro_batch, work) if halve else work(micro_batch)
 
@@ -155,10 +155,12 @@ def _embed(
     prepare: Callable[[Sequence[Item]], Tensor],
     micro_batch: int,
     device: torch.device,
-    label: str | None,
+    progress_label: str | None,
 ) -> Tensor:
     starts = range(0, len(items), micro_batch)
-    batches = progress(starts, total=len(starts), label=label, unit="batches") if label else starts
+    batches = (
+        progress(starts, total=len(starts), progress_label=progress_label, unit="batches") if progress_label else starts
+    )
     features = []
     for start in batches:
         batch = items[start : start + micro_batch]

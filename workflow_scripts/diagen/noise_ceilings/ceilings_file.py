@@ -42,7 +42,6 @@ def read_ceilings(path: Path) -> dict[str, float]:
     rows = read_rows(
         path,
         COLUMNS,
-        "find_noise_ceilings",
         lambda values: (values["class"], float(values["level"]), values["ceiling"] == "true"),
     )
     return {class_name: level for class_name, level, ceiling in rows if ceiling}

@@ -77,7 +77,7 @@ class Needs:
             return BEFORE_INDEXED
         if (dataset, version) not in self._counts:
             try:
-                rows = read_rows(table, COUNTED, "index_dataset", lambda row: (row["class"], row["split"]))
+                rows = read_rows(table, COUNTED, lambda row: (row["class"], row["split"]))
                 splits = Counter(split for _, split in rows)
                 self._counts[dataset, version] = ImageCounts(len({name for name, _ in rows}), splits)
             except InputError:  # a job that needs the table tells it

@@ -30,11 +30,11 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a summary table; names such as `NA` or `1` stay text. Raises `InputError` when it is damaged."""
     texts = {name: str for name in columns if name in TEXT}
     numbers = {name: ["", "nan"] for name in columns if name not in TEXT}
-    with reading(path, "summarize"):
+    with reading(path):
         table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers)
         missing = [name for name in columns if name not in table.columns]
         if missing:
-            raise ValueError(f"it lacks the column(s) {', '.join(missing)}")
+            raise ValueError(f"missing columns: {', '.join(missing)}")
         table = table[columns].apply(lambda column: column if column.name in TEXT else pd.to_numeric(column))
         if "accuracy" in columns and not (len(table) and table["accuracy"].between(0, 1).all()):
             raise ValueError("it doesn't hold an accuracy in each row")

@@ -33,26 +33,26 @@ from diagen.report import statistics
 from diagen.weighting.weights_file import WeightRow, read_weights
 
 
-def _read_history(path: Path, program: str) -> None:
+def _read_history(path: Path) -> None:
     columns = [field.name for field in fields(Epoch)]
-    if not read_rows(path, columns, program, lambda values: [float(value) for value in values.values()]):
-        raise DamagedFile(path, program, "it holds no epoch")
+    if not read_rows(path, columns, lambda values: [float(value) for value in values.values()]):
+        raise DamagedFile(path, "it holds no epoch")
 
 
 def _read_predictions(path: Path) -> None:
-    if not read_rows(path, evaluation.COLUMNS, "train_downstream", lambda values: float(values["probability"])):
-        raise DamagedFile(path, "train_downstream", "it holds no prediction")
+    if not read_rows(path, evaluation.COLUMNS, lambda values: float(values["probability"])):
+        raise DamagedFile(path, "it holds no prediction")
 
 
 def _read_checkpoint(path: Path) -> None:
-    with reading(path, "a job", SafetensorError):
+    with reading(path, SafetensorError):
         if not all(np.isfinite(tensor).all() for tensor in load_file(path).values()):
             raise ValueError("it holds values that aren't finite")
 
 
 def _read_page(path: Path) -> None:
     ending = f"</{path.suffix[1:]}>"
-    with reading(path, "a job"):
+    with reading(path):
         if not path.read_text("utf-8").rstrip().endswith(ending):
             raise ValueError(f"it doesn't end with {ending}")
 
@@ -70,10 +70,10 @@ READERS: dict[str, Callable[[Path], object]] = {
     "synthetic/*/plan.csv": read_plan,
     "synthetic/*/manifest.csv": read_manifest,
     "weights/*.csv": read_weights,
-    "guide_classifiers/*/history.csv": partial(_read_history, program="train_guide_classifier"),
+    "guide_classifiers/*/history.csv": _read_history,
     "guide_classifiers/*/calibration.json": read_calibration,
     "downstream/*/metrics.json": read_metrics,
-    "downstream/*/history.csv": partial(_read_history, program="train_downstream"),
+    "downstream/*/history.csv": _read_history,
     "downstream/*/predictions.csv": _read_predictions,
     "guide_classifiers/*/head.safetensors": read_head,
     "downstream/*/head.safetensors": read_head,
