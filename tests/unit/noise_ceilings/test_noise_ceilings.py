@@ -81,5 +81,5 @@ def test_table_survives_a_round_trip(tmp_path: Path) -> None:
     assert head == "class,level,confidence,images,threshold,tolerated,ceiling"
     assert sum(line.endswith(",true") for line in lines) == 2 and len(lines) == len(trials)
     (tmp_path / "other.csv").write_text("class,level\n")
-    with pytest.raises(InputError, match="other.csv: damaged .missing columns: confidence"):
+    with pytest.raises(InputError, match=r"other\.csv: damaged \(missing columns: confidence"):
         read_ceilings(tmp_path / "other.csv")

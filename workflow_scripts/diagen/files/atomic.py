@@ -35,8 +35,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if not _is_disk_full(error, path.parent):
             raise
         raise InputError(
-            f"{path} cannot be written: the disk is full. Make room, then repeat the command: finished work is kept. To "
-            "list images that nothing needs: snakemake --cores 1 prune_images --configfile <configuration>"
+            f"{path} cannot be written: the disk is full. Make room, then repeat the command: finished work is kept. "
+            "To list images that nothing needs: snakemake --cores 1 prune_images --configfile <configuration>"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, A
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Read a state: tensors on the CPU, and values. Returns `None` if the file is missing or, with a warning, damaged."""
+    """Read a state: tensors on the CPU, and values. Returns `None` if it is missing or, with a warning, damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads(file.metadata()["state"])

@@ -55,14 +55,14 @@ def verify(model: ModelSource) -> None:
             file = path if path.is_file() else path / name
             remedy = f"rm -r {model.folder}; {DOWNLOAD}" if model.folder else f"git checkout -- {file}"
             raise InputError(
-                f"{file}: {'differs from' if name in found else 'is missing, but is listed in'} {LIST}. Restore it, such "
-                f"as by: {remedy}; if the change is intended, write its new hash into {LIST}"
+                f"{file}: {'differs from' if name in found else 'is missing, but is listed in'} {LIST}. Restore it, "
+                f"for example: {remedy}; if the change is intended, write its new hash into {LIST}"
             )
     digest = _combine(listed or found, path)
     if model.sha256 is not None and digest != model.sha256:
         raise InputError(
-            f"{path}: the SHA-256 is {digest}, but the configuration names {model.sha256}. Restore the files, or correct "
-            "`sha256` in `models`"
+            f"{path}: the SHA-256 is {digest}, but the configuration names {model.sha256}. Restore the files, or "
+            "correct `sha256` in `models`"
         )
 
 

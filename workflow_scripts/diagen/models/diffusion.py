@@ -146,7 +146,7 @@ def encode_prompts(diffusion: Diffusion, prompts: TokenizedPrompts, words: Tenso
     """
     table = diffusion.text_encoder.get_input_embeddings()
     ids, slots = prompts.ids.to(diffusion.device), prompts.slots.to(diffusion.device)
-    words = words.to(diffusion.device, table.weight.dtype)  # type: ignore[arg-type]  (an embedding's weight is a tensor)
+    words = words.to(diffusion.device, table.weight.dtype)  # type: ignore[arg-type]  # the weight is a tensor
     picked = words.gather(1, slots.clamp(min=0)[:, :, None].expand(-1, -1, words.shape[-1]))
     vectors = torch.where(slots[:, :, None] >= 0, picked, table(ids))
     # The encoder accepts token ids only, so a hook replaces the vectors that it looks up.

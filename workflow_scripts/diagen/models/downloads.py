@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-from huggingface_hub.errors import HTTPError as HubConnectionError  # type: ignore[attr-defined]  (of its HTTP client)
+from huggingface_hub.errors import HTTPError as HubConnectionError  # type: ignore[attr-defined]
 from huggingface_hub.hf_api import RepoSibling
 
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
@@ -154,11 +154,11 @@ def _weights(model: ModelSource, files: Iterable[str], folder: str, stem: str, v
     found = [name for name in files if re.fullmatch(wanted, name)]
     lacking = [] if f"{folder}config.json" in found else [f"{folder}config.json"]
     if not any(name.endswith(".safetensors") for name in found):
-        lacking.append(f"{folder}{stem}{f'.{variant}' if variant else ''}.safetensors (other formats can hold code)")
+        lacking.append(f"{folder}{stem}{f'.{variant}' if variant else ''}.safetensors")
     if lacking:
         raise InputError(
-            f"{model.repository} at {model.revision} lacks {' and '.join(lacking)}. Name another `revision`, or a "
-            "repository with these files"
+            f"{model.repository} at {model.revision} lacks {' and '.join(lacking)}. Name another `revision` or "
+            "repository; weights in other formats are not downloaded, since they can contain code"
         )
     return found
 

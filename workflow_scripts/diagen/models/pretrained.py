@@ -39,7 +39,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"{path}: not a file of weights only, or damaged ({_first_line(error)}). Restore it, or convert the "
+            f"{path}: not a file of weights only, or damaged ({_summary(error)}). Restore it, or convert the "
             "weights to safetensors"
         ) from None
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
@@ -64,7 +64,7 @@ def read_torchvision_resnet(path: Path) -> ResNetForImageClassification:
         missing, unexpected = model.load_state_dict(renamed, strict=False)
     except (KeyError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"{path}: not a ResNet with torchvision's tensor names ({_first_line(error)}). Name such a file in "
+            f"{path}: not a ResNet with torchvision's tensor names ({_summary(error)}). Name such a file in "
             "`models.backbone`, or a folder with a model of transformers"
         ) from None
     # Older files have no counts of training batches, and evaluation does not use them.
@@ -106,16 +106,17 @@ def _resnet_config(tensors: Mapping[str, Tensor]) -> ResNetConfig:
         len({name.split(".")[1] for name in tensors if name.startswith(f"layer{stage}.")}) for stage in range(1, 5)
     ]
     last = "conv3" if "layer1.0.conv3.weight" in tensors else "conv2"
-    return ResNetConfig(
+    return ResNetConfig(  # type: ignore[call-arg]  # its base class accepts `num_labels`
         embedding_size=len(tensors["conv1.weight"]),
         hidden_sizes=[len(tensors[f"layer{stage}.0.{last}.weight"]) for stage in range(1, 5)],
         depths=blocks,
         layer_type="bottleneck" if last == "conv3" else "basic",
         downsample_in_first_stage=False,
         downsample_in_bottleneck=False,
-        num_labels=len(tensors["fc.weight"]),  # type: ignore[call-arg]  (handled by the base class)
+        num_labels=len(tensors["fc.weight"]),
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _summary(error: Exception) -> str:
+    """The text of an error in one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
