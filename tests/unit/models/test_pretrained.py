@@ -158,7 +158,10 @@ def test_broken_files(tmp_path: Path, name: str, content: bytes | None, message:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.pop("layer1.0.conv2.weight"), "missing or unexpected: .*layers\.0\.layer\.1\.convolution"),
+        (
+            lambda state: state.pop("layer1.0.conv2.weight"),
+            r"missing or unexpected: .*layers\.0\.layer\.1\.convolution",
+        ),
         (lambda state: state.update(blocks=torch.zeros(1)), "unknown tensor `blocks`"),
         (lambda state: state.update({"fc.weight": torch.zeros(3, 7)}), "size mismatch"),
         (lambda state: state.pop("fc.weight"), "fc.weight"),

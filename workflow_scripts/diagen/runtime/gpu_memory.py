@@ -12,7 +12,8 @@ from diagen.errors import InputError
 Result = TypeVar("Result")
 
 FULL = ("out of memory", "_ALLOC_FAILED", "ALLOCATION_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
-"""Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers, MPS, cuDNN and cuBLAS."""
+"""Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers, MPS, cuDNN, and cuBLAS,
+which cannot be initialized then."""
 REMEDY = "free GPU memory (`nvidia-smi` lists its processes), use a larger GPU, or set `execution.device: cpu`"
 
 
