@@ -4,6 +4,8 @@
 # make torture      set up, kill a small run 30 times by `kill -9` and see that its results are the same (some 3 minutes)
 # make lint         set up, check form, style, types and the order of packages
 # make lock         pin the dependencies in pyproject.toml; pins that fit stay, unless named: make lock UPGRADE="numpy ruff"
+# make explain      show which jobs would run, and why: make explain CONFIG=config/mine.yaml
+# make docs         build the site of docs/ into site/; fails on a broken link
 # make bench        set up, run every stage once with models of the real sizes and random weights: time and memory
 # make demo-models  train the demo's models again, from nothing (hours; an interrupted run goes on where it stopped)
 # make clean        remove all results of the workflow
@@ -11,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-models bench test test-slurm torture lint lock clean
+.PHONY: setup demo demo-models bench test test-slurm torture lint lock docs explain clean
 
 BIN := .venv/bin
 # What `make bench` runs; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
@@ -75,6 +77,23 @@ lint: $(READY)
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 	$(BIN)/mypy
 	PYTHONPATH=workflow_scripts $(BIN)/lint-imports
+
+# Without CONFIG, the demo is explained.
+explain: CONFIG := config/demo.yaml
+explain: $(READY)
+	@$(BIN)/python workflow_scripts/explain_jobs.py --configfile $(CONFIG)
+
+DOCS := .venv-docs/installed-$(firstword $(shell cksum docs/requirements.txt))
+
+# The site has an environment of its own: its pins and those of the workflow differ.
+$(DOCS): | $(READY)
+	$(BIN)/python -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --requirement docs/requirements.txt
+	rm -f .venv-docs/installed-*
+	touch $@
+
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
 
 lock: $(READY)
 	$(BIN)/python tools/lock_requirements.py $(if $(UPGRADE),--upgrade $(UPGRADE))

@@ -1,5 +1,14 @@
+from itertools import product
+
+from diagen.report.made_with_page import record_files
+
 # The gallery sets the baseline beside ours; where the methods have other names, all are shown.
 IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
+
+
+def used(reference):
+    """The names of the blocks that generators refer to by the key `reference`."""
+    return list(dict.fromkeys(name for block in GENERATORS if (name := getattr(CONFIG.generators[block], reference))))
 
 
 def report_figures():
@@ -9,6 +18,7 @@ def report_figures():
     figures += ["diversity.html"] if GENERATORS else []
     figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
     figures += expand("dataset/{dataset}.html", dataset=CONFIG.datasets)
+    figures += ["made_with.html"]
     return [f"<results>/figures/{figure}" for figure in figures]
 
 
@@ -219,3 +229,54 @@ rule tabulate_dataset:
     shell:
         'python "$DIAGEN"/workflow_scripts/tabulate_dataset.py {input.images} {input.skipped} {input.leakage}'
         " --name {wildcards.dataset} --output {output} 2>&1 | tee {log}"
+
+
+# Kinds of results that record what they were made with, and their names.
+RECORDED = {
+    "prompts": PROMPT_SETS,
+    "embeddings": used("embedding"),
+    "noise_ceilings": used("noise_ceiling"),
+    "guide_classifiers": CALIBRATED,
+    "manifest": GENERATORS,
+    "features": GENERATORS,
+    "weights": [f"{generator}/{weighting}" for generator, weighting in WEIGHTED],
+    "downstream": list(CONFIG.methods),
+    "diversity": [*GENERATORS, *(f"{generator}/{weighting}" for generator, weighting in WEIGHTED)],
+}
+
+
+rule tabulate_made_with:
+    input:
+        [
+            f"<results>/{path}"
+            for _, path in record_files(CONFIG.datasets, product(CONFIG.seeds, CONFIG.shots), RECORDED)
+        ],
+    output:
+        report(
+            "<results>/figures/made_with.html",
+            category="6 Made with",
+            labels={"figure": "Versions and devices"},
+            caption="../report/made_with.rst",
+        ),
+    log:
+        "<logs>/tabulate_made_with.log",
+    benchmark:
+        "<benchmarks>/tabulate_made_with.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
+    params:
+        settings=settings(
+            "TabulateMadeWith",
+            datasets=list(CONFIG.datasets),
+            seeds=CONFIG.seeds,
+            shots=CONFIG.shots,
+            blocks=RECORDED,
+        ),
+        code=code("tabulate_made_with"),
+        results=subpath(output[0], ancestor=2),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/tabulate_made_with.py --results {params.results}'
+        " --settings {params.settings:q} --output {output} 2>&1 | tee {log}"

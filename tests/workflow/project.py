@@ -61,6 +61,11 @@ class Project:
         assert jobs or "Nothing to be done" in result.stdout, result.stdout
         return {job for job in jobs if job.rule != "all"}
 
+    def explain(self) -> str:
+        """What `make explain` prints."""
+        command = [sys.executable, "workflow_scripts/explain_jobs.py", "--configfile", CONFIG]
+        return subprocess.run(command, cwd=self.folder, text=True, capture_output=True, check=True).stdout
+
     def configure(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the configuration, given as a dictionary."""
         path = self.folder / CONFIG
@@ -89,7 +94,8 @@ def copy_project(folder: Path, stand_ins: Path) -> Project:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "models", "build"))
+            large = ("models", "build") if part == "demo" else ()
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", *large))
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / part)

@@ -8,6 +8,7 @@ import pytest
 from tests.workflow.project import copy_project
 
 TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
+FIGURES = {"plot_accuracy", "plot_ablation", "plot_calibration"}
 GALLERY = {"plot_gallery"}
 AUDIT = {"audit_leakage", "tabulate_dataset"}
 DIAGEN_SET = {
@@ -122,33 +123,66 @@ def test_instruction(changeable):
     assert {str(job) for job in changeable.plan()} == {"write_prompts paper", "plan_generation diagen", *DIAGEN_SET}
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "expected"),
-    [
-        (
-            "workflow_scripts/score_images.py",
-            "def main() -> None:\n",
-            "def main() -> None:\n    assert True\n",
-            {
-                "score_images diagen paper",
-                "train_downstream diagen",
-                "measure_weighted_diversity diagen paper",
-                *TABLES,
-                *GALLERY,
-            },
-        ),
-        (
-            "workflow_scripts/diagen/diversity/manifold.py",
-            "import numpy",
-            "EDITED = True\nimport numpy",
-            {*MEASURED, *TABLES},
-        ),
-    ],
-    ids=["program", "library"],
-)
-def test_code(changeable, file, old, new, expected):
-    changeable.replace(file, old, new)
+SCORED = {
+    "score_images diagen paper",
+    "train_downstream diagen",
+    "measure_weighted_diversity diagen paper",
+    *TABLES,
+    *GALLERY,
+}
+LIBRARY = "workflow_scripts/diagen"
+COMPUTES = {
+    "a stage's own module": ("guide_classifiers/scoring.py", "import numpy", "EDITED = True\nimport numpy", SCORED),
+    "a measure": ("diversity/manifold.py", "import numpy", "EDITED = True\nimport numpy", {*MEASURED, *TABLES}),
+    "the source of the prompts": (
+        "prompts/llama.py",
+        "import string",
+        "EDITED = True\nimport string",
+        {"write_prompts paper", "plan_generation diagen", *DIAGEN_SET},
+    ),
+    "a figure": ("report/figures.py", "import numpy", "EDITED = True\nimport numpy", FIGURES),
+}
+COMPUTES_NOTHING = {
+    "a message of an adapter": ("data/adapters/image_folder.py", "{dataset.root}", "{dataset.root} (edited)"),
+    "a message about prompts": ("prompts/form.py", "control characters", "edited characters"),
+    "a message of generation": ("generation/fill.py", "corrupt image", "edited image"),
+    "a message of inversion": ("embeddings/inversion.py", "not finite at step", "edited at step"),
+    "an adapter that the configuration does not use": ("data/adapters/focus.py", "import", "EDITED = True\nimport"),
+    "a source of prompts that is not used": ("prompts/endpoint.py", "import", "EDITED = True\nimport"),
+    "the run lock": ("runtime/run_lock.py", "import fcntl", "EDITED = True\nimport fcntl"),
+    "the GPU lease": ("runtime/gpu_lease.py", "POLL = 0.5", "POLL = 0.6"),
+    "progress": ("runtime/progress.py", "INTERVAL = 30.0", "INTERVAL = 20.0"),
+    "how a CSV is written": ("files/tables.py", 'lineterminator="\\n"', 'lineterminator="\\r\\n"'),
+    "what a table's rows are": ("generation/plan_file.py", "import", "EDITED = True\nimport"),
+    "the preflight": ("preflight/checks.py", "import", "EDITED = True\nimport"),
+    "an annotation": ("generation/img2img.py", "-> list[Image.Image]:", "-> list:"),
+}
+
+
+@pytest.mark.parametrize("change", COMPUTES)
+def test_code_that_computes(changeable, change):
+    file, old, new, expected = COMPUTES[change]
+    changeable.replace(f"{LIBRARY}/{file}", old, new)
     assert {str(job) for job in changeable.plan()} == expected
+
+
+@pytest.mark.parametrize("change", COMPUTES_NOTHING)
+def test_code_that_computes_nothing(changeable, change):
+    file, old, new = COMPUTES_NOTHING[change]
+    changeable.replace(f"{LIBRARY}/{file}", old, new)
+    assert changeable.plan() == set()
+
+
+def test_the_reasons_are_explained(changeable):
+    assert "Nothing would run" in changeable.explain()
+    changeable.configure(lambda config: config["generators"]["diagen"].update(strength=0.9))
+    changeable.replace(f"{LIBRARY}/diversity/manifold.py", "import numpy", "EDITED = True\nimport numpy")
+    explained = changeable.explain()
+    job = "(dataset=world, seed=7, shots=2, generator=diagen)"
+    assert f"generate_images {job}\n    settings: strength: 0.7 -> 0.9\n" in explained
+    assert f"extract_features {job}\n    input: made again by another job: " in explained
+    assert f"measure_diversity {job}\n    code: the modules that compute it have changed" in explained
+    assert f"{len(changeable.plan())} jobs would run" in explained
 
 
 def test_form_of_code_reruns_nothing(changeable):

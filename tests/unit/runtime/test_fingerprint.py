@@ -92,6 +92,7 @@ def original(tmp_path):
         {"diagen_deep": ("'working'", "'at work'")},
         {"diagen_deep": ("'learning'", "'training'")},
         {"diagen_deep": ("'text'", "'other text'")},
+        {"diagen_tool": ("from typing import TYPE_CHECKING", "from typing import TYPE_CHECKING, Any")},
         {"diagen_errors": ("pass", "code = 2")},
         {"diagen_files___init__": ("1", "2")},
         {"diagen_runtime_lock": ("1", "2")},

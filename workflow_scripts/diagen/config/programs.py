@@ -158,6 +158,15 @@ class SummarizeSettings(ProgramSettings):
     prompt_sets: tuple[str, ...]
 
 
+class TabulateMadeWithSettings(ProgramSettings):
+    """Settings of `tabulate_made_with.py`: whose records are shown, by kind of result as `record_files` takes it."""
+
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    shots: tuple[int, ...]
+    blocks: dict[str, tuple[str, ...]]
+
+
 class ExportDatasetSettings(ProgramSettings):
     """Settings of `export_dataset.py`: the method, and the blocks and models that made its images, for the card."""
 

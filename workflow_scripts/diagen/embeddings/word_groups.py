@@ -24,6 +24,9 @@ from diagen.runtime.made_with import torch_record
 from diagen.runtime.shards import of_shard
 from diagen.seeds import stable_hash
 
+WORD_SOURCES = (Path(inversion.__file__), Path(images.__file__))
+"""The modules that decide learned words: a change of their code renames every group."""
+
 
 @dataclass(frozen=True)
 class ClassGuides:
@@ -57,7 +60,7 @@ def group_classes(shots: Iterable[Shot], words_together: int) -> list[list[Class
 
 def group_path(store: Path, group: Sequence[ClassGuides], cell: Cell, settings: LearnEmbeddingsSettings) -> Path:
     """Return the file of a group's words in the store, named by a hash of everything that decides them."""
-    code = fingerprint(Path(inversion.__file__), Path(images.__file__))
+    code = fingerprint(*WORD_SOURCES)
     classes = [part for item in group for part in (item.class_name, *item.sha256)]
     return words_path(store, stable_hash(code, settings.model_dump_json(), *cell, *classes))
 

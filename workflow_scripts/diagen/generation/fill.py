@@ -29,13 +29,15 @@ from diagen.runtime.made_with import torch_record
 from diagen.runtime.progress import progress
 from diagen.seeds import stable_hash
 
+IMAGE_SOURCES = (Path(img2img.__file__),)
+"""The modules that decide pixels: a change of their code renames every image."""
 MADE_WITH = "made_with"  # key of the record among the texts of a PNG file
 WRITERS = 2  # threads that encode PNGs during the next forward pass
 
 
 def image_names(rows: Sequence[PlanRow], words: Mapping[str, Tensor], settings: GenerateImagesSettings) -> list[str]:
     """Return the file name in the store of each planned image; `words` has the vectors of each class, without noise."""
-    code = fingerprint(Path(img2img.__file__))
+    code = fingerprint(*IMAGE_SOURCES)
     return [image_name(row, word_of(row, words), settings, code) for row in rows]
 
 

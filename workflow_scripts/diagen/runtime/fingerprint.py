@@ -17,6 +17,8 @@ LEFT_OUT_PACKAGES = ("config", "files", "runtime", "preflight", "store")
 LEFT_OUT_MODULES = ("diagen.errors",)
 FILE_SUFFIX = "_file"
 """Modules with this suffix define the rows of a table, read and write it; the table itself is an input of the job."""
+ANNOTATION_MODULES = ("__future__", "collections.abc", "numpy.typing", "typing", "typing_extensions")
+"""Modules whose names are imported for annotations; a use in code counts by itself."""
 MESSAGE_CALLS = ("print", "warn", "Problem", "explain_full_memory")
 """Calls whose arguments are text for people, in addition to those of exceptions."""
 MESSAGE_KEYWORDS = ("progress_label", "unit")
@@ -111,7 +113,9 @@ def _is_silent(item: object, parent: ast.AST) -> bool:
 
 
 def _is_for_annotations(item: object) -> bool:
-    """Return whether a statement is an `if TYPE_CHECKING:` block."""
+    """Return whether a statement is an `if TYPE_CHECKING:` block, or imports from a module of types."""
+    if isinstance(item, ast.ImportFrom):
+        return item.module in ANNOTATION_MODULES
     return isinstance(item, ast.If) and isinstance(item.test, ast.Name) and item.test.id == "TYPE_CHECKING"
 
 

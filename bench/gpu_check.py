@@ -1,0 +1,130 @@
+"""Check the library on a GPU: that its results agree with the CPU's, and how fast and how large its stages are there.
+
+Needs no data, no trained weights but the demo's, and no Snakemake. All results go into a JSON file, which is written
+at every figure. Ends with 1 when a step fails or a tolerance is broken; full memory and a lack of time are results.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bench import gpu_agreement, gpu_ceilings, gpu_generation, gpu_inversion, gpu_limits, gpu_repeat, gpu_vision
+from bench.gpu_measure import Clock, OutOfTime, Report, free_memory
+from bench.gpu_parts import Setup, prepare_torch
+
+Step = Callable[[Setup, Report, Clock], None]
+# Each step with the seconds that it may take.
+STEPS: dict[str, tuple[Step, float]] = {
+    "ceilings": (gpu_ceilings.run, 30),
+    "agreement": (gpu_agreement.run, 90),
+    "repeat": (gpu_repeat.run, 90),
+    "inversion": (gpu_inversion.run, 120),
+    "inversion_variants": (gpu_inversion.variants, 60),
+    "generation": (gpu_generation.run, 100),
+    "generation_variants": (gpu_generation.variants, 150),
+    "float32": (gpu_repeat.float32, 40),
+    "memory": (gpu_limits.run, 60),
+    "vision": (gpu_vision.run, 90),
+    "compiled": (gpu_generation.compiled, 150),
+}
+GRACE = 15.0  # seconds after which a step that doesn't look at its clock is stopped
+
+
+def main() -> int:
+    """Run the program; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="default: %(default)s")
+    parser.add_argument("--small", action="store_true", help="all steps on tiny models, to test the program itself")
+    parser.add_argument("--steps", default=",".join(STEPS), help="which, in this order (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=900.0, help="time for all steps (default: %(default)s)")
+    parser.add_argument("--torch-threads", type=int, default=8, metavar="N", help="CPU threads (default: %(default)s)")
+    arguments = parser.parse_args()
+    names = arguments.steps.split(",")
+    if unknown := [name for name in names if name not in STEPS]:
+        parser.error(f"unknown step {unknown[0]!r}; there are: {', '.join(STEPS)}")
+
+    end = time.monotonic() + arguments.seconds
+    device = prepare_torch(arguments.device, arguments.torch_threads)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    report = Report(arguments.output)
+    _collect_warnings(report)
+    signal.signal(signal.SIGALRM, _stop)
+    with tempfile.TemporaryDirectory() as folder:
+        setup = Setup(device, arguments.small, Path(folder), arguments.torch_threads)
+        for name in names:
+            _run(name, setup, report, end)
+    print(summary(report.results), flush=True)
+    broken = [check for check in report.results.get("checks", []) if not check["held"]]
+    return 1 if broken or report.results.get("failed") else 0
+
+
+def _run(name: str, setup: Setup, report: Report, end: float) -> None:
+    """Run a step within its time, and keep how it ended."""
+    step, seconds = STEPS[name]
+    start = time.monotonic()
+    deadline = min(start + seconds, end)
+    if deadline - start < 5:
+        report.results.setdefault("out_of_time", []).append(name)
+        return
+    signal.setitimer(signal.ITIMER_REAL, deadline - start + GRACE)
+    try:
+        step(setup, report, Clock(deadline))
+    except OutOfTime:
+        report.results.setdefault("out_of_time", []).append(name)
+    except Exception as error:  # whatever it is, the other steps still tell something
+        traceback.print_exc()
+        report.results.setdefault("failed", {})[name] = "".join(traceback.format_exception(error))[-3000:]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        report.add("seconds", name, round(time.monotonic() - start, 1))
+    free_memory()
+
+
+def _stop(_: int, __: FrameType | None) -> None:
+    raise OutOfTime
+
+
+def _collect_warnings(report: Report) -> None:
+    """Keep the first line of each warning beside the results."""
+
+    def keep(message: Warning | str, category: type[Warning], file: str, line: int, *_: Any) -> None:
+        told = f"{category.__name__}: {str(message).strip().partition(chr(10))[0][:300]} ({Path(file).name}:{line})"
+        known = report.results.setdefault("warnings", [])
+        if told not in known:
+            known.append(told)
+
+    warnings.showwarning = keep
+
+
+def summary(results: dict[str, Any]) -> str:
+    """A short table of what was measured, checked and not done."""
+    lines = [f"card: {results.get('ceilings', {}).get('versions', {}).get('card', 'not looked at')}"]
+    for step in STEPS:
+        for name, value in results.get(step, {}).items():
+            if isinstance(value, dict) and ("tflop_per_s" in value or "images_per_s" in value):
+                shown = {
+                    key: value[key] for key in ("class_steps_per_s", "images_per_s", "tflop_per_s") if key in value
+                }
+                shown |= {key: value[key] for key in ("unet_s", "decode_s", "other_s", "peak_gb") if key in value}
+                lines.append(f"{step:10} {name:60} " + " ".join(f"{key}={number}" for key, number in shown.items()))
+            elif not isinstance(value, dict):
+                lines.append(f"{step:10} {name:48} {value}")
+    for check in results.get("checks", []):
+        word = "held" if check["held"] else "BROKEN"
+        lines.append(f"{word:10} {check['name']:48} {check['value']:.6g} {check['limit']}")
+    lines += [f"out of time: {name}" for name in results.get("out_of_time", [])]
+    lines += [f"failed: {name}: {text.strip().splitlines()[-1]}" for name, text in results.get("failed", {}).items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

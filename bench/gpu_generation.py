@@ -1,0 +1,204 @@
+"""Steps of `gpu_check`: how fast a full-size model generates images, and in how much memory."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity, profile
+
+from bench.gpu_measure import (
+    Clock,
+    PartTimes,
+    Report,
+    fits,
+    free_memory,
+    peak_gb,
+    reset_peak,
+    switched,
+    synchronise,
+    tera_flop,
+    wall_seconds,
+)
+from bench.gpu_parts import (
+    Diffusion,
+    GenerateImagesSettings,
+    Setup,
+    batch_of,
+    demo_model,
+    generate_batch,
+    guide_posteriors,
+    large_diffusion,
+    plain_words,
+    planned_rows,
+)
+
+STEP, VARIANTS, COMPILED = "generation", "generation_variants", "compiled"
+MICRO_BATCHES = (16, 1, 32, 8, 4)  # the most telling first
+STRENGTH, GUIDANCE, STEPS = 0.7, 15.0, 50
+_WORK: dict[str, float] = {}  # the TFLOP of an image, counted once
+
+
+def run(setup: Setup, report: Report, clock: Clock) -> None:
+    """Measure precisions and micro-batches."""
+    sizes = (2, 1) if setup.small else MICRO_BATCHES
+    for dtype in ("float16", "bfloat16") if setup.cuda else ("bfloat16",):
+        clock.require(5)
+        diffusion = large_diffusion(setup, dtype)
+        if not _WORK:
+            _WORK.update(work(setup, diffusion))
+            report.add(STEP, "TFLOP of an image", _WORK)
+        for size in sizes if dtype == "float16" or setup.small else (16, 32, 1):
+            clock.require(8)
+            report.add(STEP, f"{dtype}, micro-batch {size}", measure(setup, diffusion, size))
+        del diffusion
+        free_memory()
+    clock.require(15)
+    size = 2 if setup.small else 4
+    report.add(STEP, f"float32, micro-batch {size}", measure(setup, large_diffusion(setup, "float32"), size))
+
+
+def variants(setup: Setup, report: Report, clock: Clock) -> None:
+    """Measure memory formats, attention's backends and torch's switches."""
+    half = "float16" if setup.cuda else "float32"
+    sizes = (2,) if setup.small else (16, 8, 1, 32)
+    diffusion = large_diffusion(setup, half)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        shape = _laid_out(diffusion, layout)
+        for size in sizes:
+            clock.require(6)
+            with switched(fill=False):
+                report.add(VARIANTS, f"{half}, micro-batch {size}, {shape}, fill off", measure(setup, diffusion, size))
+        with switched(fill=False):
+            report.add(VARIANTS, f"kernels, {shape}", kernels(setup, diffusion, sizes[0]))
+    for label, switches in {
+        "fill on": {"fill": True},
+        "fill off, deterministic off": {"fill": False, "deterministic": False},
+        "fill off, benchmark on": {"fill": False, "benchmark": True},
+    }.items():
+        clock.require(6)
+        with switched(**switches):
+            result = measure(setup, diffusion, sizes[0])
+        report.add(VARIANTS, f"{half}, micro-batch {sizes[0]}, channels_last, {label}", result)
+    shape = _laid_out(diffusion, torch.contiguous_format)
+    for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION) if setup.cuda else ():
+        clock.require(6)
+        # The VAE's one head of 512 values is more than flash attention takes.
+        with switched(fill=False), sdpa_kernel([backend, SDPBackend.EFFICIENT_ATTENTION], set_priority=True):
+            result = measure(setup, diffusion, sizes[0])
+        report.add(VARIANTS, f"{half}, micro-batch {sizes[0]}, {shape}, fill off, {backend.name}", result)
+    del diffusion
+    free_memory()
+    diffusion = large_diffusion(setup, "float32")
+    size, steps = (2, 4) if setup.small else (4, 10)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        shape = _laid_out(diffusion, layout)
+        for tf32 in (True, False):
+            clock.require(6)
+            with switched(fill=False, tf32=tf32):
+                result = measure(setup, diffusion, size, steps)
+            told = f"float32, micro-batch {size}, {steps} steps, {shape}, tf32 {'on' if tf32 else 'off'}"
+            report.add(VARIANTS, told, result)
+
+
+def _laid_out(diffusion: Diffusion, layout: torch.memory_format) -> str:
+    diffusion.unet.to(memory_format=layout)
+    diffusion.vae.to(memory_format=layout)
+    return "channels_last" if layout == torch.channels_last else "contiguous"
+
+
+def compiled(setup: Setup, report: Report, clock: Clock) -> None:
+    """Measure a compiled UNet, the time that compiling takes, and how much its images differ."""
+    if not setup.cuda:
+        report.add(COMPILED, "compiled", "not measured: compiling is worth its time on a GPU alone")
+        return
+    diffusion = large_diffusion(setup, "float16")
+    for size in (16, 1):
+        clock.require(45)
+        with switched(fill=False):
+            plain = stacked(batch_maker(setup, diffusion, size)(8))
+            fast = dataclasses.replace(diffusion, unet=torch.compile(diffusion.unet, dynamic=False))
+            make = batch_maker(setup, fast, size)
+            compiling = wall_seconds(lambda make=make: make(4), setup.device)
+            apart = (stacked(make(8)) - plain).abs()
+            seconds = wall_seconds(lambda make=make: make(8 if setup.small else STEPS), setup.device)
+        result = {"images_per_s": round(size / seconds, 3), "first_call_s": round(compiling, 1), "seconds": seconds}
+        result |= {"largest_difference": int(apart.max()), "mean_difference": float(apart.float().mean())}
+        report.add(COMPILED, f"micro-batch {size}, channels_last, fill off", result)
+
+
+def stacked(images: list[Image.Image]) -> torch.Tensor:
+    """The values [n, H, W, 3] of images, int16."""
+    return torch.stack([torch.from_numpy(np.array(image)) for image in images]).short()
+
+
+def settings_of(steps: int = STEPS) -> GenerateImagesSettings:
+    """The paper's settings, with another number of steps where few will do."""
+    return GenerateImagesSettings(
+        strength=STRENGTH, guidance_scale=GUIDANCE, inference_steps=steps, diffusion=demo_model()
+    )
+
+
+def batch_maker(setup: Setup, diffusion: Diffusion, size: int) -> Callable[[int], Any]:
+    """A function that generates one micro-batch in so many steps of the schedule."""
+    rows = planned_rows(setup.folder / "guides", size)
+    posteriors = guide_posteriors(diffusion, rows, 1)
+    words = batch_of(rows, plain_words(diffusion))
+    return lambda steps: generate_batch(diffusion, rows, posteriors, words, settings_of(steps))
+
+
+def work(setup: Setup, diffusion: Diffusion) -> dict[str, float]:
+    """The TFLOP of an image: one evaluation with guidance, and the decoding."""
+    side, width = diffusion.unet.config.sample_size, diffusion.text_encoder.config.hidden_size
+    options = {"device": setup.device, "dtype": diffusion.dtype}
+    latents = torch.randn(2, diffusion.unet.config.in_channels, side, side, **options)
+    states = torch.randn(2, diffusion.tokenizer.model_max_length, width, **options)
+    with torch.no_grad():
+        unet = tera_flop(lambda: diffusion.unet(latents, 500, encoder_hidden_states=states))
+        decode = tera_flop(lambda: diffusion.vae.decode(latents[:1]))
+    return {"evaluation": round(unet, 4), "decode": round(decode, 4)}
+
+
+def measure(setup: Setup, diffusion: Diffusion, size: int, steps: int = STEPS) -> dict[str, Any] | str:
+    """Generate one micro-batch: images a second, UNet's and VAE's shares, and memory; or that it is full."""
+    make = batch_maker(setup, diffusion, size)
+    reset_peak(setup.device)
+    if not fits(lambda: make(4)):
+        return "out of memory"
+    with PartTimes(setup.device, unet=diffusion.unet, decoder=diffusion.vae.decoder) as parts:
+        seconds = wall_seconds(lambda: make(min(steps, 8) if setup.small else steps), setup.device)
+        shares, calls = parts.seconds(), len(parts.marks["unet"]) // 2
+    if not _WORK:
+        _WORK.update(work(setup, diffusion))
+    flop = (calls * _WORK["evaluation"] + _WORK["decode"]) * size
+    return {
+        "images_per_s": round(size / seconds, 3),
+        "unet_s": round(shares["unet"], 3),
+        "decode_s": round(shares["decoder"], 3),
+        "other_s": round(seconds - sum(shares.values()), 3),
+        "evaluations": calls,
+        "unet_tflop_per_s": round(calls * _WORK["evaluation"] * size / shares["unet"], 1),
+        "tflop_per_s": round(flop / seconds, 1),
+        "finite": bool(parts.finite["decoder"]),
+        **peak_gb(setup.device),
+    }
+
+
+def kernels(setup: Setup, diffusion: Diffusion, size: int) -> dict[str, Any]:
+    """Which attention was used, and the kernels that took longest in a short generation, in milliseconds."""
+    make = batch_maker(setup, diffusion, size)
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if setup.cuda else [])
+    start = time.perf_counter()
+    with profile(activities=activities) as profiler:
+        make(4)
+        synchronise(setup.device)
+    events = profiler.key_averages()
+    attention = {event.key: event.count for event in events if "scaled_dot_product" in event.key}
+    longest: dict[str, float] = {}
+    for event in sorted(events, key=lambda event: -event.self_device_time_total)[:24] if setup.cuda else ():
+        longest[event.key[:150]] = longest.get(event.key[:150], 0.0) + round(event.self_device_time_total / 1000, 2)
+    return {"attention": attention, "kernels_ms": longest, "profiled_s": round(time.perf_counter() - start, 1)}

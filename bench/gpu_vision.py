@@ -1,0 +1,148 @@
+"""The step `vision` of `gpu_check`: features and the training of heads per second, with models of full size."""
+
+import copy
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from bench.gpu_measure import Clock, Report, free_memory, median_seconds, peak_gb, reset_peak, switched, wall_seconds
+from bench.gpu_parts import (
+    Recipe,
+    Setup,
+    embed,
+    image_features,
+    large_backbone,
+    large_extractor,
+    plain,
+    train_head,
+)
+
+STEP = "vision"
+CLASSES = ("a", "b", "c", "d")
+
+
+def run(setup: Setup, report: Report, clock: Clock) -> None:
+    """Measure the extractor and the backbone alone, then the library's loops around them."""
+    edges = (64, 64) if setup.small else (224, 256)
+    sizes = (16,) if setup.small else (16, 64, 128)
+    generator = torch.Generator().manual_seed(3)
+    models = {"ViT-L/14": large_extractor(setup), "ResNet-50": large_backbone(setup)}
+    batches = {}
+    for (name, model), edge in zip(models.items(), edges, strict=True):
+        for size in sizes:
+            clock.require(4)
+            batches[name] = torch.randn(size, 3, edge, edge, generator=generator)
+            report.add(STEP, f"{name}, float32, batch {size}: images/s", rate(setup, model, batches[name]))
+        largest = batches[name]
+        for label, switches in {"fill off": {"fill": False}, "tf32 on": {"tf32": True}}.items():
+            with switched(**switches):
+                told = f"{name}, float32, batch {len(largest)}, {label}: images/s"
+                report.add(STEP, told, rate(setup, model, largest))
+        reset_peak(setup.device)
+        told = f"{name}, library's embed, micro-batch {len(largest)}"
+        report.add(STEP, told, {"images_per_s": embedded(setup, model, largest), **peak_gb(setup.device)})
+        if setup.cuda:
+            told = f"{name}, float16, batch {len(largest)}: images/s"
+            report.add(STEP, told, rate(setup, copy.deepcopy(model).half(), largest.half()))
+    clock.require(8)
+    files(setup, report, models["ViT-L/14"], edges[0])
+    heads(setup, report, clock, models["ResNet-50"], edges[1])
+    free_memory()
+
+
+@torch.no_grad()
+def rate(setup: Setup, model: nn.Module, images: Tensor) -> float:
+    """Images a second of the model alone, with the images on the device."""
+    images = images.to(setup.device, memory_format=torch.channels_last)
+    with torch.no_grad():
+        seconds = median_seconds(lambda: model(images), setup.device, repeats=2 if setup.small else 5)
+    return round(len(images) / seconds, 1)
+
+
+def embedded(setup: Setup, model: nn.Module, images: Tensor) -> float:
+    """Images a second of the library's loop, with nothing to prepare."""
+    count = len(images)
+
+    def loop(batches: int) -> None:
+        embed(model, range(batches * count), lambda _: images, micro_batch=count, device=setup.device)
+
+    loop(1)
+    return round(4 * count / wall_seconds(lambda: loop(4), setup.device), 1)
+
+
+def files(setup: Setup, report: Report, extractor: nn.Module, edge: int) -> None:
+    """Features out of image files of 512 pixels, as `extract_features` makes them."""
+    folder = setup.folder / "files"
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{number}.png" for number in range(16 if setup.small else 256)]
+    generator = np.random.default_rng(1)
+    for path in paths:
+        coarse = Image.fromarray(generator.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+        coarse.resize((512, 512), Image.Resampling.BICUBIC).save(path, compress_level=1)
+    for threads in sorted({2, setup.threads}, reverse=True):
+        torch.set_num_threads(threads)
+
+        def work() -> None:
+            image_features(extractor, paths, size=edge, micro_batch=min(64, len(paths)), device=setup.device)
+
+        seconds = wall_seconds(work, setup.device)
+        report.add(STEP, f"features of PNG files, {threads} threads: images/s", round(len(paths) / seconds, 1))
+    torch.set_num_threads(setup.threads)
+
+
+def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge: int) -> None:
+    """Training of a head on photos of 512 pixels, against its augmentation without a backbone."""
+    generator = torch.Generator().manual_seed(4)
+    images = [torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=generator) for _ in range(64)]
+    labels = torch.arange(len(CLASSES)).repeat_interleave(len(images) // len(CLASSES))
+    validation = torch.cat([plain(images[:8], edge)])
+    iterations = 2 if setup.small else 50
+
+    def train(model: nn.Module, augmentation: str, micro_batch: int) -> None:
+        recipe = Recipe(
+            epochs=1,
+            iterations=iterations,
+            batch=32,
+            learning_rate=1e-4,
+            weight_decay=0.0,
+            augmentation=augmentation,
+            image_size=edge,
+            best="accuracy",
+        )
+        train_head(
+            model,
+            images,
+            labels,
+            np.full(len(images), 1 / len(images)),
+            CLASSES,
+            (lambda: embed(model, range(8), lambda _: validation, micro_batch=8, device=setup.device), labels[::8]),
+            recipe,
+            seed_parts=("gpu_check", augmentation),
+            micro_batch=micro_batch,
+            device=setup.device,
+        )
+
+    for threads in sorted({2, setup.threads}, reverse=True):
+        torch.set_num_threads(threads)
+        for name, model, augmentation, size in (
+            ("standard", backbone, "standard", 16),
+            ("standard", backbone, "standard", 64),
+            ("randaugment", backbone, "randaugment", 64),
+            ("standard without a backbone", Means(), "standard", 64),
+            ("randaugment without a backbone", Means(), "randaugment", 64),
+        ):
+            clock.require(8)
+            seconds = wall_seconds(lambda m=model, a=augmentation, s=size: train(m, a, s), setup.device)
+            told = f"head, {name}, micro-batch {size}, {threads} threads: images/s"
+            report.add(STEP, told, round(32 * iterations / seconds, 1))
+    torch.set_num_threads(setup.threads)
+
+
+class Means(nn.Module):
+    """As good as no backbone: the mean of each channel."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features `[B, 3]`."""
+        return images.mean((2, 3))

@@ -1,0 +1,119 @@
+"""What the results were made with (versions, devices, threads, micro-batches) as an HTML page."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from diagen.files.made_with import Share
+from diagen.report.pages import render
+
+SUFFIX = ".made_with.json"
+STAGES = {
+    "features": "features",
+    "prompts": "prompts",
+    "embeddings": "learned words",
+    "noise_ceilings": "noise ceilings",
+    "guide_classifiers": "guide classifiers",
+    "manifest": "synthetic images",
+    "weights": "weights",
+    "downstream": "downstream classifiers",
+    "diversity": "diversity",
+}
+"""The word of the page for each kind of result, in the order of the stages."""
+
+_STYLE = """
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0 1rem; }
+th { font-weight: 500; text-align: left; padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid var(--line); }
+td { padding: .25rem 1.2rem .25rem 0; vertical-align: top; }
+.mixed { border-left: 4px solid var(--mark); padding-left: .8rem; }
+"""
+
+_BODY = """
+<p class="faint">These decide the last bits of a result beside its settings and its code. A change of them reruns
+nothing, so results of different versions can stand side by side.</p>
+{% if mixed %}
+<p class="mixed">These results are mixed: {% for name, values in mixed %}{{ name }} {{ values | join(", ") }}{{
+"; " if not loop.last }}{% endfor %}. Figures that compare them also compare these differences. To make all results
+anew, delete those that differ, or run with <code>--forceall</code>.</p>
+{% else %}
+<p>All results were made with the same versions on the same kind of device.</p>
+{% endif %}
+<table>
+<thead><tr><th>stage</th><th>parts</th>{% for name in names %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for row in rows %}
+<tr><td>{{ row.stage }}</td><td>{{ row.parts }}</td>
+{% for name in names %}<td>{{ row.values.get(name, "–") }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody>
+</table>
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """How many `parts` (images, words, jobs) of a stage were made with `values`."""
+
+    stage: str
+    parts: int
+    values: dict[str, str]
+
+
+def record_files(
+    datasets: Iterable[str], cells: Iterable[tuple[int, int]], blocks: Mapping[str, Iterable[str]]
+) -> Iterator[tuple[str, str]]:
+    """Kind and path, below the experiment's folder, of each record of the experiment.
+
+    `cells` are pairs of seed and shots. `blocks` names what there is of each kind, as results are called: a generator
+    for `manifest`, `features` and `diversity`, `generator/weighting` for `weights` and, again, `diversity`.
+    """
+    cells = list(cells)
+    for dataset in datasets:
+        yield "features", f"{dataset}/features{SUFFIX}"
+        yield from (("prompts", f"{dataset}/prompts/{name}{SUFFIX}") for name in blocks["prompts"])
+        for (seed, shots), (kind, names) in product(cells, blocks.items()):
+            for name in names if kind != "prompts" else ():
+                yield kind, f"{dataset}/seed{seed}/shots{shots}/{_place(kind, name)}{SUFFIX}"
+
+
+def _place(kind: str, name: str) -> str:
+    """The path of a result within its cell, without its ending."""
+    generator, _, weighting = name.partition("/")
+    places = {
+        "manifest": f"synthetic/{name}/manifest",
+        "features": f"synthetic/{name}/features",
+        "weights": f"synthetic/{generator}/weights/{weighting}",
+        "guide_classifiers": f"guide_classifiers/{name}/head",
+        "downstream": f"downstream/{name}/metrics",
+    }
+    return places.get(kind, f"{kind}/{name}")
+
+
+def made_with_page(records: Iterable[tuple[str, list[Share]]]) -> str:
+    """The page for `records`, each of a kind in `STAGES`; results of different versions or devices get a notice."""
+    counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+    for kind, shares in records:
+        for share in shares:
+            counts[kind, tuple(sorted(share["made_with"].items()))] += share["parts"]
+    order = list(STAGES)
+    rows = [
+        Row(STAGES[kind], parts, dict(values))
+        for (kind, values), parts in sorted(counts.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))
+    ]
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    return render("Made with", _STYLE, _BODY, rows=rows, names=names, mixed=_mixed(rows))
+
+
+def _mixed(rows: Iterable[Row]) -> list[tuple[str, list[str]]]:
+    """Names with more than one value: versions and devices over all stages, how the work was divided within each."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        for name, value in row.values.items():
+            scope = row.stage if name in ("torch_threads", "micro_batch") else ""
+            found.setdefault((scope, name), set()).add(value)
+    return [
+        (f"{name} of {scope}" if scope else name, sorted(values))
+        for (scope, name), values in found.items()
+        if len(values) > 1
+    ]
