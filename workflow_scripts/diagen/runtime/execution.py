@@ -40,7 +40,7 @@ def prepare_torch(device: str, threads: int) -> torch.device:
     # (measured on an H200 with full-size words: bench/results).
     torch.use_deterministic_algorithms(True, warn_only=not torch.cuda.is_available())
     # Determinism does not require filled memory, and filling costs 5 to 17 % of the time on a GPU.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
