@@ -1,4 +1,4 @@
-"""The step `repeat` of `gpu_check`: whether a full-size model gives the same bits again, and in little memory."""
+"""Step `repeat` of `gpu_check`: whether a full-size model is deterministic, also with little memory."""
 
 import contextlib
 import itertools
@@ -22,11 +22,11 @@ from bench.gpu_parts import (
 )
 
 STEP = "repeat"
-LITTLE = {"bfloat16": 16.0, "float32": 22.0}  # GiB in which two words are learned
+LITTLE = {"bfloat16": 16.0, "float32": 22.0}  # GiB that suffice to learn two words
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
-    """Learn words and generate images twice each, under several conditions."""
+    """Learn words and generate images twice, under several conditions."""
     diffusion = large_diffusion(setup, "float32")
     classes = encoded_classes(diffusion, 2)
     for dtype, strict in itertools.product(("bfloat16", "float32"), (None, True)):
@@ -68,9 +68,9 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
 
 
 def float32(setup: Setup, report: Report, clock: Clock) -> None:
-    """Rates and memory in float32 alone, to be run with other environment variables of cuDNN.
+    """Measure rates and memory in float32, for runs with different environment variables of cuDNN.
 
-    Where much memory is free, cuDNN takes a great deal of it as workspace; `CUDNN_CONV_WSCAP_DBG` (MB) bounds that.
+    When much memory is free, cuDNN uses a large part of it as workspace; `CUDNN_CONV_WSCAP_DBG` (MB) limits this.
     """
     report.add("float32", "CUDNN_CONV_WSCAP_DBG", os.environ.get("CUDNN_CONV_WSCAP_DBG", ""))
     diffusion = large_diffusion(setup, "float32")
@@ -91,13 +91,13 @@ def float32(setup: Setup, report: Report, clock: Clock) -> None:
 
 
 def learned(diffusion: Diffusion, classes: list[ClassImages], dtype: str) -> torch.Tensor:
-    """The words [classes, vectors, width] after a few steps."""
+    """Learn words [classes, vectors, width] for a few steps."""
     words = learn_words(diffusion, classes, Embedding(steps=4, batch=4, dtype=dtype))
     return torch.stack([word.vectors for word in words])
 
 
 def told(values: torch.Tensor, others: torch.Tensor) -> dict[str, float]:
-    """How many values differ, of how many, and by how much at most."""
+    """Return the number of values that differ, of all values, and the largest difference."""
     return {
         "differing": _differing(values, others),
         "of": values.numel(),
