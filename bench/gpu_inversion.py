@@ -103,7 +103,10 @@ def step_tera_flop(diffusion: Diffusion, classes: list[ClassImages]) -> float:
 def measure(
     setup: Setup, diffusion: Diffusion, classes: list[ClassImages], dtype: str, flop: float
 ) -> dict[str, float] | str:
-    """Learn the words of `classes` for some steps: measure class-steps per second, TFLOP/s and memory use."""
+    """Learn the words of `classes` for some steps: measure class-steps per second, TFLOP/s and memory.
+
+    Out of memory is a result too.
+    """
     steps = 2 if setup.small or dtype == "float32" else 5
 
     def learn(count: int) -> None:

@@ -104,7 +104,7 @@ def demo_extractor(device: torch.device) -> nn.Module:
 
 
 def large_diffusion(setup: Setup, dtype: str, *, channels_last: bool = True) -> Diffusion:
-    """Create Stable Diffusion v1-4 with random weights, laid out as in `load_diffusion`; if `small`, load the demo's."""
+    """Create Stable Diffusion v1-4 with random weights, laid out as in `load_diffusion`; if `small`, the demo's."""
     if setup.small:
         diffusion = demo_diffusion(setup.device, dtype)
     else:
