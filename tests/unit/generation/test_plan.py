@@ -172,12 +172,12 @@ def test_ceilings_scale_or_cap_each_class_s_levels() -> None:
     ceilings["pine_tree"] = 0.012
     assert taken("cup", "cap") == list(levels)
     assert taken("pine_tree", "cap") == [0.005, 0.01, 0.012]
-    with pytest.raises(InputError, match=r"no noise ceiling for class `pine_tree`\. Delete the CSV file"):
+    with pytest.raises(InputError, match=r"noise ceilings: none for class `pine_tree`\. Delete the CSV file"):
         plan(cell(2), None, 2, ceilings={"cup": 0.05})
 
 
 def test_class_without_prompts_and_prompt_without_class() -> None:
-    with pytest.raises(InputError, match=r"no prompts for class `pine_tree`\. Add some"):
+    with pytest.raises(InputError, match=r"prompts: none for class `pine_tree`\. Add some"):
         plan(cell(2), prompts_of(3, ("cup",)), 2)
     with pytest.raises(InputError, match="exactly once"):
         plan(cell(2, ("cup",)), [PromptRow("cup", 0, "a photo of a mug")], 2)

@@ -87,7 +87,7 @@ def _texts(names: Iterable[str], prompts: Iterable[PromptRow] | None, learned_wo
     for name in names:
         if name not in texts:
             raise InputError(
-                f"no prompts for class `{name}`. Add some to the source of the prompts, or delete the CSV file of "
+                f"prompts: none for class `{name}`. Add some to the source of the prompts, or delete the CSV file of "
                 "the prompts and run Snakemake again"
             )
     return dict(texts)
@@ -104,7 +104,7 @@ def _noisy_words(
     lacking = [word for word in words if word not in ceilings]
     if lacking:
         raise InputError(
-            f"no noise ceiling for class `{lacking[0]}`. Delete the CSV file in noise_ceilings/ of the cell's folder "
+            f"noise ceilings: none for class `{lacking[0]}`. Delete the CSV file in noise_ceilings/ of the cell's folder "
             "and run Snakemake again"
         )
     if settings.ceiling_use == "cap":
