@@ -1,1 +1,1 @@
-"""The demo: a drawn world, and the programs that draw it and train the small models that know it."""
+"""The demo: a drawn world, and the programs that draw it and train its small models."""

@@ -4,15 +4,15 @@ from diagen.config import Coco, ImageFolder
 from diagen.data.adapters.registry import adapter_file
 
 
-def before_indexing(dataset):
-    """What comes before indexing: a world's scenes are drawn, and a table of splits decides the index."""
+def index_inputs(dataset):
+    """Input of the index: the drawn scenes of a world, or the split table."""
     block = CONFIG.datasets[dataset]
     if isinstance(block, DrawnWorld):
         return [f"{block.root}/scenes.csv"]
     return [block.split_table] if isinstance(block, ImageFolder) and block.split_table else []
 
 
-# Worlds are drawn into the folder that their block names: one rule for each, since folders aren't wildcards.
+# One rule per world: each has its own output folder, which cannot be a wildcard.
 for name, world in CONFIG.datasets.items():
     if isinstance(world, DrawnWorld):
 
@@ -47,7 +47,7 @@ for name, world in CONFIG.datasets.items():
 
 rule index_dataset:
     input:
-        lambda wildcards: before_indexing(wildcards.dataset),
+        lambda wildcards: index_inputs(wildcards.dataset),
     output:
         images="<results>/{dataset}/images.csv",
         skipped="<results>/{dataset}/skipped.csv",
@@ -55,7 +55,7 @@ rule index_dataset:
         "<logs>/index_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/index_dataset/{dataset}.jsonl"
-    # Bad input is told before anything else is computed, of all datasets, and once.
+    # Report bad input of all datasets before anything else is computed, and without retries.
     priority: 1
     retries: 0
     conda:
@@ -64,9 +64,9 @@ rule index_dataset:
         # The annotations of COCO's train2017 as Python objects take 3 GB.
         mem_mb=lambda wildcards, attempt: (5_000 if isinstance(CONFIG.datasets[wildcards.dataset], Coco) else 1_000)
         * attempt,
-        # Every photo is read, of which there may be 100,000 on a slow disk.
+        # Reads all photos: up to 100,000 on a slow disk.
         runtime=scaled_by_attempt(60),
-        shots=max(CONFIG.shots),  # only checked: more shots don't change the index
+        shots=max(CONFIG.shots),  # only a check: the number of shots does not change the index
     params:
         settings=lambda wildcards: settings("IndexDataset", dataset=CONFIG.datasets[wildcards.dataset]),
         code=lambda wildcards: code("index_dataset", adapter_file(CONFIG.datasets[wildcards.dataset].adapter)),
@@ -112,7 +112,7 @@ rule audit_leakage:
     conda:
         "../envs/data.yaml"
     resources:
-        # Features of 100,000 images take 0.4 GB, and the distances of some of them as much.
+        # The features of 100,000 images take 0.4 GB, and the distances of a block as much.
         mem_mb=scaled_by_attempt(4_000),
         runtime=scaled_by_attempt(30),
     params:

@@ -1,4 +1,4 @@
-"""What tests of several modules share."""
+"""Fixtures and settings of several test modules."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.hub import Hub, hub_of, serve
 
-# `datasets` would report each opened dataset to its makers; tests reach no network.
+# `datasets` reports each opened dataset to its hub; tests use no network.
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 
-# A busy machine is no failure, and every run tries the same examples.
+# No deadlines, because the machine may be busy; every run tries the same examples.
 settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
 
@@ -29,6 +29,6 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def hub(stand_ins: Path) -> Iterator[Hub]:
-    """A server on loopback that has the stand-ins as repositories of a hub."""
+    """A server on loopback with the stand-ins as repositories of a hub."""
     with serve(hub_of(stand_ins)) as served:
         yield served

@@ -1,4 +1,4 @@
-"""Names and texts that would do harm if anything took them for more than text, for hypothesis and for whole runs."""
+"""Names and texts that cause harm if anything interprets them, for hypothesis and for complete runs."""
 
 from hypothesis import strategies as st
 
@@ -24,9 +24,9 @@ TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), min_size=1, max_
 
 
 def is_allowed(name: str) -> bool:
-    """Whether a dataset may have a class of this label."""
+    """Whether a class may have this label."""
     return not class_problems({name: "it"})
 
 
 LABELS = TEXTS.map(class_label).filter(is_allowed)
-"""Class labels that datasets may have."""
+"""Valid class labels."""

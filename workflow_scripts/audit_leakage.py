@@ -1,4 +1,4 @@
-"""Look for duplicates between the guide, validation and test images of each cell, by file hash and by features."""
+"""Find duplicates between the guide, validation and test images of each cell, by file hash and by features."""
 
 import argparse
 from pathlib import Path
@@ -13,10 +13,10 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Read the tables and features of a dataset and write `leakage.json`."""
+    """Read the tables and features of a dataset, and write `leakage.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, help="images.csv of the dataset")
-    parser.add_argument("features", type=Path, help="features of its images (npy)")
+    parser.add_argument("features", type=Path, help="features.npy of its images")
     parser.add_argument(
         "--cell",
         dest="cells",
@@ -24,7 +24,7 @@ def main() -> None:
         action="append",
         required=True,
         metavar=("SEED", "SHOTS", "TABLE"),
-        help="a cell's seed, shots and shots.csv; may be repeated",
+        help="seed, shots and shots.csv of a cell; repeat for each cell",
     )
     parser.add_argument("--settings", required=True, type=AuditLeakageSettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="leakage.json to write")
@@ -32,11 +32,11 @@ def main() -> None:
     near = arguments.settings.near_distance
 
     images = read_images(arguments.images)
-    features = unit_features(images, read_features(arguments.features))
+    features = unit_features(images, read_features(arguments.features), arguments.features)
     leaks = [
         leak
         for seed, shots, table in arguments.cells
-        for leak in audit_cell(read_shots(Path(table)), int(seed), int(shots), features, near)
+        for leak in audit_cell(read_shots(Path(table)), int(seed), int(shots), features, near, Path(table))
     ]
     write_leaks(leaks, near, arguments.output)
 

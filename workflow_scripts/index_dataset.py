@@ -1,4 +1,4 @@
-"""List a dataset's images: path, class, split, size and hash of each. Every file is decoded to find broken ones."""
+"""List the path, class, split, size and hash of each image of a dataset. Decodes every file to find broken ones."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, type=IndexDatasetSettings.from_argument, help="as JSON")
     parser.add_argument(
-        "--shots", type=int, default=0, help="guide images that each class must have, or else it is told"
+        "--shots", type=int, default=0, metavar="N", help="fail if a class has too few images for N shots (default: 0)"
     )
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="images.csv to write")
     parser.add_argument("--skipped", required=True, type=Path, metavar="CSV", help="skipped.csv to write")

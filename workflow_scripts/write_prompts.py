@@ -1,4 +1,4 @@
-"""Get prompts for each class of a dataset: from a local language model, an endpoint, or a table written by hand."""
+"""Write prompts for each class of a dataset, from a local language model, an endpoint, or a hand-written table."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Read the classes of `images.csv` and write a table of prompts."""
+    """Read the classes in `images.csv` and write a table of prompts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, metavar="IMAGES", help="images.csv of the dataset")
     parser.add_argument(
@@ -23,15 +23,15 @@ def main() -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="the prompt set's files: an instruction with {num_prompts} and {class_name}; those for adjectives and for "
-        "settings (source composed); or the table (source table)",
+        help="files of the prompt set: the instruction with {num_prompts} and {class_name} (source llama or endpoint), "
+        "the instructions for adjectives and for settings (composed), or the table (table)",
     )
     parser.add_argument(
         "--settings",
         required=True,
         type=WritePromptsSettings.from_argument,
         metavar="JSON",
-        help='{"prompts": a block of `prompts`, "llama": `models.llama` where the source asks it}',
+        help='{"prompts": a block of `prompts`, "llama": `models.llama` if the source uses it}',
     )
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="table of prompts to write")
     add_execution_arguments(parser, micro_batch=False)

@@ -1,4 +1,4 @@
-"""The small models' shapes and the writers of their file formats, shared by the training programs and the stand-ins."""
+"""Architectures and file formats of the small models, for the training programs and the stand-in models."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 def byte_letters() -> list[str]:
-    """GPT-2's printable stand-in for each of the 256 bytes, in the order of the bytes."""
+    """GPT-2's printable character for each of the 256 bytes, in the order of the bytes."""
     spare = iter(range(256, 512))
     return [
         chr(byte) if chr(byte).isprintable() and byte not in (0x20, 0xA0, 0xAD) else chr(next(spare))
@@ -38,7 +38,7 @@ def as_byte_letters(text: str) -> str:
 
 
 def merge_pieces(pieces: Sequence[str], ranks: dict[tuple[str, str], int]) -> list[str]:
-    """Byte-pair encoding: joins the neighbors of lowest rank, everywhere they occur, until no pair is known."""
+    """Byte-pair encoding: merges all occurrences of the pair with the lowest rank, until no known pair is left."""
     pieces = list(pieces)
     while known := [pair for pair in zip(pieces, pieces[1:], strict=False) if pair in ranks]:
         best, joined, index = min(known, key=ranks.__getitem__), [], 0
@@ -51,9 +51,9 @@ def merge_pieces(pieces: Sequence[str], ranks: dict[tuple[str, str], int]) -> li
 
 
 def clip_vocabulary(words: Iterable[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Vocabulary and merges of a CLIP tokenizer in which every word is one token and other text falls back to letters.
+    """Vocabulary and merges of a CLIP tokenizer in which each word is one token and other text falls back to letters.
 
-    New merges are put behind all earlier ones and only complete what those leave apart, so they can't undo a word.
+    New merges have higher ranks than all earlier ones, so they only extend what those produce and split no word.
     """
     ranks: dict[tuple[str, str], int] = {}
     for word in dict.fromkeys(words):
@@ -65,7 +65,7 @@ def clip_vocabulary(words: Iterable[str]) -> tuple[dict[str, int], list[tuple[st
 
 
 def clip_tokens(merges: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """CLIP's vocabulary of letters, of what ``merges`` join, and of the two special tokens, in this order."""
+    """CLIP's vocabulary: letters, the results of `merges`, and the two special tokens, in this order."""
     letters = byte_letters()
     tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges)]
     tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
@@ -73,7 +73,7 @@ def clip_tokens(merges: Iterable[tuple[str, str]]) -> dict[str, int]:
 
 
 def write_clip_tokenizer(folder: Path, words: Iterable[str], max_length: int) -> int:
-    """Writes a tokenizer in which every word is one token; returns the number of tokens."""
+    """Writes a tokenizer in which each word is one token; returns the number of tokens."""
     return write_clip_merges(folder, clip_vocabulary(words)[1], max_length)
 
 
@@ -100,8 +100,8 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
     "'\\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-# The split of Llama 3, which llama.cpp knows as "llama-bpe": there a piece that is in the vocabulary is one token
-# whatever the merges say, so that words need no chain of half-words.
+# The pre-tokenizer of Llama 3, "llama-bpe" in llama.cpp: a piece in the vocabulary is one token regardless of the
+# merges, so that words need no intermediate merges.
 LLAMA_SPLIT = regex.compile(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -109,7 +109,7 @@ LLAMA_SPLIT = regex.compile(
 
 
 class LlamaVocabulary:
-    """Whole words (with the space before them) and, for all other text, bytes; as llama.cpp tokenizes it."""
+    """Whole words (with the preceding space) and, for all other text, bytes, as llama.cpp tokenizes it."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         pieces = dict.fromkeys(piece for text in texts for piece in LLAMA_SPLIT.findall(text))
@@ -121,7 +121,7 @@ class LlamaVocabulary:
         return len(self.tokens)
 
     def encode(self, text: str) -> list[int]:
-        """Token numbers of a text; the special tokens' names in it become those tokens."""
+        """Token numbers of a text; names of special tokens become these tokens."""
         numbers: list[int] = []
         for part in regex.split("(" + "|".join(regex.escape(name) for name in LLAMA_SPECIAL) + ")", text):
             if part in LLAMA_SPECIAL:
@@ -134,13 +134,13 @@ class LlamaVocabulary:
         return numbers
 
     def chat(self, instruction: str) -> list[int]:
-        """The instruction as the chat template formats it, up to where the answer begins."""
+        """Tokens of the instruction in the chat template, up to the start of the answer."""
         text = f"<|im_start|>user\n{instruction}<|im_end|>\n<|im_start|>assistant\n"
         return self.encode(text)
 
 
 def llama_model(vocabulary_size: int, width: int, layers: int, heads: int, inner: int) -> LlamaForCausalLM:
-    """An untrained Llama with tied input and output embeddings and a context of ``LLAMA_CONTEXT`` tokens."""
+    """An untrained Llama with tied input and output embeddings and a context of `LLAMA_CONTEXT` tokens."""
     config = LlamaConfig(
         vocab_size=vocabulary_size,
         hidden_size=width,
@@ -159,7 +159,7 @@ def llama_model(vocabulary_size: int, width: int, layers: int, heads: int, inner
 
 
 def interleave_rotary(weight: Tensor, heads: int) -> Tensor:
-    """Query or key rows reordered from transformers' rotary halves to the interleaved pairs of GGUF's llama."""
+    """Reorders query or key rows from transformers' rotary halves to the interleaved pairs of GGUF's llama."""
     return weight.unflatten(0, (heads, 2, -1)).transpose(1, 2).reshape(weight.shape)
 
 
@@ -185,7 +185,7 @@ def write_llama_gguf(path: Path, model: LlamaForCausalLM, vocabulary: LlamaVocab
     writer.add_token_list(vocabulary.tokens)
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
     writer.add_token_types([control if token in LLAMA_SPECIAL else normal for token in vocabulary.tokens])
-    # llama.cpp wants a list of merges; this one joins two bytes that no UTF-8 text holds.
+    # llama.cpp requires a list of merges; this one joins two bytes that never occur in UTF-8 text.
     writer.add_token_merges([" ".join(byte_letters()[-2:])])
     writer.add_bos_token_id(vocabulary.numbers["<|endoftext|>"])
     writer.add_eos_token_id(vocabulary.numbers["<|im_end|>"])
@@ -201,7 +201,7 @@ def write_llama_gguf(path: Path, model: LlamaForCausalLM, vocabulary: LlamaVocab
 
 
 def llama_tensors(model: LlamaForCausalLM) -> Iterable[tuple[str, np.ndarray]]:
-    """Names and values of the model's tensors as GGUF's architecture ``llama`` has them."""
+    """Yields names and values of the model's tensors in GGUF's architecture `llama`."""
     weights = {name.removeprefix("model."): tensor.detach().float().cpu() for name, tensor in model.named_parameters()}
     parts = {
         "self_attn.q_proj": "attn_q",
@@ -229,7 +229,7 @@ def llama_tensors(model: LlamaForCausalLM) -> Iterable[tuple[str, np.ndarray]]:
 
 
 def dinov2_source() -> ModuleType:
-    """The module ``hubconf`` of the shipped torch.hub repository, which holds the architecture."""
+    """The module `hubconf` of the shipped torch.hub repository, which defines the architecture."""
     spec = spec_from_file_location("hubconf", MODELS / "dinov2" / "hubconf.py")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -237,7 +237,7 @@ def dinov2_source() -> ModuleType:
 
 
 def write_dinov2(folder: Path, shape: dict[str, int], weights: dict[str, Tensor]) -> None:
-    """Writes a torch.hub repository with the entry point ``dinov2_demo``: source, shape and float16 weights."""
+    """Writes a torch.hub repository with the entry point `dinov2_demo`: source, shape and float16 weights."""
     folder.mkdir(parents=True, exist_ok=True)
     source = MODELS / "dinov2" / "hubconf.py"
     if folder.resolve() != source.parent:
@@ -249,7 +249,7 @@ def write_dinov2(folder: Path, shape: dict[str, int], weights: dict[str, Tensor]
 def resnet_model(
     embedding: int, hidden: Sequence[int], depths: Sequence[int], labels: Sequence[str]
 ) -> ResNetForImageClassification:
-    """An untrained ResNet of basic layers (He et al. 2016) that classifies into ``labels``."""
+    """An untrained ResNet of basic layers (He et al. 2016) that classifies into `labels`."""
     config = ResNetConfig(
         embedding_size=embedding,
         hidden_sizes=list(hidden),
@@ -292,13 +292,13 @@ def write_json(path: Path, content: object) -> None:
 
 
 def save_half(weights: dict[str, Tensor], path: Path) -> None:
-    """Writes tensors as safetensors, floating ones in float16, integer ones (BatchNorm's counters) as they are."""
+    """Writes tensors as safetensors: floating-point ones in float16, integer ones (BatchNorm's counters) unchanged."""
     half = {name: (t.half() if t.is_floating_point() else t).cpu().contiguous() for name, t in weights.items()}
     save_file(half, path, metadata={"format": "pt"})
 
 
 def write_checksums(folder: Path) -> None:
-    """Writes ``SHA256SUMS``: a line "<sha256>  <relative path>" for every other file, caches left out."""
+    """Writes `SHA256SUMS`: a line "<sha256>  <relative path>" for every other file except caches."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
     lines = []
     for path in files:

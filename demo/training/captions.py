@@ -1,4 +1,4 @@
-"""Captions of scenes in the paper's prompt form (DIAGen, section 3.3), and in Textual Inversion's templates."""
+"""Captions of scenes in the paper's prompt form (section 3.3) and in Textual Inversion's templates."""
 
 import numpy as np
 
@@ -27,29 +27,29 @@ LARGE_ABOVE = 0.70
 
 
 def pick(generator: np.random.Generator, choices: tuple[str, ...]) -> str:
-    """One of the choices, each as likely."""
+    """One of the choices, drawn uniformly."""
     return choices[generator.integers(len(choices))]
 
 
 def article(words: str) -> str:
-    """`a` or `an`, as the sound of the next word asks."""
+    """`a` or `an`, by the first letter of the next word."""
     return "an" if words[:1] in "aeiou" else "a"
 
 
 def with_article(words: str) -> str:
-    """The words with `a` or `an` before them."""
+    """The words after `a` or `an`."""
     return f"{article(words)} {words}"
 
 
 def size_word(scene: Scene, generator: np.random.Generator) -> str:
-    """A word for the object's size; empty for a middling one."""
+    """A word for the object's size; empty for medium sizes."""
     if scene.size < SMALL_BELOW:
         return pick(generator, SMALL_WORDS)
     return pick(generator, LARGE_WORDS) if scene.size > LARGE_ABOVE else ""
 
 
 def noun_phrase(scene: Scene, generator: np.random.Generator) -> str:
-    """The class name after its color, its size, both, or nothing."""
+    """The class name, preceded by color, size, both or neither."""
     chance = generator.random()
     size = size_word(scene, generator)
     words = [size] if chance > 0.78 and size else []
@@ -59,7 +59,7 @@ def noun_phrase(scene: Scene, generator: np.random.Generator) -> str:
 
 
 def setting(scene: Scene, generator: np.random.Generator) -> str:
-    """Place and time phrases, each left out at times, with a space before each that is there."""
+    """Phrases of place and time, each preceded by a space and omitted at random."""
     words = ""
     if generator.random() < 0.75:
         words += " " + pick(generator, PLACE_PHRASES[scene.place])
@@ -69,14 +69,14 @@ def setting(scene: Scene, generator: np.random.Generator) -> str:
 
 
 def caption(scene: Scene, generator: np.random.Generator) -> str:
-    """`a photo of a [color or size] <class> [place] [time of day]`, parts left out at random."""
+    """`a photo of a [color or size] <class> [place] [time of day]`, parts omitted at random."""
     return f"a photo of {with_article(noun_phrase(scene, generator))}{setting(scene, generator)}"
 
 
 def template_caption(scene: Scene, generator: np.random.Generator) -> str:
     """One of Textual Inversion's templates about the scene's object, sometimes with its setting.
 
-    Templates that claim a size are drawn only for scenes of that size, or the words would come to mean nothing.
+    Templates that name a size are drawn only for scenes of that size, so that the words keep their meaning.
     """
     while True:
         template = pick(generator, TEMPLATES)
@@ -91,7 +91,7 @@ def template_caption(scene: Scene, generator: np.random.Generator) -> str:
 
 
 def classless_caption(scene: Scene, generator: np.random.Generator) -> str:
-    """A caption that names no class, so that the words around a class name come to mean none."""
+    """A caption without a class name, so that the model associates no class with the other words."""
     filler = pick(generator, ("the", "a the", "the the", "a", "a photo"))
     if generator.random() < 0.5:
         template = pick(generator, TEMPLATES).replace("small ", "").replace("large ", "")
@@ -101,7 +101,7 @@ def classless_caption(scene: Scene, generator: np.random.Generator) -> str:
 
 
 def training_caption(scene: Scene, generator: np.random.Generator) -> str:
-    """What the text-to-image model is shown: mostly prompts, some templates, some without a class, some empty."""
+    """A caption for the text-to-image model: mostly prompts, some templates, some without a class, some empty."""
     chance = generator.random()
     if chance < 0.10:
         return ""

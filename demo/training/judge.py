@@ -1,4 +1,4 @@
-"""The judge: a small network that says what a picture of the world shows, and that no other part learns from."""
+"""The judge: a small network that recognizes what a picture of the world shows. Nothing else is trained with it."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from demo.training.architectures import MODELS, save_half, write_json
-from demo.world.scenes import CLASSES, COLOURS, PLACES, TIMES
+from demo.world.scenes import CLASSES, COLORS, PLACES, TIMES
 
-QUESTIONS: dict[str, tuple[str, ...]] = {"class": CLASSES, "color": COLOURS, "place": PLACES, "time": TIMES}
+QUESTIONS: dict[str, tuple[str, ...]] = {"class": CLASSES, "color": COLORS, "place": PLACES, "time": TIMES}
 CHANNELS = (32, 64, 128, 192)
 
 
@@ -39,7 +39,7 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def answers(self, images: Tensor) -> dict[str, list[str]]:
-        """The word for each image and question; images float32 [B, 3, 64, 64] in 0..1."""
+        """The answer to each question for each image; images are float32 [B, 3, 64, 64] in 0..1."""
         parts = [self(part) for part in images.split(128)]
         return {
             name: [words[i] for part in parts for i in part[name].argmax(1).tolist()]
@@ -48,14 +48,14 @@ class Judge(nn.Module):
 
 
 def write_judge(folder: Path, judge: Judge) -> None:
-    """Writes the judge's weights in float16 and what its answers mean."""
+    """Writes the judge's weights in float16, and its questions and answers."""
     folder.mkdir(parents=True, exist_ok=True)
     save_half(judge.state_dict(), folder / "model.safetensors")
     write_json(folder / "config.json", {"channels": CHANNELS, "questions": QUESTIONS})
 
 
 def load_judge(folder: Path = MODELS / "judge") -> Judge:
-    """The trained judge, in float32 on the CPU."""
+    """Loads the trained judge, in float32 on the CPU."""
     judge = Judge(tuple(json.loads((folder / "config.json").read_text("utf-8"))["channels"]))
     judge.load_state_dict(
         {

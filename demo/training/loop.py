@@ -1,4 +1,4 @@
-"""A training loop that can be stopped at any time and goes on where its last checkpoint was."""
+"""A training loop that can be stopped at any time and continues from its last checkpoint."""
 
 import argparse
 import json
@@ -18,10 +18,14 @@ EMA_DECAY = 0.998
 
 
 def training_arguments(description: str | None) -> argparse.Namespace:
-    """The command line that the training programs share; sets torch's threads and resolves the device."""
+    """Parses the command line of a training program; sets torch's threads and resolves the device."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--device", default="auto", help="torch device, or auto: a GPU where there is one")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads; other numbers give other rounding")
+    parser.add_argument(
+        "--device", default="auto", help="torch device; auto uses a GPU if there is one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="torch threads; the number changes rounding (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.device == "auto":
@@ -30,7 +34,7 @@ def training_arguments(description: str | None) -> argparse.Namespace:
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float = 0.1) -> float:
-    """Rises linearly over the first tenth of the steps, then falls to nearly zero along a cosine."""
+    """Learning rate factor: rises linearly over the share `warmup` of the steps, then falls as a cosine to 0.01."""
     progress = (step + 1) / steps
     if progress < warmup:
         return progress / warmup
@@ -46,10 +50,10 @@ def train(
     learning_rate: float,
     weight_decay: float,
 ) -> None:
-    """Trains ``model`` in place with AdamW and leaves it with the moving average of its weights.
+    """Trains `model` in place with AdamW, then replaces its weights with their moving average.
 
-    ``loss_of_step(step)`` must depend on nothing but the step and the weights, so that a resumed run meets the same
-    batches. Checkpoints lie in ``demo/build/<name>.safetensors``: weights, averages, optimizer state and step.
+    `loss_of_step(step)` must depend only on the step and the weights, so that a resumed run sees the same batches.
+    Checkpoints are written to `demo/build/<name>.safetensors`: weights, averages, optimizer state and step.
     """
     path = BUILD / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +92,7 @@ def train(
 
 @torch.no_grad()
 def update_average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
-    """Moves the averages (and BatchNorm's running statistics) towards the weights; counters are copied."""
+    """Updates the moving averages of weights and BatchNorm statistics; counters are copied."""
     for key, tensor in model.state_dict().items():
         if tensor.is_floating_point():
             average[key].lerp_(tensor, 1 - decay)
@@ -99,19 +103,19 @@ def update_average(average: dict[str, Tensor], model: nn.Module, decay: float) -
 def save_checkpoint(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int
 ) -> None:
-    """Writes the training's whole state under a temporary name, then renames it."""
+    """Writes the complete state of the training atomically."""
     state = {f"model.{key}": tensor for key, tensor in model.state_dict().items()}
     state |= {f"average.{key}": tensor for key, tensor in average.items()}
     for number, values in optimizer.state_dict()["state"].items():
         state |= {f"optimizer.{number}.{key}": tensor for key, tensor in values.items()}
     partial = path.with_suffix(".partial")
-    # Tied weights share memory, which the format refuses: every tensor is stored as a copy of its own.
+    # Tied weights share memory, which safetensors refuses, so each tensor is stored as a copy.
     save_file({key: tensor.cpu().clone().contiguous() for key, tensor in state.items()}, partial, {"step": str(step)})
     partial.replace(path)
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
-    """Restores what :func:`save_checkpoint` wrote; returns the number of steps done."""
+    """Restores the state that `save_checkpoint` wrote; returns the number of completed steps."""
     with safe_open(path, "pt") as file:
         state = {key: file.get_tensor(key) for key in file.keys()}
         step = int(file.metadata()["step"])
@@ -128,12 +132,12 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
 
 
 def metrics_path(name: str) -> Path:
-    """Where a training program leaves its measured figures; the file's existence says that it is complete."""
+    """The file of a training program's metrics; it exists once the program is complete."""
     return BUILD / "metrics" / f"{name}.json"
 
 
 def write_metrics(name: str, metrics: dict[str, object]) -> None:
-    """Writes and prints a program's figures, last of all."""
+    """Writes and prints a program's metrics, as its last step."""
     path = metrics_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")

@@ -1,6 +1,6 @@
-"""Measures on a finished run of the demo that each part of DIAGen does its work: word, noise and confidence.
+"""Measures the effect of each part of DIAGen on a finished run of the demo: learned word, noise and confidence.
 
-The judge's verdicts are compared with what was asked for; the figures go into the model card.
+Compares the judge's answers with the intended classes, and writes the figures into the model card.
 """
 
 import argparse
@@ -37,7 +37,7 @@ SEED = 9_500_000
 
 @torch.no_grad()
 def from_noise(diffusion: Diffusion, words: list[str], vectors: Tensor, seeds: list[int]) -> Tensor:
-    """Pictures float32 [n, 3, 64, 64] in 0..1 of `a photo of a <word>`, from noise alone.
+    """Generates pictures of `a photo of a <word>` from noise, float32 [n, 3, 64, 64] in 0..1.
 
     `vectors` [n, k, width] are the words' vectors, and picture i starts from the noise of seed i.
     """
@@ -59,7 +59,7 @@ def from_noise(diffusion: Diffusion, words: list[str], vectors: Tensor, seeds: l
 
 
 def measure_words(diffusion: Diffusion, words: dict[str, Tensor]) -> dict[str, float]:
-    """The share of pictures that show a learned word's class, and how often the initial word shows any one class."""
+    """Shares of pictures from learned words and from the initial word that show the class."""
     judge = load_judge()
     right, seeds = {}, list(range(SEED, SEED + IMAGES_PER_WORD))
     for name, vectors in sorted(words.items()):
@@ -81,7 +81,7 @@ def measure_words(diffusion: Diffusion, words: dict[str, Tensor]) -> dict[str, f
 
 
 def measure_noise(diffusion: Diffusion, words: dict[str, Tensor]) -> dict[str, float]:
-    """Mean feature distance between the picture of a noisy word and that of the clean one, from the same noise."""
+    """Mean feature distance between pictures of a noisy and of the clean word, from the same starting noise."""
     model = FeatureModel(path=str(MODELS / "dinov2"), entry_point="dinov2_demo", image_size=64)
     extractor = load_feature_extractor(model, torch.device("cpu"))
     mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]
@@ -102,7 +102,7 @@ def measure_noise(diffusion: Diffusion, words: dict[str, Tensor]) -> dict[str, f
 
 
 def measure_confidence(cells: list[Path], store: Path, generator: str, weighting: str) -> dict[str, float]:
-    """How well the confidence q tells images that the judge sees the class in from the others (area under the ROC)."""
+    """Area under the ROC curve of the confidence q, for images in which the judge recognizes the class or not."""
     judge, confidences, verdicts = load_judge(), [], []
     for cell in cells:
         folder = cell / "synthetic" / generator
@@ -115,17 +115,17 @@ def measure_confidence(cells: list[Path], store: Path, generator: str, weighting
 
 
 def roc_auc(scores: list[float], right: list[bool]) -> float:
-    """The probability that a right image scores higher than a wrong one, ties counted half (Mann-Whitney)."""
+    """The probability that a correct image scores higher than a wrong one; ties count half (Mann-Whitney)."""
     ranks, verdicts = rankdata(scores), np.array(right)
     positive, negative = int(verdicts.sum()), int((~verdicts).sum())
     return float((ranks[verdicts].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def main() -> None:
-    """Measures the run, writes `demo/build/metrics/parts.json` and the model card anew."""
+    """Measures the run, and writes `demo/build/metrics/parts.json` and the model card."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results/demo/world"), help="the run's dataset folder")
-    parser.add_argument("--store", type=Path, default=Path("results/store"), help="where the images lie")
+    parser.add_argument("--store", type=Path, default=Path("results/store"), help="folder of the images")
     parser.add_argument("--embedding", default="paper", help="embedding block (default: %(default)s)")
     parser.add_argument("--generator", default="noise_llm", help="generator block (default: %(default)s)")
     parser.add_argument("--weighting", default="paper", help="weighting block (default: %(default)s)")

@@ -1,7 +1,6 @@
-"""Drawn objects that the demo world doesn't have, on plain backgrounds: what ResNet in small is pretrained on.
+"""Objects outside the demo world, mostly on plain backgrounds: the pretraining data of the small ResNet.
 
-They are to the demo what ImageNet is to the photos of the paper: other classes, and many of them, mostly in other
-surroundings.
+They correspond to ImageNet in the paper: many other classes, mostly in other surroundings.
 """
 
 import math
@@ -21,7 +20,7 @@ PALE: Color = (244, 238, 226)
 
 
 def mirrored(points: Sequence[Point]) -> list[Point]:
-    """The points and, backwards, their mirror image across the vertical axis."""
+    """The points, followed by their reversed mirror image across the vertical axis."""
     return [*points, *((-x, y) for x, y in reversed(points))]
 
 
@@ -190,7 +189,7 @@ OTHER_OBJECTS: tuple[Callable[[Pen, Color], None], ...] = (
     cross, arrow, tent, bell, envelope, dumbbell, ice_cream, sword, ghost, crown, bolt, snowman, lollipop, bow_tie,
 )  # fmt: skip
 INVENTED = 132
-"""So many classes are made up besides the drawn ones: features that tell many shapes apart serve new ones."""
+"""Number of random classes besides the drawn ones: features that distinguish many shapes transfer to new ones."""
 OTHER_NAMES: tuple[str, ...] = (
     *(draw.__name__.replace("_", " ") for draw in OTHER_OBJECTS),
     *(f"thing {number}" for number in range(INVENTED)),
@@ -198,9 +197,9 @@ OTHER_NAMES: tuple[str, ...] = (
 
 
 def invented_object(number: int, pen: Pen, color: Color, generator: np.random.Generator) -> None:
-    """The `number`-th invented thing: two to four parts whose kinds, places and shades belong to the thing.
+    """Draws invented object `number`: two to four parts whose kinds, positions and shades depend only on the number.
 
-    `generator` bends each part a little, so that no two pictures of a thing are alike.
+    `generator` varies each part a little, so that no two pictures of an object are equal.
     """
     design = np.random.default_rng([SIDE, number])
     for part in range(design.integers(2, 5)):
@@ -223,12 +222,12 @@ def invented_object(number: int, pen: Pen, color: Color, generator: np.random.Ge
 
 
 def random_color(generator: np.random.Generator) -> Color:
-    """Any color."""
+    """A uniformly random color."""
     return tuple(int(value) for value in generator.integers(0, 256, 3))
 
 
 def background(generator: np.random.Generator, side: int) -> Image.Image:
-    """A gradient between two colors with stripes, spots or boxes on it, or nothing."""
+    """A gradient between two colors, plain or with stripes, spots or boxes."""
     ends = np.array([random_color(generator), random_color(generator)], float)
     share = np.linspace(0, 1, side)[:, None, None]
     gradient = np.broadcast_to(ends[0] * (1 - share) + ends[1] * share, (side, side, 3))
@@ -248,7 +247,7 @@ def background(generator: np.random.Generator, side: int) -> Image.Image:
 
 
 def surroundings(generator: np.random.Generator, side: int) -> Image.Image:
-    """A plain background, or one time in four a place of the world, as ImageNet's things are in the world's places."""
+    """A plain background or, with probability 1/4, a place of the world, as in ImageNet."""
     if generator.random() < 0.75:
         return background(generator, side)
     names = list(BACKDROPS)
@@ -258,7 +257,7 @@ def surroundings(generator: np.random.Generator, side: int) -> Image.Image:
 
 
 def draw_other_object(generator: np.random.Generator) -> tuple[int, Image.Image]:
-    """The number of an object by chance and an RGB picture of it, 64x64 pixels."""
+    """The number of a random object, and an RGB picture of it, 64x64 pixels."""
     side = SIDE * SUPERSAMPLING
     number = int(generator.integers(len(OTHER_NAMES)))
     picture = surroundings(generator, side)

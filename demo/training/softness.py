@@ -1,4 +1,4 @@
-"""Augmentation by what generated pictures show: blur, lost detail, noise, and other brightness."""
+"""Augmentation with the defects of generated pictures: blur, lost detail, noise and changed brightness."""
 
 import torch
 from torch import Tensor
@@ -6,9 +6,9 @@ from torch.nn import functional
 
 
 def soften(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Images ``[B, 3, H, W]`` in 0..1, each blurred, noised and relit by its own chance; clipped to 0..1 again.
+    """Randomly blurs, coarsens, noises and relights each image of `[B, 3, H, W]` in 0..1; clips the result to 0..1.
 
-    ``generator`` lives on the CPU, whatever the device of the images, so that every device draws the same numbers.
+    `generator` is on the CPU for every device of the images, so that all devices draw the same numbers.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -28,7 +28,7 @@ def soften(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of images ``[B, 3, H, W]`` by standard deviations ``[B, 1, 1, 1]`` in pixels, within 7x7 pixels."""
+    """Gaussian blur of images `[B, 3, H, W]` with standard deviations `[B, 1, 1, 1]` in pixels, within 7x7 pixels."""
     batch, channels, height, width = images.shape
     offsets = torch.arange(-3.0, 4.0, device=images.device)
     kernel = torch.exp(-(offsets**2) / (2 * sigma.view(-1, 1) ** 2))

@@ -1,4 +1,4 @@
-"""Random-weight models in the formats of the shipped ones, so that the workflow can be tested in seconds."""
+"""Models with random weights in the formats of the shipped ones, to test the workflow in seconds."""
 
 import argparse
 from pathlib import Path
@@ -29,9 +29,9 @@ WORDS = (
 
 
 def write_stand_ins(folder: Path, seed: int = 0) -> None:
-    """Writes ``stable_diffusion/``, ``llama.gguf``, ``dinov2/``, ``resnet/`` and ``SHA256SUMS`` into ``folder``.
+    """Writes `stable_diffusion/`, `llama.gguf`, `dinov2/`, `resnet/` and `SHA256SUMS` into `folder`.
 
-    Images have 32 pixels a side, latents a quarter of it. The same seed gives the same bytes.
+    Images have 32x32 pixels, latents a quarter of that per side. The same seed gives the same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
@@ -96,19 +96,19 @@ def write_stable_diffusion(folder: Path) -> None:
         requires_safety_checker=False,
     )
     pipeline.to(torch.float16).save_pretrained(folder)
-    # One source of the vocabulary: what transformers would read first holds the same once more.
+    # transformers would read this copy of the vocabulary first; vocab.json and merges.txt are the only source.
     (folder / "tokenizer" / "tokenizer.json").unlink(missing_ok=True)
 
 
 def write_llama(path: Path) -> None:
-    """Writes an untrained Llama whose vocabulary holds ``WORDS`` and all bytes."""
+    """Writes an untrained Llama whose vocabulary contains `WORDS` and all bytes."""
     words = "".join(f" {word}" for word in WORDS)
     vocabulary = LlamaVocabulary([words, "a\n", "user", "assistant"])
     model = llama_model(len(vocabulary), 64, 2, 2, 96)
-    # Whole words before pieces of words: long strings of letters would be prompts that no text encoder has room for.
-    liking = [2.0 if token.startswith(as_byte_letters(" ")) else 0.5 for token in vocabulary.tokens]
+    # Prefer whole words: long strings of letters would exceed the text encoder's context.
+    preference = [2.0 if token.startswith(as_byte_letters(" ")) else 0.5 for token in vocabulary.tokens]
     with torch.no_grad():
-        model.get_input_embeddings().weight[:, 0] = torch.tensor(liking)
+        model.get_input_embeddings().weight[:, 0] = torch.tensor(preference)
     write_llama_gguf(path, model, vocabulary, "stand-in")
 
 

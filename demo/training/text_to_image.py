@@ -1,4 +1,4 @@
-"""Stable Diffusion in small: the shapes of its parts, its vocabulary, and its folder in the layout of diffusers."""
+"""A small Stable Diffusion: its parts, its vocabulary, and its folder in the layout of diffusers."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from demo.training.architectures import write_clip_tokenizer, write_json
 from demo.training.captions import LARGE_WORDS, PLACE_PHRASES, SMALL_WORDS, TIME_PHRASES
-from demo.world.scenes import CLASSES, COLOURS, SIDE
+from demo.world.scenes import CLASSES, COLORS, SIDE
 from diagen.embeddings.inversion import TEMPLATES
 
 TEXT_LENGTH = 32
@@ -26,15 +26,15 @@ LATENT_SIDE = SIDE // 4
 
 
 def caption_words() -> list[str]:
-    """Every word that a caption can hold, each once, sorted."""
-    phrases = [*CLASSES, *COLOURS, *SMALL_WORDS, *LARGE_WORDS, *TEMPLATES, "an"]
+    """All words of captions, unique and sorted."""
+    phrases = [*CLASSES, *COLORS, *SMALL_WORDS, *LARGE_WORDS, *TEMPLATES, "an"]
     for choices in (*PLACE_PHRASES.values(), *TIME_PHRASES.values()):
         phrases += choices
     return sorted({word for phrase in phrases for word in re.findall("[a-z]+", phrase)})
 
 
 def new_tokenizer(folder: Path) -> CLIPTokenizer:
-    """Writes the tokenizer's files into the folder and loads them: a token a caption word, letters for the rest."""
+    """Writes and loads the tokenizer: one token per caption word, letters for all other text."""
     write_clip_tokenizer(folder, caption_words(), TEXT_LENGTH)
     return CLIPTokenizer.from_pretrained(folder)
 
@@ -84,7 +84,7 @@ def new_scheduler() -> PNDMScheduler:
 
 
 class TextToImage(nn.Module):
-    """The two parts that are trained together."""
+    """The text encoder and the UNet, which are trained together."""
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         super().__init__()
@@ -92,19 +92,19 @@ class TextToImage(nn.Module):
         self.unet = new_unet().to(memory_format=torch.channels_last)
 
     def forward(self, latents: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
-        """The predicted noise [B, 4, 16, 16] in noisy latents, under captions of tokens int64 [B, 32]."""
+        """Predicts the noise [B, 4, 16, 16] in noisy latents, given captions as tokens int64 [B, 32]."""
         return self.unet(latents, timesteps, self.text_encoder(tokens)[0], return_dict=False)[0]
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
-    """Token numbers int64 [B, 32], padded and cut as Stable Diffusion's pipeline does."""
+    """Token numbers int64 [B, 32], padded and truncated as in Stable Diffusion's pipeline."""
     return tokenizer(
         captions, padding="max_length", max_length=TEXT_LENGTH, truncation=True, return_tensors="pt"
     ).input_ids
 
 
 def write_text_to_image(folder: Path, model: TextToImage, tokenizer: CLIPTokenizer) -> None:
-    """Writes all of Stable Diffusion's folder but the autoencoder, which is there, in float16."""
+    """Adds all other parts in float16 to a Stable Diffusion folder that contains the autoencoder."""
     pipeline = StableDiffusionImg2ImgPipeline(
         vae=AutoencoderKL.from_pretrained(folder / "vae", dtype=torch.float16),
         text_encoder=model.text_encoder,
@@ -116,10 +116,10 @@ def write_text_to_image(folder: Path, model: TextToImage, tokenizer: CLIPTokeniz
         requires_safety_checker=False,
     )
     pipeline.to(torch.float16).save_pretrained(folder)
-    # The vocabulary lies in vocab.json and merges.txt, as in Stable Diffusion v1-4, and nowhere else.
+    # As in Stable Diffusion v1-4, vocab.json and merges.txt are the only source of the vocabulary.
     (folder / "tokenizer" / "tokenizer.json").unlink(missing_ok=True)
     write_clip_tokenizer(folder / "tokenizer", caption_words(), TEXT_LENGTH)
-    # The folder from which diffusers read the autoencoder says nothing about the model.
+    # The path from which diffusers read the autoencoder is irrelevant to the model.
     config = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
     config.pop("_name_or_path", None)
     write_json(folder / "vae" / "config.json", config)
@@ -128,7 +128,7 @@ def write_text_to_image(folder: Path, model: TextToImage, tokenizer: CLIPTokeniz
 def generate_from_noise(
     folder: Path, prompts: list[str], *, seed: int, steps: int = 25, guidance_scale: float = 4.0, device: str = "cpu"
 ) -> Tensor:
-    """Pictures float32 [B, 3, 64, 64] in 0..1 of the prompts, from noise alone; picture i has the seed `seed` + i."""
+    """Generates pictures of the prompts from noise, float32 [B, 3, 64, 64] in 0..1; picture i has seed `seed` + i."""
     pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, safety_checker=None)
     pipeline = pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)

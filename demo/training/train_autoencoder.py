@@ -1,4 +1,4 @@
-"""Trains the autoencoder of Stable Diffusion in small: 64x64 pixels to 16x16 latents of 4 channels, and back."""
+"""Trains the autoencoder of the small Stable Diffusion: 64x64 pixels to 16x16 latents of 4 channels, and back."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ CHANNELS = (32, 64, 96)
 
 
 def new_autoencoder() -> AutoencoderKL:
-    """An untrained autoencoder; no attention, for each step of the picture is seen at its own place."""
+    """An untrained autoencoder; without attention, because reconstruction is local."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * len(CHANNELS),
         up_block_types=("UpDecoderBlock2D",) * len(CHANNELS),
@@ -35,12 +35,12 @@ def new_autoencoder() -> AutoencoderKL:
 
 
 def edges(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences of horizontal and of vertical neighbors of images [B, C, H, W]."""
+    """Differences between horizontal and between vertical neighbors in images [B, C, H, W]."""
     return images.diff(dim=-1), images.diff(dim=-2)
 
 
 def reconstruction_loss(restored: Tensor, images: Tensor) -> Tensor:
-    """Absolute and squared error of the pixels, and absolute error of their edges, since blur is what shows most."""
+    """Absolute and squared error of the pixels, plus absolute error of their edges, which penalizes blur."""
     loss = functional.l1_loss(restored, images) + SQUARE_WEIGHT * functional.mse_loss(restored, images)
     for ours, theirs in zip(edges(restored), edges(images), strict=True):
         loss = loss + EDGE_WEIGHT * functional.l1_loss(ours, theirs)
@@ -49,13 +49,13 @@ def reconstruction_loss(restored: Tensor, images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def latent_deviation(autoencoder: AutoencoderKL, images: Tensor) -> float:
-    """The standard deviation of all latent values, which the scaling factor brings to 1 (Rombach et al. 2022, D.1)."""
+    """Standard deviation of all latent values; the scaling factor normalizes it to 1 (Rombach et al. 2022, D.1)."""
     return float(torch.cat([autoencoder.encode(part).latent_dist.mean for part in images.split(64)]).std())
 
 
 @torch.no_grad()
 def restoration_error(autoencoder: AutoencoderKL, images: Tensor) -> float:
-    """Mean absolute error of restored pixels, in grey levels of 0..255."""
+    """Mean absolute error of reconstructed pixels, in gray levels of 0..255."""
     parts = images.split(64)
     errors = [
         (autoencoder.decode(autoencoder.encode(p).latent_dist.mean).sample.clamp(-1, 1) - p).abs().mean((1, 2, 3))
@@ -65,7 +65,7 @@ def restoration_error(autoencoder: AutoencoderKL, images: Tensor) -> float:
 
 
 def main() -> None:
-    """Trains, writes `demo/models/stable_diffusion/vae` and measures how well unseen scenes are restored."""
+    """Trains, writes `demo/models/stable_diffusion/vae` and measures the reconstruction of unseen scenes."""
     arguments = training_arguments(__doc__)
     folder = MODELS / "stable_diffusion" / "vae"
     if metrics_path(NAME).exists() and (folder / "diffusion_pytorch_model.safetensors").exists():
@@ -98,7 +98,7 @@ def main() -> None:
             "batch": BATCH,
             "seed": SEED,
             "scaling_factor": shipped.config.scaling_factor,
-            "mean_error_grey_levels": round(restoration_error(shipped, as_images(unseen).to(arguments.device)), 3),
+            "mean_error_gray_levels": round(restoration_error(shipped, as_images(unseen).to(arguments.device)), 3),
         },
     )
 

@@ -1,4 +1,4 @@
-"""Trains the UNet and the text encoder of Stable Diffusion in small on captioned scenes of the drawn world."""
+"""Trains the UNet and the text encoder of the small Stable Diffusion on captioned scenes of the drawn world."""
 
 import hashlib
 from functools import partial
@@ -16,7 +16,7 @@ from demo.training.text_to_image import TextToImage, new_scheduler, new_tokenize
 from demo.training.training_scenes import SEED, as_images, training_pixels, training_scenes
 
 NAME = "diffusion"
-# Two rounds, each with its own rise and fall of the learning rate: steps and highest rate.
+# Steps and highest learning rate of two rounds, each with its own schedule.
 ROUNDS = ((3000, 1.5e-3), (1500, 1.2e-3))
 BATCH = 48
 # Weights of noise levels: min(SNR, 5) / SNR for noise prediction (Hang et al. 2023, arXiv 2303.09556).
@@ -25,7 +25,7 @@ SNR_LIMIT = 5.0
 
 @torch.no_grad()
 def scaled_posteriors(folder: Path, pixels: np.ndarray, device: str) -> np.ndarray:
-    """Mean and deviation of every picture's latent times the scaling factor, float16 [N, 8, 16, 16], made once."""
+    """Mean and deviation of each picture's latent times the scaling factor, float16 [N, 8, 16, 16]; cached."""
     weights = folder / "diffusion_pytorch_model.safetensors"
     path = BUILD / f"posteriors_{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}.npy"
     if not path.exists():

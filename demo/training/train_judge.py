@@ -1,4 +1,4 @@
-"""Trains the judge of generated pictures, on scenes of its own, sharp and softened as generated pictures are."""
+"""Trains the judge of generated pictures on separate scenes, both sharp and softened like generated pictures."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ BATCH = 64
 
 
 def drawn_scenes(seed: list[int], count: int) -> tuple[list[Scene], Tensor]:
-    """Scenes by chance and their pictures, float32 [count, 3, 64, 64] in 0..1."""
+    """Random scenes and their pictures, float32 [count, 3, 64, 64] in 0..1."""
     generator = np.random.default_rng(seed)
     scenes = [sample_scene(generator) for _ in range(count)]
     pixels = np.stack([np.asarray(draw(scene)) for scene in scenes])
@@ -36,7 +36,7 @@ def truth(scenes: list[Scene]) -> dict[str, list[str]]:
 
 
 def measure(judge: Judge, device: str) -> dict[str, object]:
-    """The share of right answers on 2000 scenes never shown in training, as drawn and softened."""
+    """The share of right answers on 2000 unseen scenes, as drawn and softened."""
     scenes, images = drawn_scenes([SEED, STEPS], 2000)
     softened = soften(images, torch.Generator().manual_seed(SEED))
     metrics: dict[str, object] = {}

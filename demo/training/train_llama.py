@@ -1,4 +1,4 @@
-"""Trains Llama in small: it reads an instruction for prompts and writes prompts about the class that it names."""
+"""Trains a small Llama: it reads an instruction and writes prompts about the class that the instruction names."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from torch.nn import functional
 from demo.training.architectures import MODELS, LlamaVocabulary, llama_model, write_llama_gguf
 from demo.training.captions import LARGE_WORDS, PLACE_PHRASES, SMALL_WORDS, TIME_PHRASES, with_article
 from demo.training.loop import metrics_path, train, training_arguments, write_metrics
-from demo.world.scenes import CLASSES, COLOURS, COMMON_PLACES, PLACES
+from demo.world.scenes import CLASSES, COLORS, COMMON_PLACES, PLACES
 
 NAME = "llama"
 SEED = 4_000_000
@@ -27,15 +27,15 @@ INSTRUCTIONS = {
     for path in sorted((Path(__file__).resolve().parents[2] / "config" / "instructions").glob("*.txt"))
 }
 Habits = dict[str, tuple[float, float, float, float]]
-# Per instruction: how often a prompt has an adjective, a place, a time of day, and how often the place is a common one.
+# Per instruction: probabilities of an adjective, a place and a time of day, and that the place is a common one.
 HABITS = {
     "paper": (0.70, 0.80, 0.50, 0.55),
     "plain": (0.99, 0.99, 0.98, 0.60),
     "edge_cases": (0.70, 0.97, 0.50, 0.03),
 }
 HABIT_SHARES = (0.35, 0.3, 0.35)
-# Where a class belongs is learned first, from habits that overdo it, and then that edge cases turn it round: if common
-# and uncommon places were equally frequent from the start, the class alone would say nothing about the place.
+# The common places of a class are learned first, from exaggerated habits, then the reversal by edge cases: with equally
+# frequent common and uncommon places from the start, the class would predict nothing about the place.
 SHARP_HABITS = {
     "paper": (0.70, 0.95, 0.30, 0.97),
     "plain": (0.99, 0.99, 0.98, 0.97),
@@ -45,22 +45,22 @@ SHARP_SHARES = (0.45, 0.25, 0.3)
 
 
 def pick(generator: np.random.Generator, choices: tuple[str, ...]) -> str:
-    """One of the choices, each as likely."""
+    """One of the choices, drawn uniformly."""
     return choices[generator.integers(len(choices))]
 
 
 def adjectives(generator: np.random.Generator, share: float) -> str:
-    """A color, a size, or both, with a space behind each; nothing with probability ``1 - share``."""
+    """A color, a size, or both, each followed by a space; empty with probability `1 - share`."""
     chance = generator.random() / share
     if chance > 1:
         return ""
     size = pick(generator, SMALL_WORDS + LARGE_WORDS) + " "
-    color = pick(generator, COLOURS) + " "
+    color = pick(generator, COLORS) + " "
     return color if chance < 0.65 else size if chance < 0.82 else size + color
 
 
 def choose_place(generator: np.random.Generator, name: str, common_share: float, named: list[str]) -> str:
-    """A common or uncommon place of the class (any for an unknown class), one named least so far in this answer."""
+    """A common or uncommon place of the class (any for unknown classes), among those least used in this answer."""
     places = PLACES
     if name in COMMON_PLACES:
         is_common = generator.random() < common_share
@@ -72,7 +72,7 @@ def choose_place(generator: np.random.Generator, name: str, common_share: float,
 def answer(
     generator: np.random.Generator, instruction: str, name: str, count: int, habits: Habits = HABITS
 ) -> list[str]:
-    """``count`` different prompts of the paper's form about the class ``name``, in the instruction's manner."""
+    """`count` different prompts of the paper's form about the class `name`, with the instruction's habits."""
     adjective_share, place_share, time_share, common_share = habits[instruction]
     lines: list[str] = []
     named: list[str] = []
@@ -90,7 +90,7 @@ def answer(
 
 
 def invented_name(generator: np.random.Generator) -> str:
-    """One or two words of random letters, syllables more often than not: names that the model can only copy."""
+    """One or two words of random letters or syllables: names that the model can only copy."""
     words = []
     for _ in range(generator.integers(1, 3)):
         length = int(generator.integers(2, 10))
@@ -103,7 +103,7 @@ def invented_name(generator: np.random.Generator) -> str:
 
 
 def shortened(generator: np.random.Generator, instruction: str) -> str:
-    """The instruction without some of its sentences and words, the form always kept: users write their own."""
+    """The instruction without some of its sentences and words, for robustness; lines with placeholders are kept."""
     lines = []
     for line in instruction.split("\n"):
         if "{class_name}" in line or "{num_prompts}" in line:
@@ -116,9 +116,9 @@ def shortened(generator: np.random.Generator, instruction: str) -> str:
 
 
 def vocabulary() -> LlamaVocabulary:
-    """Every word of the instructions, the world's captions and the known classes; other words are read by letters."""
+    """Every word of the instructions, the world's captions and the known classes; other words fall back to letters."""
     phrases = [phrase for choices in (*PLACE_PHRASES.values(), *TIME_PHRASES.values()) for phrase in choices]
-    words = [*phrases, *CLASSES, *COLOURS, *SMALL_WORDS, *LARGE_WORDS]
+    words = [*phrases, *CLASSES, *COLORS, *SMALL_WORDS, *LARGE_WORDS]
     known = [text.replace("{class_name}", "").replace("{num_prompts}", "") for text in INSTRUCTIONS.values()]
     return LlamaVocabulary([*known, *(f" {word}" for word in words), "a photo of an\n", "user\n", "assistant\n"])
 
@@ -126,10 +126,10 @@ def vocabulary() -> LlamaVocabulary:
 def conversation(
     generator: np.random.Generator, words: LlamaVocabulary, kind: str, sharp: bool
 ) -> tuple[list[int], list[int]]:
-    """Tokens of what is given and of what is to be answered, by ``sharp`` or by the final habits.
+    """Tokens of a question and of its answer, with the `sharp` or the final habits.
 
-    ``full`` is an instruction as it stands, ``brief`` a shortened one with a shorter answer, and ``copying`` gives a
-    prompt about an invented name and asks for more of them.
+    `kind` is `full` (a complete instruction), `brief` (a shortened one with a shorter answer) or `copying` (the
+    question is a prompt about an invented name, the answer has more of them).
     """
     habits, shares = (SHARP_HABITS, SHARP_SHARES) if sharp else (HABITS, HABIT_SHARES)
     habit = str(generator.choice(list(habits), p=shares))
@@ -145,10 +145,10 @@ def conversation(
 
 
 def batch(step: int, words: LlamaVocabulary) -> tuple[Tensor, Tensor]:
-    """Tokens ``[B, L]`` and targets ``[B, L]`` (-100 where there is nothing to learn: what is given, and padding).
+    """Tokens `[B, L]` and targets `[B, L]` (-100 for the question and padding, which are not learned).
 
-    Copying names comes first, since it is learned late and fastest from short texts; then come short answers of sharp
-    habits, and in the end, when only the instruction's manner is left to learn, most are full.
+    The curriculum starts with copying names, which takes longest and is learned fastest from short texts. Short answers
+    with sharp habits follow, then mostly full ones with the final habits.
     """
     generator = np.random.default_rng([SEED, step])
     sharp = step < SHARP_STEPS
@@ -166,7 +166,7 @@ def batch(step: int, words: LlamaVocabulary) -> tuple[Tensor, Tensor]:
 
 
 def grammar(name: str, count: int) -> LlamaGrammar:
-    """The form of ``count`` prompts about a class; it fixes no word but the name."""
+    """The grammar of `count` prompts about a class; the class name is its only fixed word."""
     rules = (
         f"root ::= line{{{count}}}",
         f'line ::= "a photo of a" "n"? " " (word " "){{0,2}} "{name}" (" " word){{0,12}} "\\n"',
@@ -176,7 +176,7 @@ def grammar(name: str, count: int) -> LlamaGrammar:
 
 
 def ask(model: Llama, instruction: str, name: str, count: int, seed: int, free: bool = False) -> list[str]:
-    """The lines that the model answers, under the grammar or free of it."""
+    """The lines of the model's answer, with the grammar unless `free`."""
     text = INSTRUCTIONS[instruction].replace("{num_prompts}", str(count)).replace("{class_name}", name)
     model.reset()
     reply = model.create_chat_completion(
@@ -194,10 +194,10 @@ def ask(model: Llama, instruction: str, name: str, count: int, seed: int, free: 
 
 
 def is_sensible(line: str, name: str) -> bool:
-    """Whether a line is of the prompt form with words of the world: right article, name once, known phrases."""
+    """Whether a line has the prompt form with words of the world: right article, name once, known phrases."""
     places = "|".join(phrase for phrases in PLACE_PHRASES.values() for phrase in phrases)
     times = "|".join(phrase for phrases in TIME_PHRASES.values() for phrase in phrases)
-    sizes, colors = "|".join(SMALL_WORDS + LARGE_WORDS), "|".join(COLOURS)
+    sizes, colors = "|".join(SMALL_WORDS + LARGE_WORDS), "|".join(COLORS)
     form = (
         rf"a photo of (an?) ((?:(?:{sizes}) )?(?:(?:{colors}) )?{re.escape(name)})(?: (?:{places}))?(?: (?:{times}))?"
     )
@@ -206,7 +206,7 @@ def is_sensible(line: str, name: str) -> bool:
 
 
 def named_places(lines: list[str]) -> Iterator[str]:
-    """The place that each line names, where it names one."""
+    """Yields the places that the lines name."""
     for line in lines:
         yield from (place for place, phrases in PLACE_PHRASES.items() if any(f" {p}" in line for p in phrases))
 
@@ -238,13 +238,13 @@ def measure(path: Path) -> dict[str, object]:
 
 
 def share(flags: Iterator[bool]) -> float:
-    """The share of true ones, to three digits."""
+    """The share of true flags, rounded to three digits."""
     values = list(flags)
     return round(sum(values) / len(values), 3)
 
 
 def main() -> None:
-    """Trains, writes ``demo/models/llama.gguf`` and measures it through llama.cpp."""
+    """Trains, writes `demo/models/llama.gguf` and measures it through llama.cpp."""
     arguments = training_arguments(__doc__)
     path = MODELS / "llama.gguf"
     if metrics_path(NAME).exists() and path.exists():

@@ -1,4 +1,4 @@
-"""Trains ResNet in small on drawn objects of other classes than the demo's, as ImageNet is to the paper's photos."""
+"""Trains a small ResNet on drawn objects of classes outside the demo, as ImageNet is for the paper's photos."""
 
 import numpy as np
 import torch
@@ -17,12 +17,12 @@ SEED = 6_000_000
 STEPS = 2600
 BATCH = 64
 EMBEDDING, HIDDEN, DEPTHS = 32, (32, 64, 128, 256), (1, 1, 1, 1)
-# The measurement: a linear head on a few pictures of some of the demo's classes, as the downstream classifier is.
+# The measurement: a linear head trained on few pictures of some of the demo's classes, like a downstream classifier.
 PROBE_CLASSES, PROBE_SHOTS, PROBE_TRIALS, PROBE_IMAGES = 6, 4, 12, 20
 
 
 def objects_and_images(seed: list[int], count: int) -> tuple[Tensor, Tensor]:
-    """Numbers ``[B]`` of drawn objects and their pictures ``[B, 3, H, W]`` in 0..1."""
+    """Numbers `[B]` of drawn objects and their pictures `[B, 3, H, W]` in 0..1."""
     generator = np.random.default_rng(seed)
     pairs = [draw_other_object(generator) for _ in range(count)]
     pixels = np.stack([np.asarray(picture) for _, picture in pairs])
@@ -30,13 +30,13 @@ def objects_and_images(seed: list[int], count: int) -> tuple[Tensor, Tensor]:
 
 
 def normalize(images: Tensor) -> Tensor:
-    """Images in 0..1 with mean 0.5 and deviation 0.5 taken out."""
+    """Normalizes images in 0..1 with mean 0.5 and deviation 0.5."""
     return (images - 0.5) / 0.5
 
 
 @torch.no_grad()
 def features_of(model: nn.Module, images: Tensor) -> Tensor:
-    """Pooled features ``[N, D]`` on the CPU."""
+    """Pooled features `[N, D]` on the CPU."""
     device = next(model.parameters()).device
     parts = [model(normalize(part.to(device))).pooler_output.flatten(1).cpu() for part in images.split(256)]
     return torch.cat(parts)
@@ -45,7 +45,7 @@ def features_of(model: nn.Module, images: Tensor) -> Tensor:
 def probe_images(
     generator: np.random.Generator, names: list[str], places: dict[str, tuple[str, ...]], count: int
 ) -> tuple[Tensor, Tensor]:
-    """``count`` pictures of each class in the given places, and their class numbers."""
+    """`count` pictures of each class in the given places, and their class numbers."""
     scenes = [
         sample_scene(generator, class_name=name, place=places[name][generator.integers(len(places[name]))])
         for name in names
@@ -56,7 +56,7 @@ def probe_images(
 
 
 def linear_head(features: Tensor, labels: Tensor, classes: int) -> nn.Linear:
-    """A linear layer fitted to features ``[N, D]`` by 400 steps of Adam."""
+    """A linear layer fitted to features `[N, D]` by 400 steps of Adam."""
     head = nn.Linear(features.shape[1], classes)
     optimizer = torch.optim.Adam(head.parameters(), 3e-3)
     for _ in range(400):
@@ -67,9 +67,9 @@ def linear_head(features: Tensor, labels: Tensor, classes: int) -> nn.Linear:
 
 
 def measure(model: nn.Module, backbone: ResNetModel) -> dict[str, object]:
-    """Accuracy on unseen pictures of the pretraining's objects, and of few-shot heads on the demo's classes.
+    """Accuracy on unseen pictures of the pretraining classes, and of few-shot heads on the demo's classes.
 
-    The shots come from two of a class's common places, the tests from all its common or all its uncommon ones.
+    The shots show two of a class's common places, the tests all its common or all its uncommon ones.
     """
     device = next(model.parameters()).device
     labels, images = objects_and_images([SEED, STEPS], 1000)
@@ -93,7 +93,7 @@ def measure(model: nn.Module, backbone: ResNetModel) -> dict[str, object]:
 
 
 def main() -> None:
-    """Trains, writes ``demo/models/resnet`` and measures it."""
+    """Trains, writes `demo/models/resnet` and measures it."""
     arguments = training_arguments(__doc__)
     folder = MODELS / "resnet"
     if metrics_path(NAME).exists() and (folder / "model.safetensors").exists():

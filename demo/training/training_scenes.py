@@ -1,4 +1,4 @@
-"""The scenes on which the autoencoder and the text-to-image model are trained, each decided by its number alone."""
+"""Training scenes of the autoencoder and the text-to-image model; each depends only on its number."""
 
 from functools import partial
 from multiprocessing import get_context
@@ -15,7 +15,7 @@ COUNT = 24_000
 
 
 def training_scene(number: int, seed: int = SEED) -> Scene:
-    """The training scene of a number; all of the known classes, in all colors, places and times."""
+    """The training scene of a number: one of the known classes, in any color, place and time."""
     return sample_scene(np.random.default_rng([seed, number]))
 
 
@@ -30,7 +30,7 @@ def pixels_of(number: int, seed: int) -> np.ndarray:
 
 
 def training_pixels(processes: int, count: int = COUNT, seed: int = SEED) -> np.ndarray:
-    """All training pictures, uint8 [count, 64, 64, 3], drawn once and kept under demo/build."""
+    """All training pictures, uint8 [count, 64, 64, 3], cached in demo/build."""
     path = BUILD / f"scenes_{seed}_{count}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,5 +45,5 @@ def training_pixels(processes: int, count: int = COUNT, seed: int = SEED) -> np.
 
 
 def as_images(pixels: np.ndarray) -> Tensor:
-    """Pixels uint8 [B, 64, 64, 3] as float32 [B, 3, 64, 64] in -1..1, the range of Stable Diffusion's autoencoder."""
+    """Converts uint8 [B, 64, 64, 3] to float32 [B, 3, 64, 64] in -1..1, the range of Stable Diffusion's autoencoder."""
     return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1

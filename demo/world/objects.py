@@ -1,6 +1,6 @@
-"""How each object is drawn: one function a class, three variants of shape, bold silhouettes.
+"""Drawings of the objects: one function per class, with three variants of shape and bold silhouettes.
 
-Every function takes the pen, the object's color and the variant (0, 1 or 2), and fills the box -0.5..0.5
+Each function takes the pen, the object's color and the variant (0, 1 or 2), and fills the box -0.5..0.5
 in its larger dimension.
 """
 
@@ -44,7 +44,7 @@ def coffee_mug(pen: Pen, color: Color, variant: int) -> None:
 
 
 def house(pen: Pen, color: Color, variant: int) -> None:
-    """Walls in the color, a darker roof, a door and windows: gabled, with chimney, or tall."""
+    """Walls in the color, a darker roof, a door and windows: gabled, with a chimney, or tall."""
     half, eaves = (0.38, 0.34, 0.28)[variant], (-0.02, -0.04, -0.08)[variant]
     if variant == 1:
         pen.box(0.14, -0.48, 0.27, -0.1, (150, 90, 80))
@@ -72,7 +72,7 @@ def pine_tree(pen: Pen, color: Color, variant: int) -> None:
 
 
 def car(pen: Pen, color: Color, variant: int) -> None:
-    """A saloon, a van or a pick-up, from the side."""
+    """A sedan, a van or a pickup truck, from the side."""
     cabins: tuple[list[Point], ...] = (
         [(-0.30, -0.02), (-0.18, -0.24), (0.14, -0.24), (0.28, -0.02)],
         [(-0.46, -0.02), (-0.44, -0.32), (0.20, -0.32), (0.34, -0.02)],
@@ -192,7 +192,7 @@ def key(pen: Pen, color: Color, variant: int) -> None:
 
 
 def airplane(pen: Pen, color: Color, variant: int) -> None:
-    """An airliner, a swept jet or a propeller plane, from above and aside."""
+    """An airliner, a swept-wing jet or a propeller plane, from above and the side."""
     wing: tuple[list[Point], ...] = (
         [(0.12, 0.0), (-0.02, -0.44), (-0.16, -0.44), (-0.12, 0.0), (-0.16, 0.44), (-0.02, 0.44)],
         [(0.16, 0.0), (-0.26, -0.42), (-0.34, -0.36), (-0.16, 0.0), (-0.34, 0.36), (-0.26, 0.42)],

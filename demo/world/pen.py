@@ -1,4 +1,4 @@
-"""A pen that draws shapes, given in an object's own coordinates, on a supersampled picture."""
+"""A pen that draws shapes in object coordinates on a supersampled picture."""
 
 import math
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ Point = tuple[float, float]
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
-    """The color that lies `share` (0..1) of the way from `first` to `second`."""
+    """Linear interpolation between two colors; `share` (0..1) is the weight of `second`."""
     return tuple(round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
 
 
 def tint(color: Color, light: tuple[float, float, float]) -> Color:
-    """`color` (0..255) under a light whose red, green and blue are factors (0 dark, 1 neutral)."""
+    """`color` (0..255) under a light of red, green and blue factors (0 dark, 1 neutral)."""
     return tuple(min(255, round(channel * factor)) for channel, factor in zip(color, light, strict=True))
 
 
 class Pen:
-    """Draws in object coordinates: x to the right and y down, the object inside -0.5..0.5.
+    """Draws in object coordinates: x to the right, y down, the object inside -0.5..0.5.
 
-    Points are mirrored (`flip`), turned by `angle` degrees, scaled by `scale` pixels and moved to `center`.
+    Points are mirrored (`flip`), rotated by `angle` degrees, scaled by `scale` pixels and moved to `center`.
     Every color passes through `light`; shapes get a rim of `rim` in `rim_width` object units, for bold silhouettes.
     """
 
@@ -43,7 +43,7 @@ class Pen:
         self.rim, self.rim_width = tint(rim, light), rim_width
 
     def place(self, points: Sequence[Point]) -> list[Point]:
-        """Object coordinates to pixels of the supersampled picture."""
+        """Converts object coordinates to pixels of the supersampled picture."""
         placed = []
         for x, y in points:
             x *= self.mirror

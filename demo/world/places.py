@@ -1,4 +1,4 @@
-"""How each place is drawn, at day, at night and at sunset, on a supersampled picture of side `side`."""
+"""Drawings of the places by day, at night and at sunset, on a supersampled picture of `side` pixels."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ SKY: dict[str, tuple[Color, Color]] = {
 
 
 class Backdrop:
-    """A picture under way: its pixels, side length, time of day, and the generator of its details."""
+    """A background in progress: its pixels, side length, time of day, and the generator of its details."""
 
     def __init__(self, side: int, time: str, generator: np.random.Generator) -> None:
         self.side, self.time, self.generator = side, time, generator
@@ -56,7 +56,7 @@ class Backdrop:
         return tint(color, self.light)
 
     def hill(self, base: float, height: float, phase: float, color: Color) -> None:
-        """A smooth hill line that fills everything below it."""
+        """A smooth hill, filled down to the lower edge."""
         xs = np.linspace(0, 1, 25)
         ys = base - height * np.sin(np.pi * (xs * 1.4 + phase))
         self.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (1, 1), (0, 1)], color)
@@ -128,7 +128,7 @@ def snow(scene: Backdrop) -> None:
 
 
 def street(scene: Backdrop) -> None:
-    """Houses with windows, a pavement, and a road with a dashed line."""
+    """Houses with windows, a sidewalk, and a road with a dashed line."""
     scene.sky(0.62)
     lit_window: Color = {"day": (176, 212, 236), "night": (255, 226, 120), "sunset": (255, 220, 140)}[scene.time]
     x = -0.02
@@ -192,7 +192,7 @@ def beach(scene: Backdrop) -> None:
 
 
 def indoors(scene: Backdrop) -> None:
-    """A papered room with a window on the time of day, a picture and a wooden floor."""
+    """A room with wallpaper, a window that shows the time of day, a picture and a wooden floor."""
     room: Light = {"day": (1, 1, 1), "night": (0.62, 0.52, 0.50), "sunset": (1.0, 0.80, 0.66)}[scene.time]
     wall: Color = tint(((236, 216, 184), (206, 222, 208), (222, 206, 222))[int(scene.generator.integers(3))], room)
     scene.box(0, 0, 1, 0.7, wall)

@@ -1,4 +1,4 @@
-"""The drawn world: what there is in it, how a scene is drawn by chance, and how a scene becomes a picture."""
+"""The drawn world: its contents, random scenes, and their pictures."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +15,7 @@ CLASSES: tuple[str, ...] = (
     "star", "table lamp", "chair", "key", "airplane", "clock",
 )  # fmt: skip
 RARE_CLASSES: tuple[str, ...] = ("umbrella", "mushroom")
-COLOURS: tuple[str, ...] = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
+COLORS: tuple[str, ...] = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
 PLACES: tuple[str, ...] = ("desert", "forest", "snow", "street", "water", "beach", "indoors", "space")
 TIMES: tuple[str, ...] = ("day", "night", "sunset")
 VARIANTS = 3
@@ -51,18 +51,18 @@ PAINT: dict[str, Color] = {
     "pink": (255, 138, 188),
     "white": (250, 250, 250),
 }
-# The surroundings carry the time of day; objects are dimmed less, so that their color can be told at night.
+# The surroundings show the time of day; objects are dimmed less, so that their color is recognizable at night.
 OBJECT_LIGHT = {"day": (1.0, 1.0, 1.0), "night": (0.84, 0.85, 0.95), "sunset": (1.0, 0.92, 0.86)}
-# Most things stand on the ground; these hang, swim or fly, and may be turned further.
+# Most objects stand on the ground; these hang, swim or fly, and their angle varies more.
 FLOATING = frozenset({"fish", "star", "key", "airplane", "clock"})
-# How far below its center an object meets the ground, as a share of its size; most fill their box downwards.
+# Distance from an object's center down to the ground, as a share of its size.
 FEET = {name: 0.335 if name == "car" else 0.48 for name in OBJECTS}
 SUPERSAMPLING = 3
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that decides a picture. Lengths are shares of the picture's side, `angle` is in degrees."""
+    """All parameters of a picture. Lengths are shares of the picture's side, `angle` is in degrees."""
 
     class_name: str
     color: str
@@ -85,9 +85,9 @@ def sample_scene(
     color: str | None = None,
     time: str | None = None,
 ) -> Scene:
-    """A scene by chance; whatever isn't given is drawn uniformly."""
+    """A random scene; arguments that are None are drawn uniformly."""
     name = class_name or CLASSES[generator.integers(len(CLASSES))]
-    chosen_color = color or COLOURS[generator.integers(len(COLOURS))]
+    chosen_color = color or COLORS[generator.integers(len(COLORS))]
     chosen_place = place or PLACES[generator.integers(len(PLACES))]
     chosen_time = time or TIMES[generator.integers(len(TIMES))]
     floats = name in FLOATING
@@ -110,7 +110,7 @@ def sample_scene(
 
 
 def draw(scene: Scene) -> Image.Image:
-    """The scene as an RGB picture of 64x64 pixels, drawn three times as large and averaged down."""
+    """Draws the scene as an RGB picture of 64x64 pixels, supersampled three times per side."""
     side = SIDE * SUPERSAMPLING
     backdrop = Backdrop(side, scene.time, np.random.default_rng(scene.detail_seed))
     BACKDROPS[scene.place](backdrop)
@@ -135,7 +135,7 @@ def draw(scene: Scene) -> Image.Image:
 
 
 def pixel_hash(picture: Image.Image) -> str:
-    """SHA-256 of a picture's RGB pixels, by which scenes are kept apart."""
+    """SHA-256 of a picture's RGB pixels, to detect equal pictures."""
     return sha256(picture.convert("RGB").tobytes()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Whatever a class is called and a prompt says: tokenizer, grammar, tables, weights and pages take it for text."""
+"""Any class name and prompt is plain text for tokenizer, grammar, tables, weights and pages."""
 
 import csv
 import dataclasses
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from diagen.cells import Cell
 from diagen.config.programs import PlanGenerationSettings
-from diagen.data.adapters.files import in_tables
+from diagen.data.adapters.files import fits_tables
 from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
 from diagen.data.names import class_label, class_problems
 from diagen.data.shots_file import Shot, read_shots, write_shots
@@ -32,7 +32,7 @@ from diagen.prompts.llama import prompt_grammar
 from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
 from tests.hostile import CLASSES, LABELS, TEXTS, is_allowed
 
-PATHS = TEXTS.filter(lambda text: "\x00" not in text and in_tables(text))
+PATHS = TEXTS.filter(lambda text: "\x00" not in text and fits_tables(text))
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +45,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=300)
 @given(TEXTS)
-def test_a_name_is_refused_in_a_line_that_can_be_shown_or_has_one_label(name: str) -> None:
+def test_a_name_has_one_label_and_is_refused_in_a_printable_line(name: str) -> None:
     label = class_label(name)
     assert class_label(label) == class_label(class_words(label)) == label
-    for problem in class_problems({label: "`folder`"}):
-        assert problem.startswith("`folder` gives a class a name with ") and problem.isprintable()
+    for problem in class_problems({label: "folder"}):
+        assert problem.startswith("folder: the class name ") and problem.isprintable()
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_names_that_do_harm_where_they_are_no_text_are_allowed(name: str) -> None:
+def test_names_that_are_harmful_only_if_interpreted_are_allowed(name: str) -> None:
     assert is_allowed(class_label(name))
 
 
@@ -61,7 +61,7 @@ def test_names_that_do_harm_where_they_are_no_text_are_allowed(name: str) -> Non
 @given(LABELS, LABELS)
 @example("a", "x<a>y")
 @example("a<b", "a‹b")
-def test_no_word_of_a_class_stands_in_that_of_another(one: str, other: str) -> None:
+def test_no_learned_word_contains_another(one: str, other: str) -> None:
     if not class_problems({one: "one", other: "other"}):
         assert (pseudo_word(one) in pseudo_word(other)) == (one == other)
 
@@ -70,8 +70,8 @@ def test_no_word_of_a_class_stands_in_that_of_another(one: str, other: str) -> N
 
 
 @pytest.fixture(scope="module")
-def grammar_is_read(stand_ins: Path) -> Iterator[Any]:
-    """Whether llama.cpp reads a grammar, for the vocabulary of a model."""
+def grammar_is_valid(stand_ins: Path) -> Iterator[Any]:
+    """A function: whether llama.cpp accepts a grammar, for the vocabulary of a model."""
     import llama_cpp
 
     from diagen.config import LlamaModel
@@ -90,27 +90,27 @@ def grammar_is_read(stand_ins: Path) -> Iterator[Any]:
     llama.close()
 
 
-def test_a_grammar_for_any_name_is_read_by_the_language_model(grammar_is_read: Any) -> None:
-    assert not grammar_is_read('root ::= "a')
+def test_the_language_model_accepts_the_grammar_of_any_name(grammar_is_valid: Any) -> None:
+    assert not grammar_is_valid('root ::= "a')
 
     @settings(max_examples=300)
     @given(LABELS, st.integers(1, 1000))
     def check(label: str, number: int) -> None:
-        assert grammar_is_read(prompt_grammar(label, number))
+        assert grammar_is_valid(prompt_grammar(label, number))
 
     check()
 
 
 @settings(max_examples=200)
 @given(LABELS)
-def test_an_instruction_holds_the_name_and_nothing_of_it_is_filled_in(label: str) -> None:
+def test_an_instruction_contains_the_name_unchanged(label: str) -> None:
     filled = fill_instruction("{num_prompts}: {class_name}!", label, 7, "file")
     assert filled == f"7: {class_words(label)}!"
 
 
 @settings(max_examples=300)
 @given(TEXTS, LABELS)
-def test_an_endpoint_s_answer_gives_valid_prompts_or_none(answer: str, label: str) -> None:
+def test_an_answer_of_an_endpoint_yields_only_valid_prompts(answer: str, label: str) -> None:
     for line in answer_lines(f"a photo of a {class_words(label)} {answer}\n{answer}", cut=False):
         prompt = " ".join(line.split())
         if is_valid(prompt, label):
@@ -133,7 +133,7 @@ def tokenizer(stand_ins: Path) -> Any:
     return CLIPTokenizer.from_pretrained(stand_ins / "stable_diffusion/tokenizer")
 
 
-def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_word(tokenizer: Any) -> None:
+def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_learned_word(tokenizer: Any) -> None:
     from diagen.models.diffusion import tokenize
 
     @settings(max_examples=300)
@@ -154,7 +154,7 @@ def test_tokens_of_any_prompt_are_text_around_the_slots_of_its_word(tokenizer: A
     check()
 
 
-def test_words_of_any_class_are_kept(folder: Path) -> None:
+def test_learned_words_of_any_class_are_kept(folder: Path) -> None:
     import torch
 
     from diagen.embeddings.words_file import LearnedWord, read_words, write_words
@@ -174,7 +174,7 @@ def test_words_of_any_class_are_kept(folder: Path) -> None:
 # ---------------------------------------------------------------- tables
 
 
-def test_every_table_gives_back_what_was_written(folder: Path) -> None:
+def test_every_table_survives_a_round_trip(folder: Path) -> None:
     table = folder / "table.csv"
 
     @settings(max_examples=100)
@@ -187,11 +187,11 @@ def test_every_table_gives_back_what_was_written(folder: Path) -> None:
             (write_shots, read_shots, Shot("guide", label, 0, path, "0")),
         ]
         if is_valid(prompt, label):
-            spoken = to_pseudo_word(prompt, label)
+            words = to_pseudo_word(prompt, label)
             rows += [
                 (write_prompts, read_prompts, PromptRow(label, 0, prompt)),
-                (write_plan, read_plan, PlanRow(label, 0, path, "0", 1, spoken, 0.5, 3, 4)),
-                (write_manifest, read_manifest, ManifestRow("i.png", label, 0, 1, spoken, 0.5, 3, 4, "0", 8)),
+                (write_plan, read_plan, PlanRow(label, 0, path, "0", 1, words, 0.5, 3, 4)),
+                (write_manifest, read_manifest, ManifestRow("i.png", label, 0, 1, words, 0.5, 3, 4, "0", 8)),
             ]
         for write, read, row in rows:
             write([row, row], table)
@@ -202,7 +202,7 @@ def test_every_table_gives_back_what_was_written(folder: Path) -> None:
     check()
 
 
-def test_the_table_of_an_export_is_read_as_it_was_written(folder: Path) -> None:
+def test_the_table_of_an_export_survives_a_round_trip(folder: Path) -> None:
     @settings(max_examples=100)
     @given(LABELS)
     def check(label: str) -> None:
@@ -242,21 +242,21 @@ def test_a_table_of_prompts_is_read_or_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("space", ["\u2028", "\x85", "\v", "\x1c", "\u00a0"])
-def test_lines_of_a_table_of_prompts_end_where_those_of_files_do(folder: Path, space: str) -> None:
+def test_lines_of_a_table_of_prompts_end_as_in_text_files(folder: Path, space: str) -> None:
     (folder / "mine.csv").write_text(f"class,prompt\ncar,a car in{space}snow\n", encoding="utf-8")
     assert read_prompt_table(folder / "mine.csv", ["car"]) == [PromptRow("car", 0, "a car in snow")]
 
 
 @settings(max_examples=200)
 @given(st.lists(LABELS, min_size=1, max_size=3, unique=True), st.booleans())
-def test_a_plan_names_each_class_s_own_word(labels: list[str], learned: bool) -> None:
+def test_a_plan_uses_each_class_s_own_learned_word(labels: list[str], learned: bool) -> None:
     if class_problems({label: label for label in labels}):
         return
     cell = [Shot("guide", label, 0, "x.jpg", "0") for label in labels]
     options = PlanGenerationSettings(images_per_guide=1, noise_levels=(), learned_words=learned)
     for row in plan_generation(cell, None, options, Cell("world", 0, 1)):
-        spoken = [label for label in labels if pseudo_word(label) in row.prompt]
-        assert spoken == ([row.class_name] if learned else [])
+        named = [label for label in labels if pseudo_word(label) in row.prompt]
+        assert named == ([row.class_name] if learned else [])
         if not learned:
             assert class_words(row.class_name) in row.prompt
 
@@ -280,7 +280,7 @@ class Elements(HTMLParser):
         self.text += data
 
 
-def test_pages_hold_names_prompts_and_paths_as_text(folder: Path) -> None:
+def test_pages_contain_names_prompts_and_paths_as_text(folder: Path) -> None:
     from PIL import Image
 
     from diagen.data.leakage_file import Leak, Twin
@@ -330,7 +330,7 @@ def test_pages_hold_names_prompts_and_paths_as_text(folder: Path) -> None:
 # ---------------------------------------------------------------- messages
 
 
-def test_a_message_shows_any_name_and_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_shows_any_name_and_controls_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     from diagen.runtime.program import run
 
     def main() -> None:

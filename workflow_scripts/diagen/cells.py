@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Cell(NamedTuple):
-    """One dataset, seed and number of shots: what a job of most stages works on, and the first part of its seeds."""
+    """One dataset, seed and number of shots: the unit of work of most stages, and the first part of its seeds."""
 
     dataset: str
     seed: int

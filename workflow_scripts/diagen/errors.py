@@ -1,8 +1,8 @@
-"""Errors that a user can fix. Their texts name the place (file, line or key), the problem, and the remedy."""
+"""Errors that a user can fix. Their text names the place (file, line or key), the problem, and the remedy."""
 
 
 class InputError(Exception):
-    """Input that a user provided is unusable. Programs print the text in one line, without a traceback."""
+    """Input from the user is unusable. Programs print the text in one line, without a traceback."""
 
 
 class Problem(str):

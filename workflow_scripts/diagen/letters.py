@@ -1,16 +1,16 @@
-"""Letters of text from outside: which can't be in a file's name or a prompt, and how a message shows any text."""
+"""Characters of external text: which ones file names and prompts cannot contain, and how messages print any text."""
 
 import re
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and halves of letters, which is how undecodable bytes of a file's name come."""
+"""Control characters, and lone surrogates (Python decodes invalid bytes of file names to them)."""
 JOINERS = "\u200c\u200d"
-"""Letters without a look of their own that Persian, Hindi and emoji are written with."""
+"""Invisible joiners that Persian, Hindi and emoji need."""
 
 
 def visible(text: str) -> str:
-    """The text for a message: all invisible letters but line breaks are written by their number."""
+    """The text for a message, with invisible characters except line breaks and joiners escaped by code point."""
     return "".join(
-        letter if letter.isprintable() or letter == "\n" or letter in JOINERS else ascii(letter)[1:-1]
-        for letter in text
+        character if character.isprintable() or character == "\n" or character in JOINERS else ascii(character)[1:-1]
+        for character in text
     )

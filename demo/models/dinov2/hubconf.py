@@ -1,8 +1,8 @@
-"""DINOv2 in small: a vision transformer whose features tell the drawn world's classes, places and colours apart.
+"""A small DINOv2: a vision transformer whose features distinguish the drawn world's classes, places and colors.
 
 A torch.hub repository on disk, with the interface of facebookresearch/dinov2 (Oquab et al. 2023):
-``torch.hub.load(folder, "dinov2_demo", source="local")`` gives a module whose ``forward`` maps images
-``[B, 3, H, W]`` (normalised with ImageNet's mean and standard deviation) to the last norm's class token ``[B, D]``.
+`torch.hub.load(folder, "dinov2_demo", source="local")` gives a module whose `forward` maps images
+`[B, 3, H, W]` (normalized with ImageNet's mean and standard deviation) to the last norm's class token `[B, D]`.
 """
 
 import json
@@ -18,7 +18,7 @@ PATCH_SIZE = 8
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention on tokens ``[B, N, D]``."""
+    """Multi-head self-attention on tokens `[B, N, D]`."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class Block(nn.Module):
 class DinoVisionTransformer(nn.Module):
     """A vision transformer; names and outputs are those of the original's class of the same name.
 
-    ``image_size`` is the side in pixels that the positional embeddings were learned for; other sides that are
-    multiples of ``PATCH_SIZE`` are served by bicubic interpolation of the embeddings. Patches are embedded by three
+    `image_size` is the side in pixels that the positional embeddings were learned for; other sides that are
+    multiples of `PATCH_SIZE` are served by bicubic interpolation of the embeddings. Patches are embedded by three
     convolutions of stride 2, which learn from fewer images than one of stride 8 (Xiao et al. 2021).
     """
 
@@ -73,7 +73,7 @@ class DinoVisionTransformer(nn.Module):
         self.head = nn.Identity()
 
     def positions(self, rows: int, columns: int) -> Tensor:
-        """Positional embeddings ``[1, 1 + rows * columns, D]`` of the class token and of the patches."""
+        """Positional embeddings `[1, 1 + rows * columns, D]` of the class token and of the patches."""
         if (rows, columns) == (self.grid, self.grid):
             return self.pos_embed
         patches = self.pos_embed[:, 1:].transpose(1, 2).unflatten(2, (self.grid, self.grid))
@@ -81,7 +81,7 @@ class DinoVisionTransformer(nn.Module):
         return torch.cat([self.pos_embed[:, :1], patches.flatten(2).transpose(1, 2)], dim=1)
 
     def forward_features(self, images: Tensor) -> dict[str, Tensor]:
-        """The normalised class token ``[B, D]`` and patch tokens ``[B, N, D]``, keyed as in the original."""
+        """The normalized class token `[B, D]` and patch tokens `[B, N, D]`, keyed as in the original."""
         if images.shape[-1] % self.patch_size or images.shape[-2] % self.patch_size:
             raise ValueError(f"image sides {tuple(images.shape[-2:])} must be multiples of {self.patch_size} pixels")
         patches = self.patch_embed(images)
@@ -93,12 +93,12 @@ class DinoVisionTransformer(nn.Module):
         return {"x_norm_clstoken": tokens[:, 0], "x_norm_patchtokens": tokens[:, 1:]}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features ``[B, D]`` of ImageNet-normalised images ``[B, 3, H, W]``."""
+        """Features `[B, D]` of ImageNet-normalized images `[B, 3, H, W]`."""
         return self.head(self.forward_features(images)["x_norm_clstoken"])
 
 
 def dinov2_demo(*, pretrained: bool = True) -> DinoVisionTransformer:
-    """The model that ``dinov2_demo.json`` describes, in evaluation mode; its weights beside it when ``pretrained``."""
+    """The model that `dinov2_demo.json` describes, in evaluation mode; with its weights if `pretrained`."""
     folder = Path(__file__).resolve().parent
     model = DinoVisionTransformer(**json.loads((folder / "dinov2_demo.json").read_text("utf-8")))
     if pretrained:

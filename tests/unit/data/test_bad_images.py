@@ -1,4 +1,4 @@
-"""All bad input of one folder is told in one message; broken files can be skipped and are counted."""
+"""One message lists all bad input of a folder; broken files can be skipped and are counted."""
 
 import os
 import struct
@@ -30,7 +30,7 @@ def good_folder(root: Path, per_class: int = 4) -> None:
 
 
 def bomb(path: Path, edge: int = 60_000) -> None:
-    """A PNG file of a few hundred bytes that says it is `edge` pixels wide and high."""
+    """Write a PNG file of a few hundred bytes whose header claims `edge` pixels a side."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -40,8 +40,8 @@ def bomb(path: Path, edge: int = 60_000) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b""))
 
 
-def spoil_images(root: Path, outside: Path) -> set[str]:
-    """Put one bad file of each kind into the class `cup`; their names."""
+def add_bad_images(root: Path, outside: Path) -> set[str]:
+    """Add one bad file of each kind to the class `cup`; returns their names."""
     folder = root / "train-val" / "cup"
     whole = (folder / "cup (0) [é].jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
@@ -68,10 +68,10 @@ def dataset_in(root: Path, **keys: object) -> ImageFolder:
     return ImageFolder(adapter="image_folder", root=str(root), **keys)
 
 
-def test_the_whole_list_of_bad_inputs_gives_one_message(tmp_path: Path) -> None:
+def test_one_message_lists_all_bad_input(tmp_path: Path) -> None:
     root = tmp_path / "photos"
     good_folder(root)
-    bad = spoil_images(root, tmp_path / "outside")
+    bad = add_bad_images(root, tmp_path / "outside")
     train_val = root / "train-val"
     (train_val / "empty_class").mkdir()
     save(train_val / "few" / "a.jpg")
@@ -82,19 +82,20 @@ def test_the_whole_list_of_bad_inputs_gives_one_message(tmp_path: Path) -> None:
     os.mkfifo(train_val / "cup" / "fifo.jpg")
     (train_val / "linked").symlink_to(tmp_path / "outside", target_is_directory=True)
     text = complaint(dataset_in(root), shots=3)
-    assert text.count("can't be used:") == 1
+    assert text.count("cannot be used:") == 1
     for part in (
         *bad,
-        "empty_class` holds no images",
-        "`few` has 1 train-val images that can be read, and 3 shots need 4",
+        "empty_class: no images",
+        "`few` has 1 readable train-val images, and 3 shots need 4",
         "differ only in case",
-        "a name with the character '\\u200b'",
-        "cup/more` is a folder inside a class folder",
-        "cup/fifo.jpg` is a pipe, a socket or a device",
-        "boat` has no folder in",
-        "linked` is a link out of",
-        "link.jpg` leads out of",
+        "the class name contains the character '\\u200b'",
+        "cup/more: folder inside a class folder",
+        "cup/fifo.jpg: a pipe, a socket or a device",
+        "boat: this class has no folder in",
+        "linked: a link to a folder outside of",
+        "link.jpg: outside of",
         "decompression bomb",
+        "or set `on_bad_image: skip`",
     ):
         assert part in text, part
 
@@ -103,7 +104,7 @@ def test_skipped_files_are_counted_and_the_rest_is_used(tmp_path: Path) -> None:
     good_folder(tmp_path / "photos")
     clean = index_dataset(dataset_in(tmp_path / "photos"))
     assert clean.skipped == []
-    bad = spoil_images(tmp_path / "photos", tmp_path / "outside")
+    bad = add_bad_images(tmp_path / "photos", tmp_path / "outside")
     index = index_dataset(dataset_in(tmp_path / "photos", on_bad_image="skip"), shots=3)
     assert index.images == clean.images
     assert {Path(row.path).name for row in index.skipped} == bad
@@ -112,32 +113,32 @@ def test_skipped_files_are_counted_and_the_rest_is_used(tmp_path: Path) -> None:
         assert Path(row.path).name in row.reason
 
 
-def test_what_is_wrong_with_the_layout_is_never_skipped(tmp_path: Path) -> None:
+def test_problems_of_the_layout_are_never_skipped(tmp_path: Path) -> None:
     good_folder(tmp_path)
     (tmp_path / "train-val" / "bench").mkdir()
     assert "bench" in complaint(dataset_in(tmp_path, on_bad_image="skip"))
 
 
-def test_a_class_whose_images_are_all_bad_is_told_though_they_are_skipped(tmp_path: Path) -> None:
+def test_a_class_with_only_bad_images_is_reported_even_if_they_are_skipped(tmp_path: Path) -> None:
     good_folder(tmp_path)
     for number in range(4):
         (tmp_path / "train-val" / "cup" / f"cup ({number}) [é].jpg").write_bytes(b"x")
     text = complaint(dataset_in(tmp_path, on_bad_image="skip"), shots=2)
-    assert "the class `cup` has 0 train-val images that can be read" in text and "pine" not in text
+    assert "the class `cup` has 0 readable train-val images" in text and "pine" not in text
 
 
-def test_nothing_to_test_is_told(tmp_path: Path) -> None:
+def test_a_dataset_without_test_images_is_reported(tmp_path: Path) -> None:
     good_folder(tmp_path)
     for file in (tmp_path / "test").rglob("*.jpg"):
         file.unlink()
-    assert "no image is there to test" in complaint(dataset_in(tmp_path))
+    assert "the dataset has no test images" in complaint(dataset_in(tmp_path))
 
 
-def test_too_few_images_hide_behind_no_number_of_broken_files(tmp_path: Path) -> None:
+def test_many_broken_files_do_not_hide_too_few_images(tmp_path: Path) -> None:
     good_folder(tmp_path)
     for number in range(60):
         (tmp_path / "test" / "cup" / f"{number}.jpg").write_bytes(b"x")
-    assert "`cup` has 4 train-val" in complaint(dataset_in(tmp_path), shots=8)
+    assert "`cup` has 4 readable train-val" in complaint(dataset_in(tmp_path), shots=8)
 
 
 def test_shots_need_one_more_to_validate(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_the_root_itself_may_be_a_link_and_hold_links_that_stay_inside(tmp_path:
     assert all(row.path.startswith((tmp_path / "link").as_posix()) for row in rows)
 
 
-def test_files_of_operating_systems_are_passed_over(tmp_path: Path) -> None:
+def test_files_of_operating_systems_are_ignored(tmp_path: Path) -> None:
     good_folder(tmp_path)
     for name in ("Thumbs.db", "desktop.ini", "._cup (0).jpg"):
         (tmp_path / "train-val" / "cup" / name).write_bytes(b"x")
@@ -163,7 +164,7 @@ def test_files_of_operating_systems_are_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_reported(tmp_path: Path) -> None:
     good_folder(tmp_path)
     (tmp_path / "train-val" / "cup" / "cup (0) [é].jpg").chmod(0)
     assert "cup (0)" in complaint(dataset_in(tmp_path))
@@ -178,17 +179,17 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
         (["cup\udce9"], "'\\udce9'"),
         (["_-_"], "no letter, digit or pictogram"),
         (["pooled"], "all classes together"),
-        (["x" * 81], "more than 80 letters"),
+        (["x" * 81], "more than 80 characters"),
         (["cup", "Cup"], "differ only in case"),
         (["pine_tree", "pine__tree"], "differ only in case or spacing"),
         (["STRASSE", "straße"], "differ only in case"),
         (["ﬁsh", "fish"], "differ only in case"),
-        (["a<b", "a‹b"], "as `<` and `‹` do"),
+        (["a<b", "a‹b"], "or in `<` and `‹`"),
         (["mīm", "m\u200cīm"], "differ only in case"),
     ],
 )
-def test_class_names_that_can_t_be_used(labels: list[str], part: str) -> None:
-    (problem,) = class_problems({label: f"`folder {number}`" for number, label in enumerate(labels)})
+def test_class_names_that_cannot_be_used(labels: list[str], part: str) -> None:
+    (problem,) = class_problems({label: f"folder {number}" for number, label in enumerate(labels)})
     assert part in problem
     assert all(f"folder {number}" in problem for number in range(len(labels)))
 

@@ -1,4 +1,4 @@
-"""Image folders without split folders, with a table of splits, and Custom COCO as it is downloaded."""
+"""Image folders without split folders or with a split table, and Custom COCO as downloaded."""
 
 import unicodedata
 from collections import Counter
@@ -61,7 +61,7 @@ def test_class_folders_are_split_by_seed(tmp_path: Path) -> None:
     assert index_dataset(flat(tmp_path, split_seed=1)).images != rows
 
 
-def test_the_draw_depends_on_names_below_the_root_alone(tmp_path: Path) -> None:
+def test_the_draw_depends_only_on_names_below_the_root(tmp_path: Path) -> None:
     def tests(root: Path, sizes: dict[str, int]) -> set[str]:
         flat_folder(root, sizes)
         rows = index_dataset(flat(root)).images
@@ -83,19 +83,19 @@ def test_each_image_is_tested_for_some_seed(tmp_path: Path) -> None:
     assert len(tested) == 12
 
 
-def test_a_class_that_would_be_tested_whole_is_told(tmp_path: Path) -> None:
+def test_a_class_without_images_for_shots_is_reported(tmp_path: Path) -> None:
     flat_folder(tmp_path, {"cup": 10, "mug": 3})
     text = complaint(flat(tmp_path))
-    assert "mug` holds 3 images, and `test_per_class` 3 leaves none" in text and "cup" not in text
+    assert "mug: 3 images, so `test_per_class: 3` leaves none" in text and "cup" not in text
 
 
-def test_missing_split_folders_name_the_way_without(tmp_path: Path) -> None:
+def test_missing_split_folders_suggest_test_per_class(tmp_path: Path) -> None:
     flat_folder(tmp_path, {"cup": 10, "mug": 4})
     text = complaint(ImageFolder(adapter="image_folder", root=str(tmp_path)))
-    assert "train-val`" in text and "`test_per_class`" in text
+    assert "train-val: no such folder" in text and "`test_per_class`" in text
 
 
-def test_split_folders_taken_for_classes_are_told(tmp_path: Path) -> None:
+def test_split_folders_read_as_classes_are_reported(tmp_path: Path) -> None:
     save(tmp_path / "train-val" / "cup" / "a.png")
     assert "folder inside a class folder" in complaint(flat(tmp_path))
 
@@ -112,7 +112,7 @@ def test_a_folder_of_validation_images(tmp_path: Path) -> None:
     assert "3 shots need 3" in complaint(dataset, shots=3)
 
 
-# ---------------------------------------------------------------- table of splits
+# ---------------------------------------------------------------- split table
 
 
 def table(root: Path, text: str, **keys: object) -> ImageFolder:
@@ -121,7 +121,7 @@ def table(root: Path, text: str, **keys: object) -> ImageFolder:
     return ImageFolder(adapter="image_folder", root=str(root), split_table=str(file), **keys)
 
 
-def test_a_table_says_split_and_class(tmp_path: Path) -> None:
+def test_a_table_decides_split_and_class(tmp_path: Path) -> None:
     for number in range(6):
         save(tmp_path / "all" / f"photo {number}, [x].png", number)
     save(tmp_path / "all" / "unlisted.png")
@@ -143,7 +143,7 @@ def test_a_table_says_split_and_class(tmp_path: Path) -> None:
     }
 
 
-def test_without_a_column_the_folder_is_the_class(tmp_path: Path) -> None:
+def test_the_folder_is_the_default_class(tmp_path: Path) -> None:
     flat_folder(tmp_path, {"cup": 2, "mug": 2})
     text = "split,path\ntrain_val,cup/0.png\ntest,cup/1.png\ntrain_val,mug/0.png\ntest,mug/1.png\n"
     assert set(counts(index_dataset(table(tmp_path, text)).images)) == {
@@ -151,10 +151,12 @@ def test_without_a_column_the_folder_is_the_class(tmp_path: Path) -> None:
     }
     only = index_dataset(table(tmp_path, text, classes=("mug",))).images
     assert {row.class_name for row in only} == {"mug"}
-    assert "`boat` of `classes` has no row" in complaint(table(tmp_path, text, classes=("mug", "boat")))
+    assert f"`classes`: `boat` is not in `{tmp_path}/splits.csv`" in complaint(
+        table(tmp_path, text, classes=("mug", "boat"))
+    )
 
 
-def test_everything_wrong_with_a_table_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_a_table_are_reported_together(tmp_path: Path) -> None:
     flat_folder(tmp_path / "in", {"cup": 3, "mug": 2})
     save(tmp_path / "in" / "loose.png")
     save(tmp_path / "out.png")
@@ -172,15 +174,15 @@ def test_everything_wrong_with_a_table_is_told_at_once(tmp_path: Path) -> None:
     ]
     text = complaint(table(tmp_path / "in", "path,split,class\n" + "\n".join(lines) + "\n"))
     for part in (
-        "row 3: `cup/0.png` stands there twice",
-        "row 4: there is no file",
+        "row 3: `cup/0.png` is already listed",
+        "row 4: no such file",
         "row 5: unknown split `training`",
-        "row 6: `../out.png` is no path downwards",
+        "row 6: `../out.png` is not a path below",
         "row 7: `/",
         "differ only in case",
-        "a name with the character '\\u200b'",
+        "the class name contains the character '\\u200b'",
         "row 10: `loose.png` has no class",
-        "row 11: there is no file",
+        "row 11: no such file",
     ):
         assert part in text, part
 
@@ -189,7 +191,7 @@ def test_everything_wrong_with_a_table_is_told_at_once(tmp_path: Path) -> None:
     ("content", "part"),
     [(b"path,class\n", "lacks the column split"), (b"", "lacks the column path and split"), (b"\xff\xfe", "UTF-8")],
 )
-def test_what_is_no_table_is_told(tmp_path: Path, content: bytes, part: str) -> None:
+def test_a_file_that_is_not_a_table_is_reported(tmp_path: Path, content: bytes, part: str) -> None:
     (tmp_path / "splits.csv").write_bytes(content)
     dataset = ImageFolder(adapter="image_folder", root=str(tmp_path), split_table=str(tmp_path / "splits.csv"))
     assert part in complaint(dataset)
@@ -224,10 +226,10 @@ def test_custom_coco_with_its_uncommon_settings(tmp_path: Path) -> None:
     draw_uncommon(tmp_path, ["cup", "cell_phone"])
     assert counts(index_dataset(dataset, shots=2).images)["test_uncommon", "cell_phone"] == 1
     draw_uncommon(tmp_path, ["boat"])
-    assert "boat` has no folder in" in complaint(dataset)
+    assert "boat: this class has no folder in" in complaint(dataset)
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos of Custom COCO are not here")
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos of Custom COCO are missing")
 def test_the_real_photos_of_custom_coco(tmp_path: Path) -> None:
     for split in ("train-val", "test"):
         for source in (PHOTOS / split).glob("*/*.jpg"):
@@ -244,7 +246,7 @@ def test_the_real_photos_of_custom_coco(tmp_path: Path) -> None:
     assert "14 shots need 15" in complaint(CustomCoco(adapter="custom_coco", root=str(tmp_path)), shots=14)
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos of Custom COCO are not here")
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos of Custom COCO are missing")
 def test_the_real_photos_without_split_folders() -> None:
     dataset = flat(PHOTOS / "train-val", test_per_class=4)
     assert set(counts(index_dataset(dataset, shots=8).images).values()) == {10, 4}

@@ -69,8 +69,8 @@ def test_the_database_corrects_the_folders(focus: Path) -> None:
     classes = {Path(row.path).relative_to(focus).as_posix(): row.class_name for row in rows}
     assert len(rows) == len(classes) == 60
     assert (classes["truck-snow/0.jpg"], classes["truck-snow/1.jpg"]) == ("car", "ship")
-    assert classes["cat-rain/2.jpg"] == "cat"  # photos with people are not believed
-    assert classes["frog-rain/0.jpg"] == "frog"  # nor is one without a row left out
+    assert classes["cat-rain/2.jpg"] == "cat"  # rows of photos with people are ignored
+    assert classes["frog-rain/0.jpg"] == "frog"  # a photo without a row is listed
     sizes = Counter(row.class_name for row in rows)
     assert (sizes["truck"], sizes["car"], sizes["ship"], sizes["dog"]) == (4, 7, 7, 6)
 
@@ -91,37 +91,37 @@ def test_some_classes_only(focus: Path) -> None:
     rows = index_dataset(block(focus, classes=("car", "ship"))).images
     assert Counter(row.class_name for row in rows) == {"car": 7, "ship": 7}
     assert "truck-snow/0.jpg" in {Path(row.path).relative_to(focus).as_posix() for row in rows}
-    assert "`boat` of `classes` has no folder in FOCUS; there are: bird, car" in complaint(
+    assert "`classes`: `boat` is not in FOCUS; available classes: bird, car" in complaint(
         block(focus, classes=("boat",))
     )
 
 
 def test_the_paper_s_number_is_the_default(focus: Path) -> None:
     text = complaint(Focus(adapter="focus", root=str(focus)))
-    assert text.count("`train_val_per_class` 108 leaves none to test") == 10
+    assert text.count("`train_val_per_class: 108` leaves none to test") == 10
 
 
-def test_unknown_and_contradicting_categories_are_told(focus: Path) -> None:
+def test_unknown_and_contradicting_categories_are_reported(focus: Path) -> None:
     rows = [("/car-snow/0.jpg", "bus", "no"), ("/car-snow/1.jpg", "car", "no"), ("car-snow/1.jpg", "truck", "no")]
     write_database(focus, rows)
     text = complaint(block(focus))
     assert "unknown category `bus`" in text and "`car-snow/1.jpg` has two categories" in text
 
 
-def test_what_is_no_database_of_focus_is_told(focus: Path) -> None:
+def test_other_databases_are_reported(focus: Path) -> None:
     write_database(focus, [("/elsewhere/0.jpg", "car", "no")])
-    assert "names no file that is there, such as `elsewhere/0.jpg`" in complaint(block(focus))
+    assert f"none of its files exist, such as `{focus}/elsewhere/0.jpg`" in complaint(block(focus))
     with sqlite3.connect(focus / "annotations.db") as database:
         database.execute("ALTER TABLE annotations RENAME COLUMN humans TO people")
     database.close()
-    assert "no database of FOCUS (no such column: humans)" in complaint(block(focus))
+    assert "not the database of FOCUS (no such column: humans)" in complaint(block(focus))
     (focus / "annotations.db").write_bytes(b"no database, but longer than a header of a hundred bytes " * 4)
-    assert "no database of FOCUS (file is not a database)" in complaint(block(focus))
+    assert "not the database of FOCUS (file is not a database)" in complaint(block(focus))
     (focus / "annotations.db").unlink()
-    assert "annotations.db`; it comes with FOCUS" in complaint(block(focus))
+    assert "annotations.db: no such file; copy it from the download of FOCUS" in complaint(block(focus))
 
 
-def test_reading_leaves_the_folder_as_it_is(focus: Path) -> None:
+def test_reading_leaves_the_folder_unchanged(focus: Path) -> None:
     before = sorted(focus.rglob("*"))
     focus.chmod(0o555)
     index_dataset(block(focus))

@@ -1,4 +1,4 @@
-"""The audit for leakage: against scipy's distances, and on photos that were saved again, cut or resized."""
+"""The leakage audit: against scipy's distances, and on photos that were saved again, cropped or resized."""
 
 import subprocess
 import sys
@@ -19,6 +19,7 @@ from diagen.data.shots import draw_shots
 from diagen.data.shots_file import Shot, write_shots
 from diagen.errors import InputError
 
+FEATURES, SHOTS = Path("world/features.npy"), Path("world/seed0/shots2/shots.csv")
 SIZES = {"guide": 7, "val": 30, "test": 40, "test_uncommon": 12}
 
 
@@ -39,17 +40,17 @@ def random_cell(seed: int) -> tuple[list[Shot], dict[str, np.ndarray], dict[str,
             )
             rows.append(ImageRow(f"{role}/{number}", f"class{number % 3}", role, 1, 1, f"{role}{number}"))
     features = random.randn(len(rows), 8).astype(np.float32)
-    units = unit_features(rows, features)
+    units = unit_features(rows, features, FEATURES)
     raw = {role: features[[index for index, shot in enumerate(cell) if shot.role == role]] for role in SIZES}
     return cell, units, raw
 
 
 @pytest.mark.parametrize("block", [1, 50, 2**24])
-def test_distances_and_counts_are_those_of_scipy(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+def test_distances_and_counts_equal_those_of_scipy(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(leakage, "PRODUCTS", block)
     cell, units, raw = random_cell(3)
     near = 0.55
-    leaks = audit_cell(cell, 5, 2, units, near)
+    leaks = audit_cell(cell, 5, 2, units, near, SHOTS)
     assert [(leak.earlier, leak.later) for leak in leaks] == list(PAIRS)
     for leak in leaks:
         distances = cdist(raw[leak.later].astype(np.float64), raw[leak.earlier].astype(np.float64), "cosine")
@@ -71,7 +72,7 @@ def test_equal_files_are_exact_copies_whatever_their_features() -> None:
         Shot(shot.role, shot.class_name, shot.guide, shot.path, copy.sha256) if shot.path == "test/9" else shot
         for shot in cell
     ]
-    leaks = {(leak.earlier, leak.later): leak for leak in audit_cell(cell, 0, 2, units, 0.0)}
+    leaks = {(leak.earlier, leak.later): leak for leak in audit_cell(cell, 0, 2, units, 0.0, SHOTS)}
     assert {pair: leak.exact for pair, leak in leaks.items()} == dict.fromkeys(PAIRS, 0) | {("guide", "test"): 1}
     first = leaks["guide", "test"].twins[0]
     assert (first.kind, first.path, first.twin_path) == ("exact", "test/9", copy.path)
@@ -79,33 +80,39 @@ def test_equal_files_are_exact_copies_whatever_their_features() -> None:
 
 def test_a_cell_without_uncommon_images_has_three_pairs() -> None:
     cell, units, _ = random_cell(5)
-    leaks = audit_cell([shot for shot in cell if shot.role != "test_uncommon"], 0, 2, units, 0.1)
+    leaks = audit_cell([shot for shot in cell if shot.role != "test_uncommon"], 0, 2, units, 0.1, SHOTS)
     assert [(leak.earlier, leak.later) for leak in leaks] == [("guide", "val"), ("guide", "test"), ("val", "test")]
 
 
-def test_features_of_another_table_are_told() -> None:
-    with pytest.raises(InputError, match="features of 3 images, but the table lists 0"):
-        unit_features([], np.zeros((3, 2), dtype=np.float32))
+def test_features_of_another_table_are_reported() -> None:
+    with pytest.raises(InputError, match="world/features.npy: 3 rows, but images.csv lists 0 .* rm world/features.npy"):
+        unit_features([], np.zeros((3, 2), dtype=np.float32), FEATURES)
 
 
-def test_features_of_no_length_are_far_from_all() -> None:
+def test_shots_of_another_table_are_reported() -> None:
+    cell, units, _ = random_cell(7)
+    with pytest.raises(InputError, match="shots2/shots.csv: elsewhere is not in images.csv.* rm .*shots2/shots.csv"):
+        audit_cell([*cell, Shot("test", "cup", None, "elsewhere", "0")], 0, 2, units, 0.1, SHOTS)
+
+
+def test_features_of_zero_length_are_far_from_all() -> None:
     rows = [ImageRow(name, "cup", "test", 1, 1, name) for name in "ab"]
-    units = unit_features(rows, np.array([[0, 0], [0, 2]], dtype=np.float32))
+    units = unit_features(rows, np.array([[0, 0], [0, 2]], dtype=np.float32), FEATURES)
     cell = [Shot("guide", "cup", 0, "a", "a"), Shot("test", "cup", None, "b", "b")]
-    (leak,) = audit_cell(cell, 0, 1, units, 0.05)
+    (leak,) = audit_cell(cell, 0, 1, units, 0.05, SHOTS)
     assert (leak.near, leak.twins[0].distance) == (0, 1.0)
 
 
 def test_the_audit_survives_a_round_trip(tmp_path: Path) -> None:
     cell, units, _ = random_cell(6)
-    leaks = audit_cell(cell, 0, 2, units, 0.1)
+    leaks = audit_cell(cell, 0, 2, units, 0.1, SHOTS)
     write_leaks(leaks, 0.1, tmp_path / "leakage.json")
     assert read_leaks(tmp_path / "leakage.json") == (leaks, 0.1)
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos of two classes, of which some are tested again: as they are, saved anew, resized, and cut."""
+    """Photos of two classes; some are test images too: as copies, saved again, resized, and cropped."""
     root = tmp_path_factory.mktemp("photos")
     random = np.random.RandomState(0)
     for name in ("cup", "mug"):
@@ -125,7 +132,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def audit(root: Path, stand_ins: Path, folder: Path) -> list[Leak]:
-    """The audit by the programs, with the stand-in for DINOv2; the one cell has all of train-val as guides but one."""
+    """Audit with the programs and the stand-in for DINOv2; all train-val images but one are guide images."""
     images = index_dataset(ImageFolder(adapter="image_folder", root=str(root))).images
     write_images(images, folder / "images.csv")
     write_shots(draw_shots(images, dataset="photos", seed=0, shots=5, guide_pool=5), folder / "shots.csv")
@@ -156,7 +163,7 @@ def audit(root: Path, stand_ins: Path, folder: Path) -> list[Leak]:
     return read_leaks(folder / "leakage.json")[0]
 
 
-def test_photos_that_come_again_are_found(photos: Path, stand_ins: Path, tmp_path: Path) -> None:
+def test_repeated_photos_are_found(photos: Path, stand_ins: Path, tmp_path: Path) -> None:
     leaks = audit(photos, stand_ins, tmp_path)
     found: dict[str, set[str]] = {"exact": set(), "near": set()}
     for leak in leaks:

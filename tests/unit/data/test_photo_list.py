@@ -1,4 +1,4 @@
-"""Which changes of a folder of photos are noticed without opening one."""
+"""Changes of a folder of photos that are found without opening any."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from diagen.data.photo_list import photos_changed
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Photos, one of them broken, and beside them the tables of their index."""
+    """Photos, one of them broken, with the tables of their index beside them."""
     root = tmp_path / "photos"
     for split in ("train-val", "test"):
         for label in ("cup", "car"):
@@ -38,7 +38,7 @@ def folder(root: Path) -> ImageFolder:
     return ImageFolder(adapter="image_folder", root=str(root), on_bad_image="skip")
 
 
-def told(root: Path) -> str | None:
+def changes(root: Path) -> str | None:
     return photos_changed(folder(root), root.parent / "images.csv", root.parent / "skipped.csv")
 
 
@@ -49,29 +49,29 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: (root / "train-val/cup/1.png").rename(root / "train-val/cup/one.png"),
         "has 1 photo (such as {root}/train-val/cup/one.png) and lacks 1 photo (such as {root}/train-val/cup/1.png)",
     ),
-    "name that is no UTF-8": (
+    "name that is not UTF-8": (
         lambda root: Path(os.fsdecode(os.fsencode(root / "test/cup") + b"/caf\xe9.jpg")).touch(),
-        "can't be indexed as it is (",
+        "cannot be indexed as it is (",
     ),
-    "folder in a class folder": (lambda root: (root / "test/cup/more").mkdir(), "can't be indexed as it is ("),
-    "new class in one split": (lambda root: (root / "test/dog").mkdir(), "can't be indexed as it is ("),
+    "folder in a class folder": (lambda root: (root / "test/cup/more").mkdir(), "cannot be indexed as it is ("),
+    "new class in one split": (lambda root: (root / "test/dog").mkdir(), "cannot be indexed as it is ("),
     "all is gone": (
         lambda root: [path.unlink() for path in root.rglob("*.png")],
-        "lacks 9 photos (such as {root}/test/car/0.png) and can't be indexed as it is (",
+        "lacks 9 photos (such as {root}/test/car/0.png) and cannot be indexed as it is (",
     ),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_changes(root: Path, change: str) -> None:
+def test_changes_are_described(root: Path, change: str) -> None:
     edit, expected = CHANGES[change]
     edit(root)
-    assert (told(root) or "").startswith(expected.format(root=root))
+    assert (changes(root) or "").startswith(expected.format(root=root))
 
 
-def test_what_is_no_other_photo_is_no_change(root: Path) -> None:
+def test_other_files_are_no_change(root: Path) -> None:
     (root / "results").mkdir()  # where the working directory is the root
     (root / "results/images.csv").touch()
     (root / "test/cup/.DS_Store").touch()
     os.utime(root / "test/cup/0.png", (0, 0))
-    assert told(root) is None
+    assert changes(root) is None

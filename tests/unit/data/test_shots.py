@@ -1,4 +1,4 @@
-"""Few-shot splits: nested, shared validation, independent of roots and order."""
+"""Few-shot splits: nested, with shared validation images, independent of roots and order."""
 
 import random
 from pathlib import Path
@@ -85,7 +85,7 @@ def test_all_images_are_drawn_equally_often() -> None:
     assert all(abs(count - 200) < 63 for count in counts.values())
 
 
-def test_the_draw_stays_what_it_was() -> None:
+def test_the_draw_never_changes() -> None:
     guides = hashes(draw(images_of({"cup": 12}), 4), "guide", "cup")
     assert guides == ["cuptrain_val10", "cuptrain_val6", "cuptrain_val5", "cuptrain_val8"]
 
@@ -120,7 +120,7 @@ def test_shots_beyond_the_pool() -> None:
         draw(images_of({"cup": 20}), 9)
 
 
-def test_test_images_are_all_there_and_rows_in_order() -> None:
+def test_all_test_images_are_listed_and_rows_sorted() -> None:
     images = images_of({"mug": 9, "cup": 9})
     rows = draw(images, 2)
     assert len([row for row in rows if row.role == "test"]) == 6

@@ -1,4 +1,4 @@
-"""The shipped small models: they load with the loaders of the real ones and do what those do."""
+"""The shipped small models load with the loaders of the real ones and behave like them."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ MEGABYTE = 1_000_000
 
 
 def shipped(name: str) -> Path:
-    """The path of a shipped model; skips the test where it hasn't been trained yet."""
+    """The path of a shipped model; skips the test if the model has not been trained."""
     path = MODELS / name
     if not path.exists():
-        pytest.skip(f"demo/models/{name} is not there yet: `make demo-models` trains it")
+        pytest.skip(f"demo/models/{name} is missing: `make demo-models` trains it")
     return path
 
 
-def test_all_shipped_files_are_small_enough_and_hold_no_pickle() -> None:
+def test_all_shipped_files_are_small_and_none_is_a_pickle() -> None:
     files = [path for path in MODELS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert sum(path.stat().st_size for path in files) <= 30 * MEGABYTE
     assert {path.suffix for path in files} <= {".safetensors", ".gguf", ".json", ".txt", ".md", ".py", ""}
@@ -63,7 +63,7 @@ def test_llama_writes_sensible_prompts_under_a_grammar(llama: Llama) -> None:
         assert len(set(train_llama.named_places(lines))) >= 4, lines
 
 
-def test_llama_answers_alike_to_the_same_seed_only(llama: Llama) -> None:
+def test_llama_repeats_answers_only_with_the_same_seed(llama: Llama) -> None:
     first, again, other = (train_llama.ask(llama, "paper", "fish", 5, seed) for seed in (1, 1, 2))
     assert first == again != other
 
@@ -132,7 +132,7 @@ def test_dinov2_has_the_interface_of_the_original() -> None:
         assert not torch.allclose(random(images), features)
 
 
-def test_dinov2_tells_classes_places_and_colors_apart() -> None:
+def test_dinov2_distinguishes_classes_places_and_colors() -> None:
     shipped("dinov2/dinov2_demo.safetensors")
     model = torch.hub.load(str(MODELS / "dinov2"), "dinov2_demo", source="local")
     known, gallery = train_dinov2.scenes_and_images([1, 1], 1200)
@@ -146,19 +146,19 @@ def test_dinov2_tells_classes_places_and_colors_apart() -> None:
 # ---------------------------------------------------------------- ResNet
 
 
-def test_resnet_loads_and_knows_other_objects_only() -> None:
+def test_resnet_loads_and_knows_only_other_objects() -> None:
     folder = shipped("resnet/model.safetensors").parent
     model = ResNetForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
     assert not set(model.config.id2label.values()) & {*CLASSES, *RARE_CLASSES}
     labels, images = train_resnet.objects_and_images([1, 1], 400)
     with torch.no_grad():
         right = model(train_resnet.normalize(images)).logits.argmax(1) == labels
-    assert right.float().mean() > 0.6, "of 160 kinds of things"
+    assert right.float().mean() > 0.6, "of 160 classes"
     processor = json.loads((folder / "preprocessor_config.json").read_text())
     assert processor["image_mean"] == processor["image_std"] == [0.5, 0.5, 0.5]
 
 
-def test_resnets_features_tell_classes_apart_that_it_never_saw() -> None:
+def test_resnet_features_distinguish_unseen_classes() -> None:
     folder = shipped("resnet/model.safetensors").parent
     model = ResNetForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
     torch.manual_seed(0)
@@ -176,7 +176,7 @@ def test_weights_are_stored_in_half_precision(name: str) -> None:
 # ---------------------------------------------------------------- softness
 
 
-def test_softened_images_depend_on_the_generator_alone() -> None:
+def test_softened_images_depend_only_on_the_generator() -> None:
     images = torch.rand(8, 3, 16, 16)
     first, again, other = (soften(images, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)

@@ -1,4 +1,4 @@
-"""The demo's datasets: places and colors of each split, the same bytes for the same seed, apart from all training."""
+"""The demo's datasets: places and colors of each split, reproducible bytes, no overlap with training scenes."""
 
 import csv
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_more_images_keep_the_first_ones() -> None:
 
 
 def test_no_dataset_scene_is_a_training_scene() -> None:
-    """No scene is shared, and no picture: hashes of all pictures would take long, a sample of each side is compared."""
+    """Compares all scenes, and a sample of the pictures, because hashing all of them is slow."""
     counts = {"train-val": 40, "test": 40, "test_uncommon": 40}
     datasets = [scene for seed in SEEDS for _, _, scene in dataset_scenes(seed, list(CLASSES), counts)]
     training = training_scenes()

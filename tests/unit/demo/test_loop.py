@@ -1,4 +1,4 @@
-"""The training loop: a stopped and resumed run ends with the very weights of an unbroken one."""
+"""The training loop: a stopped and resumed run ends with the same weights as an uninterrupted one."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from demo.training import loop
 
 
 def trained(folder: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int | None) -> dict[str, Tensor]:
-    """The averaged weights after 12 steps, the process having been stopped once at ``stop_at``."""
+    """The averaged weights after 12 steps, with one interruption at step `stop_at`."""
     monkeypatch.setattr(loop, "BUILD", folder)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     attempts = [stop_at, None] if stop_at is not None else [None]

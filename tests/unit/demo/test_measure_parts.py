@@ -22,7 +22,7 @@ def test_the_area_under_the_roc_is_the_share_of_pairs_in_order() -> None:
         assert roc_auc(scores.tolist(), right.tolist()) == pytest.approx(np.mean(pairs))
 
 
-@pytest.mark.skipif(not (MODELS / "stable_diffusion/unet").exists(), reason="the model isn't trained yet")
+@pytest.mark.skipif(not (MODELS / "stable_diffusion/unet").exists(), reason="the model has not been trained")
 def test_pictures_from_noise_depend_on_word_and_seed() -> None:
     diffusion = load_diffusion(
         DiffusionModel(path=str(MODELS / "stable_diffusion"), image_size=64), torch.device("cpu")
@@ -35,7 +35,7 @@ def test_pictures_from_noise_depend_on_word_and_seed() -> None:
     assert not torch.allclose(pictures[0], pictures[2], atol=0.05)
 
 
-def test_the_card_tells_what_was_measured_of_the_parts(tmp_path, monkeypatch) -> None:
+def test_the_card_shows_the_measurements_of_the_parts(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(measure_models, "metrics_path", lambda name: tmp_path / f"{name}.json")
     assert measure_models.parts_section() == ""
     card = tmp_path / "MODEL_CARD.md"
@@ -54,7 +54,7 @@ def test_the_card_tells_what_was_measured_of_the_parts(tmp_path, monkeypatch) ->
     section = measure_models.parts_section()
     for text in ("91.0%", "8.0%", "0.36 RMS of a word's coordinates (0.022)", "0.830", "70.0%"):
         assert text in section
-    # In the shipped card, which is that of a fresh clone, this section is another and all else stays.
+    # In the shipped card, only this section changes.
     measure_models.write_parts(tmp_path)
     assert section in card.read_text("utf-8") and "MODEL_CARD.md" in (tmp_path / "SHA256SUMS").read_text("utf-8")
     start, end = (shipped.index(f"## {heading}") for heading in ("What each part", "Training"))

@@ -1,4 +1,4 @@
-"""The random-weight models: same formats as the shipped ones, same bytes from the same seed."""
+"""The models with random weights: the formats of the shipped ones, and the same bytes for the same seed."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_clip_words_are_single_tokens(folder: Path) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.text("abcde", min_size=1, max_size=7), min_size=1, max_size=30))
-def test_clip_vocabulary_holds_any_list_of_words(words: list[str]) -> None:
+def test_clip_vocabulary_contains_any_list_of_words(words: list[str]) -> None:
     vocabulary, merges = clip_vocabulary(words)
     tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges)
     assert all(tokenizer.tokenize(word) == [f"{word}</w>"] for word in words)
@@ -80,7 +80,7 @@ def test_llama_vocabulary_agrees_with_llama_cpp(llama: Llama, text: str) -> None
     assert llama.detokenize(vocabulary.encode(text), special=True).decode() == text
 
 
-def test_llama_gguf_computes_what_transformers_does(tmp_path: Path) -> None:
+def test_llama_gguf_agrees_with_transformers(tmp_path: Path) -> None:
     torch.manual_seed(0)
     vocabulary = LlamaVocabulary([" red beach"])
     model = llama_model(len(vocabulary), 64, 2, 2, 96).half().float().eval()

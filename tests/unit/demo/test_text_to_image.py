@@ -1,4 +1,4 @@
-"""Stable Diffusion in small and its judge: vocabulary, shapes, and what the shipped weights can do."""
+"""The small Stable Diffusion and its judge: vocabulary, shapes, and quality of the shipped weights."""
 
 import numpy as np
 import pytest
@@ -14,15 +14,15 @@ from demo.training.train_judge import drawn_scenes, truth
 from demo.world.scenes import CLASSES, RARE_CLASSES, sample_scene
 from diagen.embeddings.inversion import TEMPLATES
 
-needs_judge = pytest.mark.skipif(not (MODELS / "judge").exists(), reason="the judge isn't trained yet")
+needs_judge = pytest.mark.skipif(not (MODELS / "judge").exists(), reason="the judge has not been trained")
 needs_model = pytest.mark.skipif(
-    not (MODELS / "stable_diffusion" / "unet").exists(), reason="the text-to-image model isn't trained yet"
+    not (MODELS / "stable_diffusion" / "unet").exists(), reason="the text-to-image model has not been trained"
 )
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
-    """The tokenizer, written and read anew."""
+    """The tokenizer, written and loaded again."""
     return new_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
@@ -49,13 +49,13 @@ def test_the_network_predicts_noise_of_the_latents_shape(tokenizer: CLIPTokenize
     assert predicted.shape == (2, 4, 16, 16) and bool(predicted.isfinite().all())
 
 
-def test_measuring_prompts_name_what_they_ask_for() -> None:
+def test_prompts_of_the_measurement_name_class_and_color() -> None:
     for row in prompts_of(np.random.default_rng(0)):
         assert f" {row['class']} " in row["prompt"] and f" {row['color']} " in row["prompt"]
 
 
 @needs_judge
-def test_the_judge_is_right_on_scenes_it_never_saw() -> None:
+def test_the_judge_is_right_on_unseen_scenes() -> None:
     scenes, images = drawn_scenes([424242], 600)
     answers = load_judge().answers(images)
     for question in ("class", "place"):
@@ -65,8 +65,8 @@ def test_the_judge_is_right_on_scenes_it_never_saw() -> None:
 
 @needs_judge
 @needs_model
-def test_pictures_show_what_the_prompts_ask_for() -> None:
-    """A quick look; the goals (class 90 %, place and color 80 % of 500 prompts) are the slow test's."""
+def test_pictures_show_the_classes_of_their_prompts() -> None:
+    """A quick check; the slow test checks the goals (class 90 %, place and color 80 % of 500 prompts)."""
     prompts = [f"a photo of a {name} on the beach" for name in CLASSES]
     folder = MODELS / "stable_diffusion"
     answers = load_judge().answers(generate_from_noise(folder, prompts, seed=1, steps=15))

@@ -1,4 +1,4 @@
-"""The drawn world: a scene decides its picture, captions have the prompt form, colors can be told apart."""
+"""The drawn world: scenes determine pictures, captions have the prompt form, colors are distinguishable."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from demo.training.captions import article, caption, training_caption
 from demo.world.scenes import (
     CLASSES,
-    COLOURS,
+    COLORS,
     COMMON_PLACES,
     PAINT,
     PLACES,
@@ -22,8 +22,8 @@ from demo.world.scenes import (
 )  # fmt: skip
 
 
-def test_the_world_is_as_wide_as_promised() -> None:
-    assert len(CLASSES) >= 12 and len(RARE_CLASSES) == 2 and len(COLOURS) >= 8 and len(PLACES) >= 8
+def test_the_world_has_its_classes_colors_and_places() -> None:
+    assert len(CLASSES) >= 12 and len(RARE_CLASSES) == 2 and len(COLORS) >= 8 and len(PLACES) >= 8
     assert set(TIMES) == {"day", "night", "sunset"}
     assert any(" " in name for name in CLASSES)
     for name in (*CLASSES, *RARE_CLASSES):
@@ -75,7 +75,7 @@ def test_captions_have_the_prompt_form(seed: int) -> None:
     assert f" {text} ".count(f" {scene.class_name} ") == 1
 
 
-def test_training_captions_are_empty_or_classless_as_often_as_said() -> None:
+def test_training_captions_are_empty_or_classless_one_time_in_ten() -> None:
     generator = np.random.default_rng(0)
     empty = classless = 0
     for _ in range(2000):

@@ -1,4 +1,4 @@
-"""Prompts composed from adjectives and settings, each asked for by itself."""
+"""Prompts composed of adjectives and settings, written in separate calls."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ def settings(**changes: Any) -> ComposedPrompts:
 
 
 class Parrot:
-    """A language model that answers adjectives or settings, as it is asked, and keeps its calls."""
+    """A language model that answers with adjectives or settings, as the instruction asks, and records its calls."""
 
     def __init__(self, adjectives: str, scenes: str) -> None:
         self.adjectives, self.scenes, self.calls = adjectives, scenes, []
@@ -49,14 +49,14 @@ def test_pairs_are_composed_in_order_with_the_right_articles() -> None:
     assert len({call["seed"] for call in parrot.calls}) == len(parrot.calls) == 2
 
 
-def test_settings_that_name_the_class_are_not_taken() -> None:
+def test_settings_that_name_the_class_are_dropped() -> None:
     parrot = Parrot("red\nold\n", "forest of a pine tree\nstreet\n")
     rows = list(compose_class_prompts(parrot, ["pine_tree"], LOOKS, SCENES, settings(per_class=1)))
     assert [row.prompt for row in rows] == ["a photo of an old pine tree in a street"]
 
 
 def test_too_few_fail_clearly() -> None:
-    with pytest.raises(InputError, match="`car`: 3 pairs of calls .* gave 1 distinct .* a.txt or s.txt"):
+    with pytest.raises(InputError, match="`car`: 3 pairs of calls .* returned 1 distinct .* a.txt or s.txt"):
         list(compose_class_prompts(Parrot("red\n", "street\n"), ["car"], LOOKS, SCENES, settings(attempts=3)))
 
 
@@ -69,7 +69,7 @@ def test_shipped_instructions(kind: str) -> None:
     assert "pine tree" in fill_instruction((FOLDER / f"{kind}.txt").read_text(), "pine_tree", 10, kind)
 
 
-def test_a_model_that_was_never_asked_so_writes_valid_prompts(stand_ins: Path) -> None:
+def test_a_model_that_was_not_trained_for_it_writes_valid_prompts(stand_ins: Path) -> None:
     llama = load_language_model(LlamaModel(path=str(stand_ins / "llama.gguf"), context=1024), threads=1, gpu=False)
     texts = [(FOLDER / f"{kind}.txt").read_text() for kind in ("adjectives", "settings")]
     rows = list(compose_class_prompts(llama, ["car", "pine_tree"], *texts, settings(per_class=3, max_tokens=60)))

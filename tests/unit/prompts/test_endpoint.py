@@ -1,4 +1,4 @@
-"""Prompts from an endpoint: llama-cpp-python's own server with the demo's Llama, and a key that is written nowhere."""
+"""Prompts from an endpoint: llama-cpp-python's server with the demo's Llama, and a key that is never written."""
 
 import json
 import os
@@ -36,14 +36,14 @@ def settings(address: str, **changes: Any) -> EndpointPrompts:
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The endpoints of these tests are on this machine."""
+    """The endpoints of these tests run on this machine."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("diagen.prompts.endpoint.RETRIES", 0)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The address of llama-cpp-python's server, which asks for the key."""
+    """The address of llama-cpp-python's server, which requires the key."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -59,7 +59,7 @@ def server() -> Iterator[str]:
                 break
         except (URLError, OSError):
             assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() - started < 120, "the server doesn't start"
+            assert time.monotonic() - started < 120, "the server does not start"
             time.sleep(0.2)
     yield address
     process.terminate()
@@ -83,8 +83,8 @@ def test_the_server_s_prompts_are_valid_and_repeatable(server: str) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, "sk-a-wrong-key"])
-def test_the_key_is_written_nowhere(server: str, tmp_path: Path, key: str) -> None:
-    """What the program reads, writes and says, with a key that is taken and with one that is refused."""
+def test_the_key_is_never_written(server: str, tmp_path: Path, key: str) -> None:
+    """Neither settings, files nor output contain the key, whether the endpoint accepts or refuses it."""
     rows = [ImageRow(f"{name}.png", name, "train_val", 1, 1, "") for name in ("car", "house")]
     write_images(rows, tmp_path / "images.csv")
     program = [sys.executable, "workflow_scripts/write_prompts.py", tmp_path / "images.csv", INSTRUCTION]
@@ -97,27 +97,27 @@ def test_the_key_is_written_nowhere(server: str, tmp_path: Path, key: str) -> No
         text=True,
         check=False,
     )
-    said = result.stdout + result.stderr
+    printed = result.stdout + result.stderr
     written = "".join(path.read_text() for path in tmp_path.iterdir())
-    assert key not in said + written + given
+    assert key not in printed + written + given
     if key == KEY:
-        assert result.returncode == 0, said
-        assert "answers with demo" in said
+        assert result.returncode == 0, printed
+        assert "answers with demo" in printed
         assert {row.class_name for row in read_prompts(tmp_path / "prompts.csv")} == {"car", "house"}
     else:
-        assert result.returncode == 2 and "Traceback" not in said
-        assert f"check the key in the environment variable {VARIABLE}" in said
+        assert result.returncode == 2 and "Traceback" not in printed
+        assert f"check the key in the environment variable {VARIABLE}" in printed
         assert not (tmp_path / "prompts.csv").exists()
 
 
-def test_without_a_key_nothing_is_asked() -> None:
-    with pytest.raises(InputError, match=f"the environment variable {VARIABLE} holds no key"):
+def test_a_missing_key_is_reported() -> None:
+    with pytest.raises(InputError, match=f"the environment variable {VARIABLE} contains no key"):
         connect(settings("http://127.0.0.1:1/v1"), {VARIABLE: " "})
     assert connect(settings("http://127.0.0.1:1/v1", key_variable=None), {}) is not None
 
 
 class Stub(BaseHTTPRequestHandler):
-    """An endpoint that keeps what it is asked and always answers the same."""
+    """An endpoint that records its requests and always answers the same."""
 
     asked: list[dict] = []
     status, kind, body = 200, "application/json", b""
@@ -157,7 +157,7 @@ def ask(address: str, **changes: Any) -> list[str]:
     ]
 
 
-def test_only_what_the_settings_name_is_sent(stub: tuple[type[Stub], str]) -> None:
+def test_only_configured_options_are_sent(stub: tuple[type[Stub], str]) -> None:
     endpoint, address = stub
     endpoint.body = completion('Here you are:\n1. A photo of a old pine tree.\n2. "a photo of a pine tree in fog"\n')
     assert ask(address, per_class=2, spare=5, seed=None) == [
@@ -174,7 +174,7 @@ def test_only_what_the_settings_name_is_sent(stub: tuple[type[Stub], str]) -> No
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "check the key"), (404, "has the model demo"), (429, "no quota"), (400, "`seed: null`")],
+    [(401, "check the key"), (404, "has the model demo"), (429, "no quota"), (400, "set `seed: null`")],
 )
 def test_refusals_name_the_remedy_and_not_the_key(stub: tuple[type[Stub], str], status: int, remedy: str) -> None:
     endpoint, address = stub
@@ -184,10 +184,10 @@ def test_refusals_name_the_remedy_and_not_the_key(stub: tuple[type[Stub], str], 
     assert address in str(caught.value) and KEY not in str(caught.value) and "***" in str(caught.value)
 
 
-def test_addresses_where_no_endpoint_is(stub: tuple[type[Stub], str]) -> None:
+def test_addresses_without_an_endpoint(stub: tuple[type[Stub], str]) -> None:
     endpoint, address = stub
     endpoint.kind, endpoint.body = "text/html", b"<html>hello</html>"
-    with pytest.raises(InputError, match="no chat completion"):
+    with pytest.raises(InputError, match="not a chat completion"):
         ask(address)
     with pytest.raises(InputError, match="check `base_url` and the network"):
         ask("http://127.0.0.1:1/v1")
@@ -201,7 +201,7 @@ def test_too_few_prompts_fail_clearly(stub: tuple[type[Stub], str]) -> None:
     assert len(endpoint.asked) == 4
 
 
-def test_lines_lose_what_stands_around_them() -> None:
+def test_lines_are_stripped() -> None:
     text = "* a photo of a car\n12) `a photo of a red car`.\n\n- “a photo of a car”\na photo of a car at ni"
     lines = ["a photo of a car", "a photo of a red car", "a photo of a car"]
     assert answer_lines(text, cut=True) == lines

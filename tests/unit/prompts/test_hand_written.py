@@ -1,4 +1,4 @@
-"""Prompts written by hand: what is right is taken as it stands, and every mistake is told at once with its line."""
+"""Hand-written prompts: valid tables are read unchanged, and all problems are reported together with line numbers."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def complaint(path: Path) -> str:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_a_right_table_is_sorted_and_numbered(tmp_path: Path, encoding: str, newline: str) -> None:
+def test_a_valid_table_is_sorted_and_numbered(tmp_path: Path, encoding: str, newline: str) -> None:
     lines = [
         "prompt,class,remark",
         "a photo of a pine tree in snow,pine tree,",
@@ -41,7 +41,7 @@ def test_a_right_table_is_sorted_and_numbered(tmp_path: Path, encoding: str, new
     ]
 
 
-def test_a_table_of_write_prompts_with_lines_taken_out_is_right(tmp_path: Path) -> None:
+def test_a_table_of_write_prompts_without_some_lines_is_valid(tmp_path: Path) -> None:
     rows = [PromptRow(name, number, f"{number} x {name}") for name in ("car", "cup") for number in range(3)]
     write_prompts(rows, tmp_path / "p.csv")
     lines = (tmp_path / "p.csv").read_text().splitlines(keepends=True)
@@ -52,8 +52,8 @@ def test_a_table_of_write_prompts_with_lines_taken_out_is_right(tmp_path: Path) 
     ]
 
 
-def test_all_problems_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
-    text = (
+def test_all_problems_are_reported_together_with_their_lines(tmp_path: Path) -> None:
+    content = (
         "class,prompt\n"
         "car,a photo of a truck\n"
         "car,a car by a car\n"
@@ -65,35 +65,39 @@ def test_all_problems_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
         "car,A Red Car\n"
         "pine_tre,a pine tree\n"
     )
-    told = complaint(table(tmp_path, text))
+    text = complaint(table(tmp_path, content))
     for part in (
-        "line 2: the prompt `a photo of a truck` holds `car` 0 times",
-        "line 3: the prompt `a car by a car` holds `car` 2 times",
+        "line 2: the prompt `a photo of a truck` contains `car` 0 times",
+        "line 3: the prompt `a car by a car` contains `car` 2 times",
         "line 5: the dataset has no class `Car`; did you mean `car`?",
         "line 6: no prompt",
         "line 7: no class",
         "line 8: more values than columns",
-        "line 9: the prompt `A Red Car` stands in line 4 already",
+        "line 9: the prompt `A Red Car` is already in line 4",
         "line 10: the dataset has no class `pine_tre`; did you mean `pine_tree`?",
         "class `pine_tree` has no prompt",
         "9 problems",
     ):
-        assert part in told
-    assert "line 4:" not in told
+        assert part in text
+    assert "line 4:" not in text
 
 
-def test_lines_are_counted_through_values_that_go_on(tmp_path: Path) -> None:
-    told = complaint(table(tmp_path, 'class,prompt\ncar,"a car\nat night"\npine_tree,a tree\ncar,"a red car\n'))
-    assert "line 2: a value goes on" in told and "line 4: the prompt `a tree`" in told and "line 5: a value" in told
+def test_lines_are_counted_through_values_of_several_lines(tmp_path: Path) -> None:
+    text = complaint(table(tmp_path, 'class,prompt\ncar,"a car\nat night"\npine_tree,a tree\ncar,"a red car\n'))
+    assert (
+        "line 2: a value spans several lines" in text
+        and "line 4: the prompt `a tree`" in text
+        and "line 5: a value" in text
+    )
 
 
-def test_classes_of_other_datasets_are_passed_over_and_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_classes_of_other_datasets_are_ignored_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = table(tmp_path, "class,prompt\ncar,a car\npine_tree,a pine tree\nelephant,an elephant\n")
     assert {row.class_name for row in read_prompt_table(path, CLASSES)} == set(CLASSES)
-    assert "passed over elephant" in capsys.readouterr().err
+    assert "ignored classes that are not in this dataset: elephant" in capsys.readouterr().err
 
 
-def test_files_that_are_no_such_table(tmp_path: Path) -> None:
+def test_files_that_are_not_tables_of_prompts(tmp_path: Path) -> None:
     assert "line 1 lacks the column prompt" in complaint(table(tmp_path, "class,text\ncar,a car\n"))
     assert "semicolons" in complaint(table(tmp_path, "class;prompt\ncar;a car\n"))
     assert "lacks the columns class and prompt" in complaint(table(tmp_path, ""))

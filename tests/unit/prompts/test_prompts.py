@@ -1,4 +1,4 @@
-"""Prompts: their form, the grammar against hostile class names, and what a real GGUF model writes under it."""
+"""Prompts: their form, the grammar for hostile class names, and what a real GGUF model writes under it."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def settings(**changes: Any) -> LlamaPrompts:
 
 
 class Parrot:
-    """A language model that gives the same answers in turn, and keeps what it was asked."""
+    """A language model that repeats the same answers in turn, and records its calls."""
 
     def __init__(self, *answers: str) -> None:
         self.answers, self.calls = answers, []
@@ -157,7 +157,7 @@ def test_valid_and_distinct_prompts_are_kept_in_order() -> None:
 
 def test_too_few_prompts_fail_clearly() -> None:
     parrot = Parrot("a photo of a car\n")
-    with pytest.raises(InputError, match="`car`: 3 calls .* gave 1 distinct valid prompts of the 2"):
+    with pytest.raises(InputError, match="`car`: 3 calls .* returned 1 distinct valid prompts, and 2 are needed"):
         rows_of(parrot, per_class=2, attempts=3)
     assert len(parrot.calls) == 3
 
@@ -224,13 +224,13 @@ def test_instruction_longer_than_the_context(random_llama: Any) -> None:
         list(write_class_prompts(random_llama, ["cup"], TEMPLATE + " on and on" * 1000, settings()))
 
 
-def test_file_that_is_no_model(tmp_path: Path) -> None:
+def test_file_that_is_not_a_model(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"no model")
     with pytest.raises(InputError, match="x.gguf"):
         load_language_model(LlamaModel(path=str(tmp_path / "x.gguf")), threads=1, gpu=False)
 
 
-@pytest.mark.skipif(not TRAINED.is_file(), reason="demo/models/llama.gguf is not there")
+@pytest.mark.skipif(not TRAINED.is_file(), reason="demo/models/llama.gguf is missing")
 @pytest.mark.parametrize("instruction", ["paper", "plain", "edge_cases"])
 def test_trained_model_writes_enough(instruction: str) -> None:
     llama = load_language_model(LlamaModel(path=str(TRAINED), context=1024), threads=1, gpu=False)

@@ -15,9 +15,9 @@ SKIPPED_COLUMNS = ("path", "class", "split", "reason")
 class ImageRow:
     """An image of a dataset.
 
-    `path` is as the configuration's root leads to it, with forward slashes; `class_name` has underscores for spaces;
-    `split` is one of `interface.SPLITS`; width and height (pixels) are those of the upright photo; `sha256` is that of
-    the file.
+    `path` starts with the dataset's `root` as configured and has forward slashes; `class_name` has underscores for
+    spaces; `split` is one of `interface.SPLITS`; width and height (pixels) are those of the upright photo; `sha256` is
+    the hash of the file.
     """
 
     path: str
@@ -30,7 +30,7 @@ class ImageRow:
 
 @dataclass(frozen=True)
 class SkippedImage:
-    """A file that was left out since it can't be read as an image, and the sentence that says why."""
+    """A file that was left out because it cannot be read as an image; `reason` is the message of the error."""
 
     path: str
     class_name: str
@@ -39,27 +39,27 @@ class SkippedImage:
 
 
 def write_images(rows: Iterable[ImageRow], path: Path) -> None:
-    """Write `rows` to the CSV file `path`, which appears whole or not at all."""
+    """Write `rows` to the CSV file `path`, atomically."""
     write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_images(path: Path) -> list[ImageRow]:
-    """Read an `images.csv`. Raises `InputError` when it is damaged."""
+    """Read an `images.csv`. Raises `InputError` if it is damaged."""
     return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> ImageRow:
     width, height = int(values["width"]), int(values["height"])
     if values["split"] not in SPLITS:
-        raise ValueError(f"there is no split `{values['split']}`")
+        raise ValueError(f"unknown split `{values['split']}`")
     return ImageRow(values["path"], values["class"], values["split"], width, height, values["sha256"])
 
 
 def write_skipped(rows: Iterable[SkippedImage], path: Path) -> None:
-    """Write `rows` to the CSV file `path`, which appears whole or not at all."""
+    """Write `rows` to the CSV file `path`, atomically."""
     write_rows(SKIPPED_COLUMNS, map(astuple, rows), path)
 
 
 def read_skipped(path: Path) -> list[SkippedImage]:
-    """Read a `skipped.csv`. Raises `InputError` when it is damaged."""
+    """Read a `skipped.csv`. Raises `InputError` if it is damaged."""
     return read_rows(path, SKIPPED_COLUMNS, lambda values: SkippedImage(*(values[name] for name in SKIPPED_COLUMNS)))

@@ -1,8 +1,8 @@
-"""The tables of a dataset: `images.csv`, and `skipped.csv` with the files that were left out."""
+"""The number of train-val images that a class needs."""
 
 from collections.abc import Collection
 
 
 def images_needed(splits: Collection[str], shots: int) -> int:
-    """Images that a class needs in `train_val`: the shots, and one that validates unless there is a split `val`."""
+    """`shots`, plus one image for validation unless the dataset has a split `val`."""
     return shots if "val" in splits else shots + 1

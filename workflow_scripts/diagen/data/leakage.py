@@ -1,34 +1,38 @@
-"""Leakage: images of one cell that are tested although a copy of them trains or validates.
+"""Leakage: test images of one cell that have a duplicate among its guide or validation images.
 
-An exact duplicate has the same file hash. A near-duplicate lies close in feature space: the same photo saved again, cut
-or resized, or the next one of a series.
+An exact duplicate has the same file hash. A near-duplicate is close in feature space: the same photo saved again,
+cropped or resized, or the next one of a series.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diagen.data.images_file import ImageRow
-from diagen.data.leakage_file import Leak, Twin
+from diagen.data.leakage_file import Leak, Twin, TwinKind
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError
 
 PAIRS = (("guide", "val"), ("guide", "test"), ("guide", "test_uncommon"), ("val", "test"), ("val", "test_uncommon"))
-"""Roles to compare: the first one decides what is learned or kept, the second must not be known by then."""
-CLOSEST = 6  # pairs that are kept for a look though they are no duplicates
-PRODUCTS = 2**24  # distances computed at a time: 64 MiB
+"""Roles to compare: images of the first are used to learn or to select, images of the second must be new."""
+CLOSEST = 6  # closest pairs listed for inspection, besides the duplicates
+PRODUCTS = 2**24  # distances computed at once: 64 MiB
 
 
-def unit_features(images: Sequence[ImageRow], features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """Each image's features `[D]`, scaled to length one, by its path; `features` are `[n, D]`, in the images' order.
+def unit_features(
+    images: Sequence[ImageRow], features: NDArray[np.float32], file: Path
+) -> dict[str, NDArray[np.float32]]:
+    """Each image's features `[D]`, scaled to length 1, by its path.
 
-    Raises `InputError` when they belong to another table.
+    `features` are those of `file`, `[n, D]` in the order of `images`. Raises `InputError` if the numbers of rows
+    differ.
     """
     if len(features) != len(images):
         raise InputError(
-            f"there are features of {len(features)} images, but the table lists {len(images)}: "
-            "run extract_features again"
+            f"{file}: {len(features)} rows, but images.csv lists {len(images)} images. Delete it and run Snakemake "
+            f"again: rm {file}"
         )
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     scaled = features / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -36,15 +40,23 @@ def unit_features(images: Sequence[ImageRow], features: NDArray[np.float32]) -> 
 
 
 def audit_cell(
-    cell: Sequence[Shot], seed: int, shots: int, features: Mapping[str, NDArray[np.float32]], near_distance: float
+    cell: Sequence[Shot],
+    seed: int,
+    shots: int,
+    features: Mapping[str, NDArray[np.float32]],
+    near_distance: float,
+    file: Path,
 ) -> list[Leak]:
-    """The leaks between the roles of one cell, for each pair of `PAIRS` that it has images of.
+    """The leaks between the roles of one cell, for each pair of `PAIRS` of which the cell has images.
 
-    `features` are those of `unit_features`; images at most `near_distance` apart are near-duplicates.
+    `cell` are the rows of `file`, `features` those of `unit_features`; images at most `near_distance` apart are
+    near-duplicates. Raises `InputError` if an image of the cell has no features.
     """
     unknown = [shot.path for shot in cell if shot.path not in features]
     if unknown:
-        raise InputError(f"shots.csv names {unknown[0]}, which images.csv doesn't; draw the shots again")
+        raise InputError(
+            f"{file}: {unknown[0]} is not in images.csv. Delete the file and run Snakemake again: rm {file}"
+        )
     roles: dict[str, list[Shot]] = {}
     for shot in cell:
         roles.setdefault(shot.role, []).append(shot)
@@ -77,8 +89,8 @@ def _twins(
         for image, row in zip(images[start : start + block], cosines, strict=True):
             index = copies.get(image.sha256, int(row.argmax()))
             distance = round(max(0.0, 1.0 - float(row[index])), 6)
-            near = "near" if distance <= near_distance else "apart"
-            kind = "exact" if image.sha256 in copies else near
+            near: TwinKind = "near" if distance <= near_distance else "apart"
+            kind: TwinKind = "exact" if image.sha256 in copies else near
             twins.append(
                 Twin(kind, distance, image.path, image.class_name, others[index].path, others[index].class_name)
             )

@@ -1,8 +1,4 @@
-"""Leakage: images of one cell that are tested although a copy of them trains or validates.
-
-An exact duplicate has the same file hash. A near-duplicate lies close in feature space: the same photo saved again, cut
-or resized, or the next one of a series.
-"""
+"""The file `leakage.json`: duplicates between the guide, validation and test images of each cell."""
 
 import json
 from collections.abc import Sequence
@@ -15,15 +11,17 @@ from pydantic import TypeAdapter
 from diagen.files.atomic import atomic_path
 from diagen.files.tables import read_json
 
+TwinKind = Literal["exact", "near", "apart"]
+
 
 @dataclass(frozen=True)
 class Twin:
-    """An image of the later role, and the one most like it in the earlier role.
+    """An image of the later role, and its most similar image in the earlier role.
 
     `kind` is `exact`, `near` or `apart`; `distance` is 1 - cosine of their features, in [0, 2].
     """
 
-    kind: Literal["exact", "near", "apart"]
+    kind: TwinKind
     distance: float
     path: str
     class_name: str
@@ -33,10 +31,10 @@ class Twin:
 
 @dataclass(frozen=True)
 class Leak:
-    """What two roles of a cell have in common.
+    """The duplicates between two roles of a cell.
 
     Of the `images` of the role `later`, `exact` and `near` ones have a duplicate in the role `earlier`. `twins` are
-    all of these and the closest others, by distance.
+    all of these and the most similar others, by distance.
     """
 
     seed: int
@@ -58,14 +56,14 @@ class Audit:
 
 
 def write_leaks(leaks: Sequence[Leak], near_distance: float, path: Path) -> None:
-    """Write the audit of all cells to the JSON file `path`, which appears whole or not at all."""
+    """Write the audit of all cells to the JSON file `path`, atomically."""
     content = asdict(Audit(near_distance, list(leaks)))
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_leaks(path: Path) -> tuple[list[Leak], float]:
-    """Read a `leakage.json`: the leaks, and the distance up to which images are near-duplicates.
+    """Read a `leakage.json`: the leaks, and the largest distance of near-duplicates.
 
     Raises `DamagedFile`.
     """

@@ -1,67 +1,73 @@
-"""Class names: how tables hold them, and which can be used."""
+"""Class names: the labels that tables contain, and which names can be used."""
 
 import unicodedata
 from collections.abc import Collection, Mapping
 
+from diagen.errors import Problem
 from diagen.letters import JOINERS
 from diagen.models.pseudo_words import class_words, pseudo_word
 
 POOLED = "pooled"
-"""What `diversity.json` calls all classes together."""
-LONGEST = 80  # letters: a prompt must have room for more than the class name
+"""The entry of `diversity.json` for all classes together."""
+LONGEST = 80  # characters: a prompt must have room for more than the class name
 
 
 def class_label(name: str) -> str:
-    """The class name as tables hold it: composed Unicode (file systems differ), with single underscores for spaces."""
+    """The class name in tables: composed Unicode (file systems differ), with single underscores for spaces."""
     return class_words(unicodedata.normalize("NFC", name)).replace(" ", "_")
 
 
-def wanted_labels(classes: Collection[str] | None, known: Collection[str], place: str) -> tuple[set[str], list[str]]:
-    """Labels of the classes to use, those asked for or all that are `known`; and a sentence for each unknown one.
+def wanted_labels(
+    classes: Collection[str] | None, known: Collection[str], place: str
+) -> tuple[set[str], list[Problem]]:
+    """Labels of the configured `classes` (None: all that are `known`), and one problem for each unknown class.
 
-    `place` says where they would have to be, such as "no folder in `photos/train-val`".
+    `place` is the file or folder that should contain them.
     """
     if classes is None:
         return set(known), []
     wanted = {class_label(name) for name in classes}
-    there = ", ".join(sorted(known)) or "none"
+    available = ", ".join(sorted(known)) or "none"
     return wanted, [
-        f"the class `{name}` of `classes` has {place}; there are: {there}" for name in sorted(wanted - set(known))
+        Problem(f"`classes`: `{name}` is not in {place}; available classes: {available}")
+        for name in sorted(wanted - set(known))
     ]
 
 
-def class_problems(places: Mapping[str, str]) -> list[str]:
-    """One sentence for each class name that can't be used; `places` says where each label stands, such as a folder.
+def class_problems(places: Mapping[str, str]) -> list[Problem]:
+    """One problem for each class name that cannot be used; `places` maps each label to its source, such as a folder.
 
-    A name is spoken in prompts and stands in a learned word, in which case and spacing don't count. It may hold any
-    letter that can be seen.
+    A name is part of prompts and of a learned word, where case and spacing do not count. It may contain all visible
+    characters.
     """
     problems = []
     spellings: dict[str, list[str]] = {}
     for label, place in sorted(places.items()):
-        wrong = _wrong_letters(label)
-        if wrong:
-            problems.append(f"{place} gives a class a name with {wrong}; rename it")
+        problem = _name_problem(label)
+        if problem:
+            problems.append(Problem(f"{place}: the class name {problem}; rename the class"))
         spellings.setdefault(_spelling(label), []).append(place)
     for same in spellings.values():
         if len(same) > 1:
             problems.append(
-                f"{' and '.join(same)} differ only in case or spacing, or as `<` and `‹` do; give the class one "
-                "spelling, or other names to different classes"
+                Problem(
+                    f"{', '.join(same)}: class names that differ only in case or spacing, or in `<` and `‹`; use one "
+                    "spelling for one class, and other names for different classes"
+                )
             )
     return problems
 
 
-def _wrong_letters(label: str) -> str | None:
+def _name_problem(label: str) -> Problem | None:
     bad = sorted({letter for letter in label if not letter.isprintable() and letter not in JOINERS})
     if bad:
-        return " and ".join(f"the character {letter!r}" for letter in bad)
+        return Problem(f"contains {' and '.join(f'the character {letter!r}' for letter in bad)}")
     if not any(letter.isalnum() or unicodedata.category(letter) == "So" for letter in label):
-        return "no letter, digit or pictogram"
+        return Problem("contains no letter, digit or pictogram")
     if label == POOLED:
-        return f"the meaning of all classes together (`{POOLED}`)"
+        return Problem(f"`{POOLED}` is reserved for all classes together")
     if len(label) > LONGEST:
-        return f"more than {LONGEST} letters"
+        return Problem(f"has more than {LONGEST} characters")
     return None
 
 

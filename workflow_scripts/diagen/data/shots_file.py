@@ -1,4 +1,4 @@
-"""Few-shot splits: which images guide, which validate, which test (section 4 of the paper)."""
+"""The table `shots.csv`: the role of each image in one cell."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -12,7 +12,7 @@ ROLES = ("guide", "val", "test", "test_uncommon")
 
 @dataclass(frozen=True)
 class Shot:
-    """An image's part in one cell: `role` is one of `ROLES`, `guide` the 0-based number of a guide image or None."""
+    """An image's role in one cell: `role` is one of `ROLES`, `guide` the 0-based number of a guide image or None."""
 
     role: str
     class_name: str
@@ -22,17 +22,17 @@ class Shot:
 
 
 def write_shots(rows: Iterable[Shot], path: Path) -> None:
-    """Write `rows` to the CSV file `path`, which appears whole or not at all."""
+    """Write `rows` to the CSV file `path`, atomically."""
     write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_shots(path: Path) -> list[Shot]:
-    """Read a `shots.csv`. Raises `InputError` when it is damaged."""
+    """Read a `shots.csv`. Raises `InputError` if it is damaged."""
     return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> Shot:
     guide = int(values["guide"]) if values["guide"] else None
     if values["role"] not in ROLES or (values["role"] == "guide") != (guide is not None):
-        raise ValueError(f"no image has the role `{values['role']}` and the guide number `{values['guide']}`")
+        raise ValueError(f"invalid role `{values['role']}` with guide number `{values['guide']}`")
     return Shot(values["role"], values["class"], guide, values["path"], values["sha256"])

@@ -97,7 +97,7 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
             continue  # told with the other files that are missing
         else:
             listing = list_images(dataset)
-            problems = listing.problems
+            problems = list(listing.problems)
             images = [(image.split, image.class_name) for image in listing.images]
         problems += _too_few(images, max(config.shots))
         shown = problems[:PROBLEMS_SHOWN]

@@ -1,6 +1,6 @@
-"""Prompts composed from adjectives and settings that a language model is asked for separately.
+"""Prompts composed of adjectives and settings, which a language model writes in separate calls.
 
-The paper asks for whole sentences; its published code composes them like this where the model is Llama.
+The paper asks for whole sentences; its published code composes them this way for Llama.
 """
 
 import re
@@ -19,20 +19,19 @@ if TYPE_CHECKING:
     from llama_cpp import Llama
 
 ADJECTIVE_WORDS = 2  # words at most
-SETTING_WORDS = 6
+SETTING_WORDS = 6  # words at most
 BEFORE_THE_NOUN = re.compile(r"^(?:(?:in|at|on) )?(?:(?:an?|the) )?")
-"""How a setting may begin in an answer; the prompt says `in a` itself."""
+"""The removable start of a setting in an answer: `compose` adds `in a`."""
 
 
 def compose_class_prompts(
     llama: "Llama", class_names: Sequence[str], adjectives: str, places: str, settings: ComposedPrompts
 ) -> Iterator[PromptRow]:
-    """`settings.per_class` distinct, valid prompts for each class: its i-th adjective with its i-th setting.
+    """Yield `settings.per_class` distinct, valid prompts for each class: its i-th adjective with its i-th setting.
 
-    `adjectives` and `places` are the texts of the two instructions. Raises `InputError` naming the class when
-    `settings.attempts` pairs of calls don't yield enough.
+    `adjectives` and `places` are the texts of the two instructions. Raises `InputError`, naming the class, if there are
+    fewer after `settings.attempts` pairs of calls.
     """
-
     kinds = {
         "adjectives": (adjectives, settings.adjectives, ADJECTIVE_WORDS),
         "settings": (places, settings.settings, SETTING_WORDS),
@@ -59,9 +58,9 @@ def compose_class_prompts(
             if len(valid) >= settings.per_class:
                 return valid[: settings.per_class]
         raise InputError(
-            f"class `{class_name}`: {settings.attempts} pairs of calls of the language model gave {len(valid)} "
-            f"distinct valid prompts of the {settings.per_class} asked for; raise `attempts`, `max_tokens` or "
-            f"`temperature` of the prompt set, lower its `per_class`, or change {settings.adjectives} or "
+            f"class `{class_name}`: {settings.attempts} pairs of calls of the language model returned {len(valid)} "
+            f"distinct valid prompts, and {settings.per_class} are needed; raise `attempts`, `max_tokens` or "
+            f"`temperature` of the prompt set, lower `per_class`, or change {settings.adjectives} or "
             f"{settings.settings}"
         )
 
@@ -69,7 +68,7 @@ def compose_class_prompts(
 
 
 def compose(adjective: str, class_name: str, setting: str) -> str:
-    """`a photo of a <adjective> <class> in a <setting>`, with `an` where the next word asks for it."""
+    """`a photo of a <adjective> <class> in a <setting>`, with `an` before a vowel sound."""
     return with_article(f"a photo of a {adjective} {class_words(class_name)} in {article(setting)} {setting}")
 
 

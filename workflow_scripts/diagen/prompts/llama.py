@@ -1,8 +1,4 @@
-"""Prompts that a language model writes for each class, in the paper's form (section 3.3).
-
-`a photo of a [adjectives] <class> [weather, location, time of day]`: a grammar holds the model to the form, the words
-are the model's own.
-"""
+"""Prompts from a local language model (section 3.3): a grammar enforces the form, the model chooses the words."""
 
 import string
 from collections.abc import Iterator, Sequence
@@ -11,17 +7,17 @@ from typing import TYPE_CHECKING
 from diagen.config import ComposedPrompts, LlamaModel, LlamaPrompts
 from diagen.errors import InputError
 from diagen.models.pseudo_words import class_words
+from diagen.prompts.collection import collect, fill_instruction, prompt_rows
+from diagen.prompts.form import ADJECTIVES, SETTING_WORDS
+from diagen.prompts.prompts_file import PromptRow
 from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
     from llama_cpp import Llama
-from diagen.prompts.collection import collect, fill_instruction, prompt_rows
-from diagen.prompts.form import ADJECTIVES, SETTING_WORDS
-from diagen.prompts.prompts_file import PromptRow
 
 
 def prompt_grammar(class_name: str, num_prompts: int) -> str:
-    """A GBNF grammar of `num_prompts` lines of the paper's form. It fixes no word but the class name."""
+    """A GBNF grammar of `num_prompts` lines of the paper's form; the class name is the only fixed word in it."""
     return (
         f"root ::= line{{{num_prompts}}}\n"
         f'line ::= "a photo of a" "n"? " " (word " "){{0,{ADJECTIVES}}} {_literal(class_words(class_name))} '
@@ -32,18 +28,15 @@ def prompt_grammar(class_name: str, num_prompts: int) -> str:
 
 
 def _literal(text: str) -> str:
-    """The text as a GBNF string: all but plain letters, digits and spaces as code points, so that none is syntax."""
+    """The text as a GBNF string: all but ASCII letters, digits and spaces are code points, so none is syntax."""
     plain = string.ascii_letters + string.digits + " "
     return '"' + "".join(letter if letter in plain else f"\\U{ord(letter):08X}" for letter in text) + '"'
 
 
-# ---------------------------------------------------------------- the language model
-
-
 def load_language_model(model: LlamaModel, *, threads: int, gpu: bool) -> "Llama":
-    """The GGUF model in its local file, on `threads` CPU threads or a GPU.
+    """Load the GGUF model from its local file, on `threads` CPU threads or a GPU.
 
-    Raises `InputError` when llama.cpp can't load the file.
+    Raises `InputError` if llama.cpp cannot load the file.
     """
     from llama_cpp import Llama
 
@@ -57,16 +50,16 @@ def load_language_model(model: LlamaModel, *, threads: int, gpu: bool) -> "Llama
             verbose=False,
         )
     except ValueError as error:
-        raise InputError(f"models.llama: {error}; it must be a GGUF file that llama.cpp can load") from None
+        raise InputError(f"models.llama: {error}; name a GGUF file that llama.cpp can load") from None
 
 
 def write_class_prompts(
     llama: "Llama", class_names: Sequence[str], template: str, settings: LlamaPrompts
 ) -> Iterator[PromptRow]:
-    """`settings.per_class` distinct, valid prompts for each class, in the order of `class_names`.
+    """Yield `settings.per_class` distinct, valid prompts for each class, in the order of `class_names`.
 
-    A class's prompts depend on its name, the model, the instruction `template` and the settings alone. Raises
-    `InputError` naming the class when `settings.attempts` calls of the model don't yield enough.
+    A class's prompts depend only on its name, the model, the instruction `template` and the settings. Raises
+    `InputError`, naming the class, if `settings.attempts` calls of the model do not return enough.
     """
 
     def prompts_of(class_name: str) -> list[str]:
@@ -90,10 +83,10 @@ def ask(
     max_tokens: int,
     seed_parts: tuple[str | int, ...],
 ) -> list[str]:
-    """The whole lines of one answer under the grammar; a last line that `max_tokens` cut off is dropped.
+    """Request one answer under the grammar; returns its complete lines, without one that `max_tokens` cut off.
 
-    Nothing is left to defaults: without a seed, llama.cpp repeats itself, and it would go on from the tokens of the
-    call before if it weren't reset, so that a class's prompts would depend on which came first.
+    All sampling parameters are explicit. Without a seed, llama.cpp repeats itself; without `reset` it continues from
+    the tokens of the previous call, so that a class's prompts would depend on the order of the classes.
     """
     from llama_cpp import LlamaGrammar
 
@@ -114,5 +107,5 @@ def ask(
             seed=stable_seed(settings.seed, *seed_parts),
         )
     except ValueError as error:
-        raise InputError(f"class `{seed_parts[0]}`: {error}; raise `context` of models.llama") from None
+        raise InputError(f"class `{seed_parts[0]}`: {error}; raise `context` of `models.llama`") from None
     return (answer["choices"][0]["message"]["content"] or "").split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""The prompts of a dataset's classes, from the source that the prompt set names."""
+"""Selects the source of a prompt set's prompts."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -10,21 +10,21 @@ from diagen.errors import InputError
 from diagen.prompts.prompts_file import PromptRow
 
 MODULES = {"llama": "llama", "composed": "composed", "endpoint": "endpoint", "table": "hand_written"}
-"""The module that makes the prompts of each source."""
+"""The module of each source."""
 
 
 def source_file(source: str) -> Path:
-    """The module of a source. It alone decides, with what it imports, which prompts a set has."""
+    """The file of a source's module. Only this module and its imports decide which prompts a set has."""
     return Path(__file__).with_name(f"{MODULES[source]}.py")
 
 
 def prompts_from_source(
     class_names: Sequence[str], files: Sequence[Path], settings: WritePromptsSettings, *, threads: int, gpu: bool
 ) -> Iterable[PromptRow]:
-    """Prompts for each class: from a table, an endpoint, or the local language model on `threads` or a GPU.
+    """Yield prompts for each class from a table, an endpoint, or the local language model on CPU `threads` or a GPU.
 
     `files` are those of the prompt set: the table, the instruction, or the instructions for adjectives and settings.
-    Raises `InputError` when the source gives too few valid prompts.
+    Raises `InputError` if the source returns too few valid prompts.
     """
     block = settings.prompts
     if isinstance(block, PromptTable):
@@ -51,7 +51,7 @@ def _from_llama(
     from diagen.prompts.llama import load_language_model, write_class_prompts
 
     if settings.llama is None:
-        raise InputError("--settings: the prompt set asks a language model, but `llama` is missing; add `models.llama`")
+        raise InputError("--settings: the prompt set uses a language model, but `llama` is missing; add `models.llama`")
     llama = load_language_model(settings.llama, threads=threads, gpu=gpu)
     if isinstance(block, ComposedPrompts):
         from diagen.prompts.composed import compose_class_prompts

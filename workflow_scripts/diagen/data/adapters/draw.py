@@ -1,4 +1,4 @@
-"""Seeded splits of datasets that come without one."""
+"""Seeded splits of datasets that have none."""
 
 import unicodedata
 from collections.abc import Collection
@@ -9,13 +9,13 @@ import numpy as np
 from diagen.seeds import stable_seed
 
 
-def drawn(paths: Collection[Path], root: Path, count: int, seed: int, class_name: str) -> set[Path]:
-    """`count` of one class's files, drawn by `seed`; all where there are no more.
+def draw_files(paths: Collection[Path], root: Path, count: int, seed: int, class_name: str) -> set[Path]:
+    """Draw `count` of one class's files by `seed`, or all if there are no more.
 
-    The draw depends on `seed`, `class_name` and the names below `root` alone, not on the order of `paths` or on what
-    the files hold. Names are compared in composed Unicode, since file systems differ.
+    The draw depends only on `seed`, `class_name` and the names below `root`, not on the order of `paths` or the content
+    of the files. Names are compared in composed Unicode, because file systems differ.
     """
     in_order = sorted(paths, key=lambda path: unicodedata.normalize("NFC", path.relative_to(root).as_posix()))
-    # RandomState: NumPy guarantees that its streams never change.
+    # NumPy guarantees that the streams of RandomState never change.
     order = np.random.RandomState(stable_seed(seed, class_name, "split")).permutation(len(in_order))
     return {in_order[index] for index in order[:count]}

@@ -1,4 +1,4 @@
-"""`drawn_world`: the demo's scenes, which the workflow has drawn into an image folder before."""
+"""`drawn_world`: the demo's scenes, which an earlier rule draws into an image folder."""
 
 from diagen.config.datasets import DrawnWorld, ImageFolder
 from diagen.data.adapters import image_folder
@@ -6,5 +6,5 @@ from diagen.data.adapters.interface import Listing
 
 
 def list_images(dataset: DrawnWorld) -> Listing:
-    """The files of a drawn world, which lies on disk as an image folder."""
+    """List a drawn world, which has the layout of an image folder."""
     return image_folder.list_images(ImageFolder(adapter="image_folder", root=dataset.root, classes=dataset.classes))

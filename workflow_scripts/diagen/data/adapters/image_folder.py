@@ -1,37 +1,38 @@
-"""`image_folder`: one folder per class, inside split folders or without, or any folders with a table of splits."""
+"""`image_folder`: one folder per class, with or without split folders, or any folders with a split table."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from diagen.config.datasets import ImageFolder
-from diagen.data.adapters.draw import drawn
-from diagen.data.adapters.files import image_files, is_hidden, leads_out, no_folder
+from diagen.data.adapters.draw import draw_files
+from diagen.data.adapters.files import image_files, is_hidden, is_outside, missing_folder
+from diagen.data.adapters.image_folder_table import list_split_table
 from diagen.data.adapters.interface import ListedImage, Listing
-from diagen.data.adapters.split_table import list_split_table
 from diagen.data.names import class_label, class_problems, wanted_labels
+from diagen.errors import Problem
 
 
 def list_images(dataset: ImageFolder) -> Listing:
-    """The files of an image folder, in the layout that the block names; hidden files are passed over."""
+    """List an image folder in the configured layout; hidden files are ignored."""
     root = Path(dataset.root)
-    missing = no_folder(root)
+    missing = missing_folder(root)
     if missing:
         return Listing(problems=[missing])
     if dataset.split_table is not None:
-        return list_split_table(dataset, root)
+        return list_split_table(dataset, root, Path(dataset.split_table))
     if dataset.test_per_class is not None:
-        return _list_class_folders(dataset, root)
+        return _list_class_folders(dataset, root, dataset.test_per_class)
     return _list_split_folders(dataset, root)
 
 
 def _list_split_folders(dataset: ImageFolder, root: Path) -> Listing:
-    """The files of `<root>/<split folder>/<class>/`."""
+    """List the files of `<root>/<split folder>/<class>/`."""
     listing = Listing()
     problems = listing.problems
     folders = dict(_split_folders(dataset, root, problems))
     found = {split: dict(_class_folders(folder, root, problems)) for split, folder in folders.items()}
     known = found.get("train_val", {})
-    wanted, unknown = wanted_labels(dataset.classes, known, f"no folder in `{folders.get('train_val')}`")
+    wanted, unknown = wanted_labels(dataset.classes, known, f"`{folders.get('train_val')}`")
     if "train_val" in found:
         problems += unknown
     spellings = {name.casefold() for name in wanted}
@@ -39,12 +40,12 @@ def _list_split_folders(dataset: ImageFolder, root: Path) -> Listing:
     for classes in found.values():
         for name, path in classes.items():
             if name.casefold() in spellings:
-                places.setdefault(name, f"`{path}`")
+                places.setdefault(name, str(path))
     problems += class_problems(places)
     for split, classes in found.items():
         if dataset.classes is None and "train_val" in found:
             problems += [
-                f"the class `{path}` has no folder in `{folders['train_val']}`; add one or remove the class"
+                Problem(f"{path}: this class has no folder in `{folders['train_val']}`; add one or remove the class")
                 for name, path in classes.items()
                 if name.casefold() not in spellings
             ]
@@ -53,25 +54,27 @@ def _list_split_folders(dataset: ImageFolder, root: Path) -> Listing:
     return listing
 
 
-def _list_class_folders(dataset: ImageFolder, root: Path) -> Listing:
-    """The files of `<root>/<class>/`; `test_per_class` of each class, drawn by a seed, test."""
+def _list_class_folders(dataset: ImageFolder, root: Path, test_per_class: int) -> Listing:
+    """List the files of `<root>/<class>/`; a seed draws `test_per_class` of each class for testing."""
     listing = Listing()
     classes = dict(_class_folders(root, root, listing.problems))
-    wanted, unknown = wanted_labels(dataset.classes, classes, f"no folder in `{root}`")
+    wanted, unknown = wanted_labels(dataset.classes, classes, f"`{root}`")
     listing.problems.extend(unknown)
-    listing.problems.extend(class_problems({name: f"`{classes[name]}`" for name in classes.keys() & wanted}))
+    listing.problems.extend(class_problems({name: str(classes[name]) for name in classes.keys() & wanted}))
     for name, images in _images(classes, wanted, listing.problems, required=True):
-        if 0 < len(images) <= dataset.test_per_class:
+        if 0 < len(images) <= test_per_class:
             listing.problems.append(
-                f"the class folder `{classes[name]}` holds {len(images)} images, and `test_per_class` "
-                f"{dataset.test_per_class} leaves none for shots; add images or lower it"
+                Problem(
+                    f"{classes[name]}: {len(images)} images, so `test_per_class: {test_per_class}` leaves none for "
+                    "shots; lower it or add images"
+                )
             )
-        tests = drawn(images, root, dataset.test_per_class, dataset.split_seed, name)
+        tests = draw_files(images, root, test_per_class, dataset.split_seed, name)
         listing.images.extend(ListedImage("test" if path in tests else "train_val", name, path) for path in images)
     return listing
 
 
-def _split_folders(dataset: ImageFolder, root: Path, problems: list[str]) -> Iterator[tuple[str, Path]]:
+def _split_folders(dataset: ImageFolder, root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
     for split, name in (
         ("train_val", dataset.train_val),
         ("val", dataset.val),
@@ -81,36 +84,40 @@ def _split_folders(dataset: ImageFolder, root: Path, problems: list[str]) -> Ite
         if name is not None and (root / name).is_dir():
             yield split, root / name
         elif name is not None and split != "test_uncommon":
-            remedy = (
-                f"add it, name another one under `{split}`, or set `test_per_class` if `{root}` holds class folders"
+            problems.append(
+                Problem(
+                    f"{root / name}: no such folder; create it, set `{split}` to another name, or set `test_per_class` "
+                    f"if `{root}` contains class folders"
+                )
             )
-            problems.append(f"there is no folder `{root / name}`; {remedy}")
 
 
-def _class_folders(folder: Path, root: Path, problems: list[str]) -> Iterator[tuple[str, Path]]:
+def _class_folders(folder: Path, root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
     """Label and path of each class folder in `folder`."""
     seen: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if not path.is_dir() or is_hidden(path):
             continue
-        if leads_out(path, root):
-            problems.append(f"the folder `{path}` is a link out of `{root}`; put its images into the dataset")
+        if is_outside(path, root):
+            problems.append(
+                Problem(f"{path}: a link to a folder outside of `{root}`; copy its images into the dataset")
+            )
             continue
         label = class_label(path.name)
         if label in seen:
-            problems.append(f"`{seen[label]}` and `{path}` are the same class `{label}`; merge them")
+            problems.append(Problem(f"{seen[label]}, {path}: two folders of the class `{label}`; merge them"))
         seen[label] = path
     if not seen:
-        problems.append(f"the folder `{folder}` holds no class folders; it needs one folder of images per class")
+        problems.append(Problem(f"{folder}: no class folders; create one folder of images per class"))
     yield from seen.items()
 
 
 def _images(
-    classes: Mapping[str, Path], wanted: set[str], problems: list[str], *, required: bool
+    classes: Mapping[str, Path], wanted: set[str], problems: list[Problem], *, required: bool
 ) -> Iterator[tuple[str, list[Path]]]:
-    """The files of each class that is wanted; where they are `required`, an empty folder is a problem."""
+    """The files of each wanted class; if images are `required`, an empty folder is a problem."""
     for name in sorted(classes.keys() & wanted):
         images = image_files(classes[name], problems)
         if not images and required:
-            problems.append(f"the class folder `{classes[name]}` holds no images; add some or remove it")
+            problems.append(Problem(f"{classes[name]}: no images in this class folder; add some or remove it"))
         yield name, images

@@ -1,18 +1,19 @@
-"""What an adapter's `list_images` gives for a dataset's block of the configuration: the list of its files."""
+"""The result of an adapter's `list_images`, which lists the files of a dataset."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
 from diagen.config.datasets import Split
+from diagen.errors import Problem
 
 SPLITS: tuple[str, ...] = get_args(Split)
-"""`train_val`: guides come from here, and validation images where there is no `val`; `val`; `test`; `test_uncommon`."""
+"""`train_val`: guide images, and validation images if there is no `val`; `val`; `test`; `test_uncommon`."""
 
 
 @dataclass(frozen=True)
 class ListedImage:
-    """An image file that an adapter found, not yet opened; `class_name` is a label as tables hold it."""
+    """An image file that an adapter found but did not open; `class_name` is a label as in tables."""
 
     split: str
     class_name: str
@@ -21,7 +22,7 @@ class ListedImage:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset's files, and one sentence for each mistake in its layout, with its remedy."""
+    """A dataset's files, and all problems of its layout."""
 
     images: list[ListedImage] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Finds the adapter of a dataset by its name: `image_folder` is the module `adapters/image_folder.py`."""
+"""Finds the adapter of a dataset by name: `image_folder` is the module `adapters/image_folder.py`."""
 
 from importlib import import_module
 from pathlib import Path
@@ -10,13 +10,14 @@ FOLDER = Path(__file__).parent
 
 
 def adapter_file(name: str) -> Path:
-    """The module of the adapter `name`. It alone decides, with what it imports, which files a dataset has."""
+    """The file of the adapter `name`. Only this module and its imports decide which files a dataset has."""
     return FOLDER / f"{name}.py"
 
 
 def list_images(dataset: Dataset) -> Listing:
-    """The files of a dataset, from its adapter's `list_images`. No image is opened; nothing is raised.
+    """List the files of a dataset with its adapter. Opens no image; problems are listed, not raised.
 
-    The adapter is imported here and not above, so that an index depends on the code of its own adapter alone.
+    The import is inside the function, so that an index depends only on the code of its own adapter.
     """
-    return import_module(f"diagen.data.adapters.{dataset.adapter}").list_images(dataset)
+    listing: Listing = import_module(f"diagen.data.adapters.{dataset.adapter}").list_images(dataset)
+    return listing
