@@ -104,8 +104,8 @@ def _noisy_words(
     lacking = [word for word in words if word not in ceilings]
     if lacking:
         raise InputError(
-            f"noise ceilings: none for class `{lacking[0]}`. Delete the CSV file in noise_ceilings/ of the cell's folder "
-            "and run Snakemake again"
+            f"noise ceilings: none for class `{lacking[0]}`. Delete the CSV file in noise_ceilings/ of the cell's "
+            "folder and run Snakemake again"
         )
     if settings.ceiling_use == "cap":
         return [(word, min(level, ceilings[word])) for word in words for level in levels]
