@@ -101,8 +101,8 @@ def variants(setup: Setup, report: Report, clock: Clock) -> None:
             clock.require(6)
             with switched(fill=False, tf32=tf32):
                 result = measure(setup, diffusion, size, steps)
-            told = f"float32, micro-batch {size}, {steps} steps, {shape}, tf32 {'on' if tf32 else 'off'}"
-            report.add(VARIANTS, told, result)
+            name = f"float32, micro-batch {size}, {steps} steps, {shape}, tf32 {'on' if tf32 else 'off'}"
+            report.add(VARIANTS, name, result)
 
 
 def _laid_out(diffusion: Diffusion, layout: torch.memory_format) -> str:

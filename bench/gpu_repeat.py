@@ -39,16 +39,18 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
             report.add(STEP, name, f"error: {str(error)[:300]}")
             continue
         report.check(STEP, f"{name}: values that differ when learned again", _differing(first, second), 0)
-        report.add(STEP, name, told(first, second))
+        report.add(STEP, name, difference(first, second))
         clock.require(3)
         with switched(strict=strict, fill=False), checkpointed(diffusion, True):
-            report.add(STEP, f"{name}, checkpointing against none", told(learned(diffusion, classes, dtype), first))
+            report.add(
+                STEP, f"{name}, checkpointing against none", difference(learned(diffusion, classes, dtype), first)
+            )
         clock.require(3)
         free_memory()
         with switched(strict=strict, fill=False), limited(LITTLE[dtype]) if setup.cuda else contextlib.nullcontext():
             reset_peak(setup.device)
             little = learned(diffusion, classes, dtype)
-            report.add(STEP, f"{name}, in {LITTLE[dtype]} GiB against all", told(little, first))
+            report.add(STEP, f"{name}, in {LITTLE[dtype]} GiB against all", difference(little, first))
             report.add(STEP, f"{name}, in {LITTLE[dtype]} GiB: peak", peak_gb(setup.device))
     del diffusion
     free_memory()
@@ -62,7 +64,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         report.check(STEP, f"images in {dtype}: values that differ when generated again", _differing(first, second), 0)
         free_memory()
         with limited(8.0) if setup.cuda else contextlib.nullcontext():
-            report.add(STEP, f"images in {dtype}, in 8 GiB against all", told(stacked(make(8)), first))
+            report.add(STEP, f"images in {dtype}, in 8 GiB against all", difference(stacked(make(8)), first))
         del diffusion, make
         free_memory()
 
@@ -96,7 +98,7 @@ def learned(diffusion: Diffusion, classes: list[ClassImages], dtype: str) -> tor
     return torch.stack([word.vectors for word in words])
 
 
-def told(values: torch.Tensor, others: torch.Tensor) -> dict[str, float]:
+def difference(values: torch.Tensor, others: torch.Tensor) -> dict[str, float]:
     """Return the number of values that differ, of all values, and the largest difference."""
     return {
         "differing": _differing(values, others),

@@ -38,14 +38,14 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         largest = batches[name]
         for label, switches in {"fill off": {"fill": False}, "tf32 on": {"tf32": True}}.items():
             with switched(**switches):
-                told = f"{name}, float32, batch {len(largest)}, {label}: images/s"
-                report.add(STEP, told, rate(setup, model, largest))
+                entry = f"{name}, float32, batch {len(largest)}, {label}: images/s"
+                report.add(STEP, entry, rate(setup, model, largest))
         reset_peak(setup.device)
-        told = f"{name}, library's embed, micro-batch {len(largest)}"
-        report.add(STEP, told, {"images_per_s": embedded(setup, model, largest), **peak_gb(setup.device)})
+        entry = f"{name}, library's embed, micro-batch {len(largest)}"
+        report.add(STEP, entry, {"images_per_s": embedded(setup, model, largest), **peak_gb(setup.device)})
         if setup.cuda:
-            told = f"{name}, float16, batch {len(largest)}: images/s"
-            report.add(STEP, told, rate(setup, copy.deepcopy(model).half(), largest.half()))
+            entry = f"{name}, float16, batch {len(largest)}: images/s"
+            report.add(STEP, entry, rate(setup, copy.deepcopy(model).half(), largest.half()))
     clock.require(8)
     files(setup, report, models["ViT-L/14"], edges[0])
     heads(setup, report, clock, models["ResNet-50"], edges[1])
@@ -135,8 +135,8 @@ def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge:
         ):
             clock.require(8)
             seconds = wall_seconds(lambda m=model, a=augmentation, s=size: train(m, a, s), setup.device)
-            told = f"head, {name}, micro-batch {size}, {threads} threads: images/s"
-            report.add(STEP, told, round(32 * iterations / seconds, 1))
+            entry = f"head, {name}, micro-batch {size}, {threads} threads: images/s"
+            report.add(STEP, entry, round(32 * iterations / seconds, 1))
     torch.set_num_threads(setup.threads)
 
 

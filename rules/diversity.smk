@@ -67,7 +67,7 @@ rule measure_diversity:
     conda:
         "../envs/metrics.yaml"
     resources:
-        # Features of 100,000 images take 0.4 GB; neighbors are searched in blocks.
+        # Features of 100,000 images take 0.4 GB; the neighbor search works in blocks.
         mem_mb=scaled_by_attempt(4_000),
         runtime=scaled_by_attempt(30),
     params:

@@ -1,5 +1,5 @@
 def export_settings(wildcards):
-    """The method and all that made its images: other values would make the exported dataset's card untrue."""
+    """The method, and the blocks and models of its images: they are on the card, so a change must export again."""
     method = CONFIG.methods[wildcards.method]
     generator = CONFIG.generators[method.generator]
     prompt_set = CONFIG.prompts[generator.prompts] if generator.prompts else None

@@ -2,17 +2,17 @@ from itertools import product
 
 from diagen.report.made_with_page import record_files
 
-# The gallery sets the baseline beside ours; where the methods have other names, all are shown.
+# The gallery compares DA-Fusion and DIAGen; without methods of these names, it shows all methods.
 IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
 
 
 def used(reference):
-    """The names of the blocks that generators refer to by the key `reference`."""
+    """The names of the blocks to which the key `reference` of the generators refers."""
     return list(dict.fromkeys(name for block in GENERATORS if (name := getattr(CONFIG.generators[block], reference))))
 
 
 def report_figures():
-    """The figures that this configuration has something to show in."""
+    """The figures and pages that are not empty for this configuration."""
     figures = ["accuracy.svg", "ablation.svg"]
     figures += ["calibration.svg"] if CALIBRATED else []
     figures += ["diversity.html"] if GENERATORS else []
@@ -22,10 +22,10 @@ def report_figures():
     return [f"<results>/figures/{figure}" for figure in figures]
 
 
-def gallery_sets(name, cell):
-    """Name, manifest and perhaps weights of a method's images in one cell."""
+def gallery_tables(name, cell_folder):
+    """The manifest of a method's images in one cell, and their weights if it has a weighting."""
     method = CONFIG.methods[name]
-    folder = f"{cell}/synthetic/{method.generator}"
+    folder = f"{cell_folder}/synthetic/{method.generator}"
     return [f"{folder}/manifest.csv"] + ([f"{folder}/weights/{method.weighting}.csv"] if method.weighting else [])
 
 
@@ -149,7 +149,7 @@ rule plot_gallery:
         sets=[
             file
             for name in IN_GALLERY
-            for file in gallery_sets(name, f"<results>/{{dataset}}/seed{CONFIG.seeds[0]}/shots{max(CONFIG.shots)}")
+            for file in gallery_tables(name, f"<results>/{{dataset}}/seed{CONFIG.seeds[0]}/shots{max(CONFIG.shots)}")
         ],
     output:
         report(
@@ -169,7 +169,7 @@ rule plot_gallery:
         runtime=scaled_by_attempt(10),
     params:
         sets=lambda wildcards, input: " ".join(
-            f"--set {name} {' '.join(gallery_sets(name, subpath(input.shots, parent=True)))}" for name in IN_GALLERY
+            f"--set {name} {' '.join(gallery_tables(name, subpath(input.shots, parent=True)))}" for name in IN_GALLERY
         ),
         code=code("plot_gallery"),
         store=STORE,

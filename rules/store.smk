@@ -15,9 +15,9 @@ rule prune_images:
         runtime=60,
     params:
         store=STORE,
-        how="",
+        options="",
     shell:
-        'python "$DIAGEN"/workflow_scripts/prune_images.py --results results --store {params.store} {params.how}'
+        'python "$DIAGEN"/workflow_scripts/prune_images.py --results results --store {params.store} {params.options}'
         " 2>&1 | tee {log}"
 
 
@@ -26,7 +26,7 @@ use rule prune_images as remove_unneeded with:
         "<logs>/remove_unneeded.log",
     params:
         store=STORE,
-        how="--remove",
+        options="--remove",
 
 
 rule verify_results:

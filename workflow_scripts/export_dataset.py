@@ -1,4 +1,4 @@
-"""Export what a method's classifier is trained on as a Hugging Face ImageFolder: images, metadata.csv and a card."""
+"""Export the training set of a method as a Hugging Face ImageFolder: images, metadata.csv and a card (README.md)."""
 
 import argparse
 from pathlib import Path
@@ -10,15 +10,17 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Run the program."""
+    """Read the tables of a cell and a method, and write the dataset."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
-    parser.add_argument("--manifest", required=True, type=Path, help="manifest.csv of its synthetic images")
-    parser.add_argument("--weights", type=Path, help="their table of weights; without it, all weigh the same")
+    parser.add_argument("--manifest", required=True, type=Path, help="manifest.csv of the synthetic images")
+    parser.add_argument("--weights", type=Path, help="table of their weights (default: equal weights)")
     parser.add_argument("--settings", required=True, type=ExportDatasetSettings.from_argument, help="as JSON")
     add_cell_arguments(parser)
-    parser.add_argument("--store", required=True, type=Path, help="folder that keeps the synthetic images")
-    parser.add_argument("--output", required=True, type=Path, help="metadata.csv to write; the images go beside it")
+    parser.add_argument("--store", required=True, type=Path, help="store folder, with the synthetic images")
+    parser.add_argument(
+        "--output", required=True, type=Path, help="metadata.csv to write; images go to the same folder"
+    )
     arguments = parser.parse_args()
     settings = arguments.settings
 
@@ -36,6 +38,8 @@ def main() -> None:
         shares,
         synthetic_probability=settings.synthetic_probability,
         store=arguments.store,
+        manifest_file=arguments.manifest,
+        weights_file=arguments.weights,
     )
     rows = [image.row for image in images]
     image_folder.place_images(images, arguments.output.parent)

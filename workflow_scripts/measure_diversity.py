@@ -1,4 +1,4 @@
-"""Measure precision, recall, density and coverage of a synthetic set, pooled and for each class."""
+"""Measure precision, recall, density and coverage of a synthetic set, pooled and per class."""
 
 import argparse
 import json
@@ -16,13 +16,13 @@ from diagen.weighting.weights_file import read_shares
 
 
 def main() -> None:
-    """Read tables and features and write `diversity.json`."""
+    """Read tables and features, and write `diversity.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, help="images.csv of the dataset")
-    parser.add_argument("real", type=Path, help="features of its images (npy)")
+    parser.add_argument("real", type=Path, help="features of the real images (.npy)")
     parser.add_argument("manifest", type=Path, help="manifest.csv of the synthetic set")
-    parser.add_argument("synthetic", type=Path, help="features of its images (npy)")
-    parser.add_argument("--weights", type=Path, help="its table of weights: measure the set as training draws it")
+    parser.add_argument("synthetic", type=Path, help="features of the synthetic images (.npy)")
+    parser.add_argument("--weights", type=Path, help="table of weights: measure the set as training draws it")
     parser.add_argument("--settings", required=True, type=MeasureDiversitySettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, help="diversity.json to write")
     arguments = parser.parse_args()
@@ -35,6 +35,9 @@ def main() -> None:
         read_features(arguments.synthetic),
         read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None,
         arguments.settings,
+        real_file=arguments.real,
+        synthetic_file=arguments.synthetic,
+        weights_file=arguments.weights,
     )
     with atomic_path(arguments.output) as temporary:
         temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Draw what each component adds: mean accuracy per method, and the difference to a baseline."""
+"""Plot the ablation: the mean accuracy of each method, and its difference to a baseline."""
 
 import argparse
 from pathlib import Path
@@ -8,13 +8,14 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
+    """Read the table of accuracies, and write the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("accuracy", type=Path, metavar="accuracy.csv", help="the summary's table of accuracies")
+    parser.add_argument("accuracy", type=Path, metavar="accuracy.csv", help="summary table of accuracies")
     parser.add_argument(
         "--baseline",
         default="da_fusion",
         metavar="METHOD",
-        help="method that the others are compared with; if missing, the table's first (default: %(default)s)",
+        help="method to compare the others with; if it is not in the table, the first one (default: %(default)s)",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Draw accuracy over the number of real images per class, a panel per split and a line per method."""
+"""Plot accuracy over the number of real images per class, with a panel per split and a line per method."""
 
 import argparse
 from pathlib import Path
@@ -8,8 +8,9 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
+    """Read the table of accuracies, and write the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("accuracy", type=Path, metavar="accuracy.csv", help="the summary's table of accuracies")
+    parser.add_argument("accuracy", type=Path, metavar="accuracy.csv", help="summary table of accuracies")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
     arguments = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Draw the reliability of guide classifiers before and after their temperature, pooled over all that are given."""
+"""Plot the reliability of guide classifiers before and after temperature scaling, pooled over all classifiers."""
 
 import argparse
 from pathlib import Path
@@ -9,6 +9,7 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
+    """Read the calibrations, and write the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("calibrations", type=Path, nargs="+", metavar="calibration.json", help="one per classifier")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")

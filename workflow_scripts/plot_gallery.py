@@ -1,4 +1,4 @@
-"""Set guide images and synthetic images of one cell side by side, as a page with prompts and weights."""
+"""Show guide images and synthetic images of one cell side by side on an HTML page, with prompts and weights."""
 
 import argparse
 from pathlib import Path
@@ -8,6 +8,7 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
+    """Read the tables and images, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shots", type=Path, metavar="shots.csv", help="the cell's guide images")
     parser.add_argument(
@@ -17,15 +18,15 @@ def main() -> None:
         action="append",
         required=True,
         metavar=("NAME", "MANIFEST"),
-        help="a synthetic set: its name, its manifest.csv and, if it has weights, its weights .csv; may be repeated",
+        help="a synthetic set: name, manifest.csv and, optionally, table of weights; may be repeated",
     )
-    parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="folder that holds the images")
+    parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="store folder, with the images")
     parser.add_argument("--classes", type=int, default=12, metavar="N", help="classes to show (default: %(default)s)")
     parser.add_argument("--images", type=int, default=6, metavar="N", help="images per row (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
     arguments = parser.parse_args()
     if not all(2 <= len(parts) <= 3 for parts in arguments.sets):
-        parser.error("--set takes a name, a manifest and perhaps weights")
+        parser.error("--set: expected a name, a manifest and, optionally, a table of weights")
 
     from diagen.data.shots_file import read_shots
     from diagen.generation.manifest_file import read_manifest

@@ -1,9 +1,10 @@
-"""List what the store keeps and no result names: images, learned words, checkpoints, and remains of killed jobs.
+"""List files that no result needs: images, learned words and checkpoints in the store, and files of killed jobs.
 
-With --remove it is removed as well. While a run works with the store, neither is done.
+With --remove, they are removed. Fails while a run uses the store.
 """
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from diagen.runtime.run_lock import LockHeld, hold
 
 
 def main() -> None:
-    """Run the program."""
+    """Find the files, print them, and remove them on request."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", required=True, type=Path, metavar="DIR", help="folder of all experiments")
-    parser.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of images and checkpoints")
-    parser.add_argument("--remove", action="store_true", help="remove what is listed")
+    parser.add_argument("--store", required=True, type=Path, metavar="DIR", help="store folder")
+    parser.add_argument("--remove", action="store_true", help="remove the listed files")
     arguments = parser.parse_args()
 
     from diagen.store.unneeded import find_unneeded
@@ -25,17 +26,16 @@ def main() -> None:
     try:
         lock = hold(arguments.store)  # noqa: F841  (held while the program runs)
     except LockHeld as error:
-        raise InputError(f"{error}; wait for the run to end: its images have no manifest yet") from None
+        raise InputError(f"{error}: its images have no manifest yet. Wait for the run to end") from None
     found = find_unneeded(arguments.results, arguments.store)
-    show("images that no manifest names", found.images)
-    show("learned words that no embeddings hold", found.words)
-    show("checkpoints that nothing goes on from", found.checkpoints)
-    show("remains of jobs that were killed", found.temporary)
+    show("images in no manifest", found.images)
+    show("learned words in no embeddings", found.words)
+    show("checkpoints that no job needs", found.checkpoints)
+    show("temporary files of killed jobs", found.temporary)
     if found.waiting:
-        plans = "".join(f"\n  {plan}" for plan in found.unfilled)
         print(
-            f"kept: {size(found.waiting)} that no manifest names but one may, since these plans have none yet:{plans}\n"
-            "Run their experiments to the end first or, to give them up, remove these plans."
+            f"kept: {size(found.waiting)} in no manifest, which may belong to plans without a manifest. Run these "
+            f"experiments to the end, or discard the plans:\n  rm {shlex.join(map(str, found.unfilled))}"
         )
     removable = found.removable()
     total = size(removable)
@@ -44,17 +44,19 @@ def main() -> None:
             path.unlink()
         print(f"Removed {total}.")
     else:
-        print(f"Nothing needs {total}." + (" `snakemake remove_unneeded` removes them." if removable else ""))
+        print(f"Unneeded: {total}.")
+        if removable:
+            print("To remove them: .venv/bin/snakemake --cores 1 remove_unneeded")
 
 
-def show(what: str, files: Sequence[Path]) -> None:
+def show(kind: str, files: Sequence[Path]) -> None:
     """Print the files of a kind under its name."""
     if files:
-        print(f"{what}: {size(files)}", *(f"  {path}" for path in files), sep="\n")
+        print(f"{kind}: {size(files)}", *(f"  {path}" for path in files), sep="\n")
 
 
 def size(files: Sequence[Path]) -> str:
-    """Number and size of files, as it is printed."""
+    """Number and total size of files, as text."""
     return (
         f"{len(files)} file{'s' if len(files) != 1 else ''}, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
     )

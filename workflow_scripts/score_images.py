@@ -1,4 +1,4 @@
-"""Weigh synthetic images by the guide classifier's calibrated confidence that they show their guide image's class."""
+"""Weigh synthetic images by the guide classifier's calibrated confidence in the class of their guide image."""
 
 import argparse
 from pathlib import Path
@@ -12,12 +12,12 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Read a manifest and a guide classifier and write a table of weights."""
+    """Read a manifest and a guide classifier, and write a table of weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("manifest", type=Path, help="manifest.csv of the images to score")
-    parser.add_argument("guide_classifier", type=Path, help="folder that train_guide_classifier wrote")
+    parser.add_argument("guide_classifier", type=Path, help="folder of the guide classifier")
     parser.add_argument("--settings", required=True, type=ScoreImagesSettings.from_argument, help="as JSON")
-    parser.add_argument("--store", required=True, type=Path, help="folder that keeps the images")
+    parser.add_argument("--store", required=True, type=Path, help="store folder, with the images")
     parser.add_argument("--output", required=True, type=Path, help="table of weights to write (CSV)")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
@@ -33,12 +33,14 @@ def main() -> None:
     from diagen.runtime.made_with import torch_record
     from diagen.weighting.weights_file import write_weights
 
+    head_file = arguments.guide_classifier / "head.safetensors"
     table = score_images(
         load_backbone(settings.backbone, device),
-        read_head(arguments.guide_classifier / "head.safetensors"),
+        read_head(head_file),
         read_calibration(arguments.guide_classifier / "calibration.json")["temperature"],
         read_manifest(arguments.manifest),
         settings,
+        head_file=head_file,
         manifest=arguments.manifest,
         store=arguments.store,
         micro_batch=micro_batch,

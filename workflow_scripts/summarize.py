@@ -1,9 +1,10 @@
-"""Gather the results of an experiment into four tables: accuracy, per_class, diversity and prompts."""
+"""Collect the results of an experiment in four tables: accuracy, per_class, diversity and prompts (CSV)."""
 
 import argparse
 from itertools import product
 from pathlib import Path
 
+from diagen.cells import Cell
 from diagen.config.programs import SummarizeSettings
 from diagen.files.atomic import atomic_path
 from diagen.files.json_files import read_diversity, read_metrics
@@ -13,20 +14,21 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
+    """Read the results of all cells, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="results/<experiment>")
-    parser.add_argument("--settings", type=SummarizeSettings.from_argument, required=True, help="JSON: names")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the four CSV files")
+    parser.add_argument("--settings", type=SummarizeSettings.from_argument, required=True, help="as JSON")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="output folder")
     arguments = parser.parse_args()
     names, results = arguments.settings, arguments.results
 
-    cells = [
-        (dataset, seed, shots, results / dataset / f"seed{seed}" / f"shots{shots}")
+    folders = {
+        Cell(dataset, seed, shots): results / dataset / f"seed{seed}" / f"shots{shots}"
         for dataset, seed, shots in product(names.datasets, names.seeds, names.shots)
-    ]
+    }
     metrics = [
         read_metrics(folder / "downstream" / method / "metrics.json")
-        for *_, folder in cells
+        for folder in folders.values()
         for method in names.methods
     ]
     sets = [
@@ -35,8 +37,8 @@ def main() -> None:
         for generator, weighting in [(name, ""), *(pair for pair in names.weighted if pair[0] == name)]
     ]
     diversity = [
-        ((dataset, generator, seed, shots, weighting), read_diversity(folder / "diversity" / file))
-        for dataset, seed, shots, folder in cells
+        ((cell.dataset, generator, cell.seed, cell.shots, weighting), read_diversity(folder / "diversity" / file))
+        for cell, folder in folders.items()
         for generator, weighting, file in sets
     ]
     prompts = [

@@ -1,4 +1,4 @@
-"""Tabulate a dataset as a self-contained page: its images, the files that were left out, and leakage between splits."""
+"""Tabulate a dataset on a self-contained HTML page: images, omitted files, and leakage between splits."""
 
 import argparse
 from pathlib import Path
@@ -8,10 +8,10 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Run the program."""
+    """Read the tables, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("images", type=Path, metavar="images.csv", help="the dataset's images")
-    parser.add_argument("skipped", type=Path, metavar="skipped.csv", help="the files that were left out")
+    parser.add_argument("images", type=Path, metavar="images.csv", help="images of the dataset")
+    parser.add_argument("skipped", type=Path, metavar="skipped.csv", help="omitted files")
     parser.add_argument("leakage", type=Path, metavar="leakage.json", help="duplicates between roles, of all cells")
     parser.add_argument("--name", required=True, help="name of the dataset")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")

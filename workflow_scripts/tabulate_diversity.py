@@ -1,4 +1,4 @@
-"""Tabulate precision, recall, density and coverage as a self-contained page, with the paper's Table 1 beside them."""
+"""Tabulate precision, recall, density and coverage on a self-contained HTML page, beside the paper's Table 1."""
 
 import argparse
 from pathlib import Path
@@ -8,8 +8,9 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
+    """Read the table of diversity, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("diversity", type=Path, metavar="diversity.csv", help="the summary's table of diversity")
+    parser.add_argument("diversity", type=Path, metavar="diversity.csv", help="summary table of diversity")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
     arguments = parser.parse_args()
 

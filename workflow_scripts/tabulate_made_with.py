@@ -1,4 +1,4 @@
-"""Tabulate what the results of an experiment were made with: versions, devices, threads and micro-batches."""
+"""Tabulate versions, devices, threads and micro-batches of an experiment's results on a self-contained HTML page."""
 
 import argparse
 from itertools import product
@@ -12,10 +12,10 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Read the records beside the results and write a page."""
+    """Read the records of the results, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="results/<experiment>")
-    parser.add_argument("--settings", type=TabulateMadeWithSettings.from_argument, required=True, help="JSON: names")
+    parser.add_argument("--settings", type=TabulateMadeWithSettings.from_argument, required=True, help="as JSON")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
     arguments = parser.parse_args()
     names = arguments.settings

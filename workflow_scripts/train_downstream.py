@@ -1,6 +1,6 @@
-"""Train a method's downstream classifier on real and synthetic images, and test the epoch that is kept.
+"""Train the downstream classifier of a method on real and synthetic images, and test its kept epoch.
 
-Writes metrics.json, history.csv, predictions.csv and head.safetensors.
+Writes metrics.json, history.csv, predictions.csv, head.safetensors and metrics.made_with.json.
 """
 
 import argparse
@@ -19,15 +19,17 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Read the images of a cell and of a method, and write the classifier and its results."""
+    """Read the images of a cell and a method, and write the classifier and its results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
-    parser.add_argument("--manifest", type=Path, help="manifest.csv of synthetic images; without it, real ones only")
-    parser.add_argument("--weights", type=Path, help="their table of weights; without it, all weigh the same")
+    parser.add_argument(
+        "--manifest", type=Path, help="manifest.csv of the synthetic images (default: real images only)"
+    )
+    parser.add_argument("--weights", type=Path, help="table of their weights (default: equal weights)")
     parser.add_argument("--settings", required=True, type=TrainDownstreamSettings.from_argument, help="as JSON")
     add_cell_arguments(parser)
-    parser.add_argument("--store", required=True, type=Path, help="folder of checkpoints and synthetic images")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write into")
+    parser.add_argument("--store", required=True, type=Path, help="store folder, for checkpoints and synthetic images")
+    parser.add_argument("--output", required=True, type=Path, help="output folder")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
     settings, cell, output, store = arguments.settings, cell_of(arguments), arguments.output, arguments.store
@@ -49,21 +51,21 @@ def main() -> None:
     checkpoint = checkpoint_path(store, fingerprint(Path(__file__)), settings.model_dump_json(), tables, *cell)
     manifest = read_manifest(arguments.manifest) if arguments.manifest else []
     shares = read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None
-    made = train_downstream(
+    tested = train_downstream(
         load_backbone(settings.backbone, device),
         arrange(read_shots(arguments.table), arguments.table),
-        Synthetic(manifest, shares, arguments.manifest, store),
+        Synthetic(manifest, shares, store, arguments.manifest, arguments.weights),
         settings,
         cell,
         checkpoint=checkpoint,
         micro_batch=arguments.micro_batch,
         device=device,
     )
-    write_head(made.trained.head, output / "head.safetensors")
-    write_history(made.trained.history, output / "history.csv")
-    write_predictions(made.predictions, output / "predictions.csv")
+    write_head(tested.trained.head, output / "head.safetensors")
+    write_history(tested.trained.history, output / "history.csv")
+    write_predictions(tested.predictions, output / "predictions.csv")
     with atomic_path(output / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(made.metrics, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(tested.metrics, indent=1) + "\n", encoding="utf-8")
     record = torch_record(("torch", "transformers"), device, micro_batch=arguments.micro_batch)
     write_made_with([record], output / "metrics.json")
     checkpoint.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Train a cell's guide classifier on its real shots, and fit the temperature of its confidences.
+"""Train the guide classifier of a cell on its guide images, and fit the temperature of its confidences.
 
-Writes head.safetensors, history.csv and calibration.json.
+Writes head.safetensors, history.csv, calibration.json and head.made_with.json.
 """
 
 import argparse
@@ -19,13 +19,13 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Read `shots.csv` and write the classifier."""
+    """Read `shots.csv` and write the guide classifier."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument("--settings", required=True, type=TrainGuideClassifierSettings.from_argument, help="as JSON")
     add_cell_arguments(parser)
-    parser.add_argument("--store", required=True, type=Path, help="folder that keeps checkpoints")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write into")
+    parser.add_argument("--store", required=True, type=Path, help="store folder, for checkpoints")
+    parser.add_argument("--output", required=True, type=Path, help="output folder")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
     settings, cell, output = arguments.settings, cell_of(arguments), arguments.output
@@ -43,13 +43,20 @@ def main() -> None:
     code = fingerprint(Path(__file__))
     checkpoint = checkpoint_path(arguments.store, code, settings.model_dump_json(), [arguments.table], *cell)
     images = arrange(read_shots(arguments.table), arguments.table)
-    inference = {"micro_batch": arguments.micro_batch, "device": device}
-    backbone = load_backbone(settings.backbone, device)
-    made = train_guide_classifier(backbone, images, settings, cell, checkpoint=checkpoint, **inference)
-    write_head(made.trained.head, output / "head.safetensors")
-    write_history(made.trained.history, output / "history.csv")
+    calibrated = train_guide_classifier(
+        load_backbone(settings.backbone, device),
+        images,
+        settings,
+        cell,
+        checkpoint=checkpoint,
+        micro_batch=arguments.micro_batch,
+        device=device,
+    )
+    write_head(calibrated.trained.head, output / "head.safetensors")
+    write_history(calibrated.trained.history, output / "history.csv")
+    calibration = calibrated.calibration.to_json(images.classes)
     with atomic_path(output / "calibration.json") as temporary:
-        temporary.write_text(json.dumps(made.calibration.to_json(images.classes), indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
     record = torch_record(("torch", "transformers"), device, micro_batch=arguments.micro_batch)
     write_made_with([record], output / "head.safetensors")
     checkpoint.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Find results that were damaged or lost after they were made, and say how each is made again.
+"""Find damaged and missing results, and print the commands that make them again.
 
-All are told together; with any, the exit status is 2.
+The exit status is 2 if there are any.
 """
 
 import argparse
@@ -14,15 +14,15 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Run the program."""
+    """Check the results, and print the findings and commands."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", type=Path, help="the experiment's folder")
-    parser.add_argument("--store", required=True, type=Path, metavar="DIR", help="folder of the synthetic images")
-    parser.add_argument("--configfile", nargs="+", default=[], help="the experiment's configuration, for the remedy")
+    parser.add_argument("results", type=Path, help="results folder of the experiment")
+    parser.add_argument("--store", required=True, type=Path, metavar="DIR", help="store folder")
+    parser.add_argument("--configfile", nargs="+", default=[], help="configuration files, for the printed command")
     arguments = parser.parse_args()
 
     if not arguments.results.is_dir():
-        raise InputError(f"{arguments.results}: no such folder; run the experiment first, or correct the path")
+        raise InputError(f"{arguments.results}: no such folder. Run the experiment first, or correct the path")
 
     from diagen.store.verification import verify_results
 
@@ -30,19 +30,19 @@ def main() -> None:
     for finding in findings:
         print(f"{finding.path}: {finding.problem}")
     if not findings:
-        print(f"{arguments.results}: every result is there and whole.")
+        print(f"{arguments.results}: all results are complete and undamaged.")
         return
-    print(f"{len(findings)} result(s) are damaged or missing. This makes them again:")
+    print(f"{len(findings)} result(s) are damaged or missing. To make them again, type:")
     if remove := unique(path for finding in findings for path in finding.remove):
         print(f"rm -f {remove}")
     if remake := unique(finding.remake for finding in findings if finding.remake):
         configured = f" --configfile {shlex.join(arguments.configfile)}" if arguments.configfile else ""
-        print(f"snakemake --cores all{configured} -- {remake}")
+        print(f".venv/bin/snakemake --cores all{configured} -- {remake}")
     sys.exit(2)
 
 
 def unique(paths: Iterable[Path]) -> str:
-    """Each of the paths once, for the shell."""
+    """The paths without repetitions, quoted for the shell."""
     return shlex.join(map(str, dict.fromkeys(paths)))
 
 

@@ -63,7 +63,7 @@ def test_the_report_holds_every_caption_and_opens_without_console_errors(pages, 
     assert not re.search(r"""<(script|link|img)[^>]+(src|href)=["']https?:""", text)
     for opening in (
         "Accuracy of the downstream",
-        "What each component",
+        "Accuracy of each method",
         "Reliability of",
         "Precision and recall",
         "A guide",

@@ -1,4 +1,4 @@
-"""Results damaged by hand are found, all of them, and the command that verify_results prints makes them again."""
+"""All damaged results are found, and the commands that verify_results prints make them again."""
 
 import shlex
 import shutil
@@ -51,12 +51,12 @@ def edit_a_seed(path: Path) -> None:
     path.write_text("\n".join([*rows, last.replace(last.split(",")[-3], "1", 1)]) + "\n", "utf-8")
 
 
-def repair(project: Project, told: str) -> None:
+def repair(project: Project, output: str) -> None:
     """Type the two commands that `verify_results` printed."""
-    *_, remove, remake = told.splitlines()
-    assert remove.startswith("rm -f ") and remake.startswith("snakemake ")
+    *_, remove, remake = output.splitlines()
+    assert remove.startswith("rm -f ") and remake.startswith(".venv/bin/snakemake ")
     subprocess.run(shlex.split(remove), cwd=project.folder, check=True)
-    subprocess.run([sys.executable, "-m", *shlex.split(remake)], cwd=project.folder, check=True)
+    subprocess.run([sys.executable, "-m", "snakemake", *shlex.split(remake)[1:]], cwd=project.folder, check=True)
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -70,22 +70,22 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         change(b'"temperature"', b'"warmth"'),
         "temperature: Field required",
     ),
-    f"{CELL}/synthetic/diagen/weights/paper.csv": (change(b"images/", b"pictures/"), "doesn't hold the images"),
+    f"{CELL}/synthetic/diagen/weights/paper.csv": (change(b"images/", b"pictures/"), "rows differ from manifest.csv"),
     f"{CELL}/downstream/diagen/metrics.json": (Path.unlink, "is missing"),
     f"{CELL}/downstream/standard/head.safetensors": (cut, "Error while deserializing header"),
     f"{CELL}/diversity/diagen.json": (lambda path: path.write_text("[]"), "List should have at least 1 item"),
     "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "No columns to parse from file"),
-    "tiny/figures/accuracy.svg": (cut, "it doesn't end with </svg>"),
+    "tiny/figures/accuracy.svg": (cut, "it does not end with </svg>"),
 }
 
 
-def test_whole_results_are_said_to_be_so(finished):
+def test_undamaged_results_are_reported_as_such(finished):
     result = verify(finished)
-    assert (result.returncode, result.stdout) == (0, "results/tiny: every result is there and whole.\n")
+    assert (result.returncode, result.stdout) == (0, "results/tiny: all results are complete and undamaged.\n")
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_each_kind_of_file_is_looked_at(changeable, name):
+def test_each_kind_of_file_is_checked(changeable, name):
     damage, problem = DAMAGE[name]
     damage(changeable.folder / "results" / name)
     result = verify(changeable)
@@ -95,23 +95,23 @@ def test_each_kind_of_file_is_looked_at(changeable, name):
 
 def test_a_manifest_that_was_edited_is_found_by_the_plan(changeable):
     edit_a_seed(changeable.folder / "results" / MANIFEST)
-    told = verify(changeable).stdout
-    assert f"results/{MANIFEST}: doesn't hold what plan.csv beside it plans" in told
+    output = verify(changeable).stdout
+    assert f"results/{MANIFEST}: does not list the images that plan.csv plans" in output
     plan = Path(MANIFEST).with_name("plan.csv")
-    assert f"rm -f results/{MANIFEST} results/{plan}\n" in told, "either may be the one that was edited"
+    assert f"rm -f results/{MANIFEST} results/{plan}\n" in output, "either file may be the edited one"
 
 
 def test_a_table_of_images_that_is_cut_at_the_end_of_a_line_comes_back(finished, changeable):
     images = changeable.folder / "results/tiny/world/images.csv"
     images.write_text("".join(images.read_text("utf-8").splitlines(keepends=True)[:-5]), "utf-8")
     result = verify(changeable)
-    assert "results/tiny/world/features.npy: holds features of 40 images, and images.csv lists 35" in result.stdout
+    assert "results/tiny/world/features.npy: features of 40 images, but images.csv lists 35" in result.stdout
     repair(changeable, result.stdout)
     assert verify(changeable).returncode == 0 and changeable.plan() == set()
     assert changeable.results() == finished.results()
 
 
-def test_a_table_of_images_that_is_lost_is_told_by_itself(changeable):
+def test_a_missing_table_of_images_is_reported_alone(changeable):
     for name in ("images.csv", "skipped.csv"):
         (changeable.folder / "results/tiny/world" / name).unlink()
     assert [line.split(": ")[0] for line in verify(changeable).stdout.splitlines() if ": " in line] == [
@@ -119,7 +119,7 @@ def test_a_table_of_images_that_is_lost_is_told_by_itself(changeable):
     ]
 
 
-def test_blocks_may_be_called_as_files_are(changeable):
+def test_blocks_may_have_names_of_files(changeable):
     """A set of prompts `images` or `skipped` is no table of images, nor does it miss the other."""
     folder = changeable.folder / "results/tiny/world/prompts"
     for name in ("images", "shots"):
@@ -132,12 +132,12 @@ def test_an_image_that_cant_be_read_hides_nothing(changeable):
     for image in (first, second):
         image.unlink()
     first.mkdir()
-    told = verify(changeable).stdout
-    assert f"{first.relative_to(changeable.folder)}: can't be read (Is a directory)" in told
-    assert f"{second.relative_to(changeable.folder)}: is missing" in told
+    output = verify(changeable).stdout
+    assert f"{first.relative_to(changeable.folder)}: cannot be read (Is a directory)" in output
+    assert f"{second.relative_to(changeable.folder)}: is missing" in output
 
 
-def test_a_manifest_that_is_cut_short_is_blamed_alone(changeable):
+def test_a_truncated_manifest_is_reported_alone(changeable):
     manifest = changeable.folder / "results" / MANIFEST
     manifest.write_text(manifest.read_text("utf-8")[:600], "utf-8")
     assert [line.split(": ")[0] for line in verify(changeable).stdout.splitlines() if ": " in line] == [

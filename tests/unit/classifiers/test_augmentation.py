@@ -1,4 +1,4 @@
-"""Augmentations against Pillow, and draws that belong to an image whatever its batch."""
+"""Augmentations compared with Pillow, and independence of an image's view from its batch."""
 
 import math
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_randaugment_operations_against_pillow(operation: Callable) -> None:
         assert torch.equal(result, result.round()) and 0 <= result.min() and result.max() <= 255
 
 
-def test_flat_image_survives_all_operations() -> None:
+def test_flat_image_stays_finite() -> None:
     flat = torch.full((1, 3, 8, 8), 100.0)
     for operation in augmentation.OPERATIONS:
         result = operation(flat.clone(), torch.ones(1))
@@ -113,10 +113,10 @@ def test_standard_against_pillow_step_by_step() -> None:
 def test_standard_without_crop_sees_the_whole_image() -> None:
     image = photo(60, 48)
     whole = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    for flip, turn in ((0.2, 0.5), (0.8, 0.5), (0.2, 0.9)):
+    for flip, rotation in ((0.2, 0.5), (0.8, 0.5), (0.2, 0.9)):
         expected = ImageOps.mirror(whole) if flip < 0.5 else whole
-        expected = expected.rotate((2 * turn - 1) * 15, Image.Resampling.BILINEAR)
-        found = standard_no_crop([tensor(image)], torch.tensor([[flip, turn]]), SIZE)[0] * 127.5 + 127.5
+        expected = expected.rotate((2 * rotation - 1) * 15, Image.Resampling.BILINEAR)
+        found = standard_no_crop([tensor(image)], torch.tensor([[flip, rotation]]), SIZE)[0] * 127.5 + 127.5
         assert ((found - tensor(expected)).abs().amax(0) > 3).float().mean() < 0.06, "more than the rotated border"
 
 
@@ -129,7 +129,7 @@ def test_crop_boxes_lie_inside(height: int, width: int, seed: int) -> None:
     assert (top + box_height <= height).all() and (left + box_width <= width).all()
 
 
-def test_crops_have_the_asked_areas_and_ratios() -> None:
+def test_crops_have_the_specified_areas_and_ratios() -> None:
     draws = torch.rand(4000, 2 * CROP_ATTEMPTS + 2, generator=torch.Generator().manual_seed(0))
     _, _, height, width = crop_boxes(torch.tensor([[400, 400]] * 4000), draws).double().unbind(1)
     area, ratio = height * width / 400**2, width / height
@@ -140,7 +140,7 @@ def test_crops_have_the_asked_areas_and_ratios() -> None:
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_draw_belongs_to_the_image(name: str) -> None:
+def test_view_does_not_depend_on_the_batch(name: str) -> None:
     one = AUGMENTATIONS[name]
     images = [tensor(photo(40 + seed, 50 - seed, seed)) for seed in range(6)]
     draws = torch.rand(6, one.draws, generator=torch.Generator().manual_seed(1))
@@ -168,8 +168,8 @@ def test_rotation_stays_within_15_degrees() -> None:
     image[:, 49:52, 89:92] = 255
     draws = torch.full((1, AUGMENTATIONS["standard"].draws), 0.5)
     draws[0, :CROP_ATTEMPTS] = 1.0  # the whole image
-    for turn in (0.0, 1.0):
-        draws[0, -2:] = torch.tensor([0.9, turn])
+    for rotation in (0.0, 1.0):
+        draws[0, -2:] = torch.tensor([0.9, rotation])
         bright = standard([image], draws, 101)[0, 0] + 1
         rows, columns = torch.meshgrid(torch.arange(101.0) - 50, torch.arange(101.0) - 50, indexing="ij")
         angle = math.degrees(math.atan2((bright * rows).sum(), (bright * columns).sum()))

@@ -1,4 +1,4 @@
-"""CutMix against the paper's algorithm written plainly, pixel by pixel and step by step."""
+"""CutMix compared with the paper's algorithm in a plain loop, pixel by pixel and step by step."""
 
 import copy
 from pathlib import Path
@@ -23,11 +23,11 @@ from diagen.weighting.drawing import draw_rows
 
 
 def plain_box(kept: float, row: float, column: float, size: int) -> tuple[int, int, int, int]:
-    """Equation 2 of the paper: an edge of size * sqrt(1 - lambda) around a uniform middle, cut off at the border."""
+    """Equation 2 of the paper: an edge of size * sqrt(1 - lambda) around a uniform center, clipped to the image."""
     edge = int(size * np.sqrt(1 - kept))
-    middles = int(row * size), int(column * size)
-    top, left = (max(0, middle - edge // 2) for middle in middles)
-    bottom, right = (min(size, middle + edge // 2) for middle in middles)
+    centers = int(row * size), int(column * size)
+    top, left = (max(0, center - edge // 2) for center in centers)
+    bottom, right = (min(size, center + edge // 2) for center in centers)
     return top, left, bottom, right
 
 
@@ -81,7 +81,7 @@ def test_partners_are_a_permutation_of_each_batch_with_one_box() -> None:
 
 
 def test_area_is_drawn_from_beta_1_1() -> None:
-    """Boxes around the middle are not cut off: their share of the area is 1 - lambda, up to whole pixels."""
+    """Boxes around the image center are not clipped: their share of the area is 1 - lambda, up to whole pixels."""
     kept = torch.rand(4000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     half = torch.full((4000,), 0.5, dtype=torch.float64)
     top, left, bottom, right = cut_boxes(kept, half, half, 4000).unbind(1)

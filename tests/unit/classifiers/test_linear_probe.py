@@ -1,4 +1,4 @@
-"""The linear layers: against torch step by step, the best epoch, and determinism."""
+"""Training of the linear layer: compared with plain torch step by step; best epoch; determinism."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def train(backbone: Backbone, plan: Recipe, micro_batch: int = 4) -> Trained:
 
 
 def plain_epochs(backbone: Backbone, plan: Recipe) -> list[tuple[torch.Tensor, Epoch]]:
-    """The same training written plainly with `torch.nn.Linear`: the weight after each epoch, and its figures."""
+    """The same training with `torch.nn.Linear` in a plain loop: the weight and the metrics after each epoch."""
     images, labels, probabilities, (features, targets) = random_task(width_of(backbone))
     parts = ("world", 0, 2, "downstream")
     start = new_head(CLASSES, width_of(backbone), stable_seed(*parts, "layer"))
@@ -115,9 +115,9 @@ def test_training_against_plain_torch(backbone: Backbone, augmentation: str, bes
 
 
 def test_best_epoch_is_a_copy(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the first epoch is good: what is returned must be the layer as it was then."""
-    verdicts = iter([(0.5, 0.9), (0.5, 0.9), (0.4, 0.9), (9.0, 0.1)])
-    monkeypatch.setattr(linear_probe, "balanced_loss_and_accuracy", lambda *_: next(verdicts))
+    """The result is a copy of the best epoch's layer, not the layer of the last epoch."""
+    metrics = iter([(0.5, 0.9), (0.5, 0.9), (0.4, 0.9), (9.0, 0.1)])
+    monkeypatch.setattr(linear_probe, "balanced_loss_and_accuracy", lambda *_: next(metrics))
     trained = train(backbone, recipe(epochs=4))
     assert trained.best_epoch == 3, "equal accuracy: the lower loss decides; all equal: the earlier epoch"
     after_three = plain_epochs(backbone, recipe(epochs=4))[2][0]
@@ -141,7 +141,7 @@ def test_same_seed_same_bits(backbone: Backbone) -> None:
     torch.testing.assert_close(first.head.weight, other.head.weight, rtol=1e-3, atol=1e-4)
 
 
-def test_head_survives_the_file(tmp_path: Path) -> None:
+def test_head_round_trips(tmp_path: Path) -> None:
     head = new_head(["b", "a", "c"], 7, 3)
     assert head.weight.abs().max() <= 7**-0.5 and head.weight.std() > 0.1
     write_head(head, tmp_path / "head.safetensors")
@@ -154,7 +154,7 @@ def head_parts(head: Head) -> tuple[torch.Tensor, torch.Tensor]:
     return head.weight, head.bias
 
 
-def test_cells_are_refused_without_validation_or_guides(tmp_path: Path) -> None:
+def test_cells_without_validation_or_guide_images_are_rejected(tmp_path: Path) -> None:
     guide = Shot("guide", "car", 0, "a.png", "")
     with pytest.raises(InputError, match="shots.csv: no val images"):
         arrange([guide], tmp_path / "shots.csv")

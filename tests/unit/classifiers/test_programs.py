@@ -1,4 +1,4 @@
-"""The classifiers' programs from end to end: from shots to weights and metrics, weightings and recipes side by side."""
+"""The classifiers' programs end to end: from shots to weights and metrics, with several weightings and recipes."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ from diagen.weighting.weights_file import WeightRow, read_weights
 
 CPU = torch.device("cpu")
 CLASSES = ("boat", "red_car")
-COLOURS = {"boat": (30, 60, 220), "red_car": (220, 40, 30)}
+COLORS = {"boat": (30, 60, 220), "red_car": (220, 40, 30)}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def cell_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save(path: Path, name: str, rs: np.random.RandomState) -> None:
-    pixels = np.clip(np.array(COLOURS[name]) + rs.normal(0, 40, (36, 40, 3)), 0, 255)
+    pixels = np.clip(np.array(COLORS[name]) + rs.normal(0, 40, (36, 40, 3)), 0, 255)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels.astype(np.uint8)).save(path)
 
@@ -66,15 +66,17 @@ def test_programs_from_shots_to_metrics(
         for guide in range(2):
             for number in range(3):
                 file_name = f"images/{name}_{guide}_{number}.png"
-                shown = CLASSES[1 - CLASSES.index(name)] if number == 2 else name  # the last one went wrong
+                shown = (
+                    CLASSES[1 - CLASSES.index(name)] if number == 2 else name
+                )  # the last image shows the other class
                 save(tmp_path / "store" / file_name, shown, rs)
                 rows.append(ManifestRow(file_name, name, guide, number, "a photo", 0.0, 1, 2, "0" * 64, 8))
     write_manifest(rows, tmp_path / "manifest.csv")
     backbone = {"path": str(stand_ins / "resnet")}
     guide = {"epochs": 6, "iterations": 10, "patience": 6, "batch": 8, "learning_rate": 0.05}
-    cell = ("--dataset", "world", "--seed", 0, "--shots", 2)
+    cell_arguments = ("--dataset", "world", "--seed", 0, "--shots", 2)
     call(
-        monkeypatch, train_guide_classifier, cell_file, *cell, "--output", tmp_path / "guide",
+        monkeypatch, train_guide_classifier, cell_file, *cell_arguments, "--output", tmp_path / "guide",
         "--store", tmp_path / "store",
         "--settings", json.dumps({"guide_classifier": guide, "backbone": backbone, "image_size": 32}),
     )  # fmt: skip
@@ -99,7 +101,14 @@ def test_programs_from_shots_to_metrics(
         "method": "diagen", "downstream": downstream, "backbone": backbone,
         "synthetic_probability": 0.7,
     }  # fmt: skip
-    arguments = (cell_file, "--manifest", tmp_path / "manifest.csv", "--weights", tmp_path / "weights.csv", *cell)
+    arguments = (
+        cell_file,
+        "--manifest",
+        tmp_path / "manifest.csv",
+        "--weights",
+        tmp_path / "weights.csv",
+        *cell_arguments,
+    )
     for output in ("once", "twice"):
         call(
             monkeypatch, train_downstream, *arguments, "--store", tmp_path / "store",
@@ -112,7 +121,9 @@ def test_programs_from_shots_to_metrics(
     assert metrics["classes_left_out"] == {"val": [], "test": [], "test_uncommon": ["red_car"]}
     history = list(csv.DictReader((tmp_path / "once" / "history.csv").open()))
     best = history[metrics["best_epoch"] - 1]
-    assert float(best["val_accuracy"]) == metrics["splits"]["val"]["accuracy"], "the tested layer is the best epoch's"
+    assert float(best["val_accuracy"]) == metrics["splits"]["val"]["accuracy"], (
+        "the tested layer is that of the best epoch"
+    )
     predictions = list(csv.DictReader((tmp_path / "once" / "predictions.csv").open()))
     for split, result in metrics["splits"].items():
         found = [row for row in predictions if row["split"] == split]
@@ -135,7 +146,9 @@ def guide_folder(tmp_path_factory: pytest.TempPathFactory, stand_ins: Path, cell
         for guide in range(2):
             for number in range(3):
                 file_name = f"images/{name}_{guide}_{number}.png"
-                shown = CLASSES[1 - CLASSES.index(name)] if number == 2 or guide == 1 else name  # mostly went wrong
+                shown = (
+                    CLASSES[1 - CLASSES.index(name)] if number == 2 or guide == 1 else name
+                )  # mostly the other class
                 save(folder / "store" / file_name, shown, rs)
                 rows.append(
                     ManifestRow(file_name, name, guide, number, "a photo", 0.0, 1, 10 * guide + number, "0" * 64, 8)
@@ -168,7 +181,7 @@ def score(folder: Path, stand_ins: Path, guide: str = "paper", **options: object
 
 def test_weightings_side_by_side(guide_folder: Path, stand_ins: Path) -> None:
     q = np.array([row.confidence for row in score(guide_folder, stand_ins)]).reshape(2, 2, 3)
-    assert q.min() < 0.4 and q.max() > 0.5, "else this test says nothing"
+    assert q.min() < 0.4 and q.max() > 0.5, "otherwise this test checks nothing"
     threshold = float(np.sort(q[0, 0])[1])
     values = {
         "confidence": q,
@@ -184,24 +197,24 @@ def test_weightings_side_by_side(guide_folder: Path, stand_ins: Path) -> None:
             members = np.prod([value.shape[axis] for axis in axes])
             expected = np.divide(value, totals, out=np.full_like(value, 1 / members), where=totals > 0)
             assert [row.weight for row in rows] == pytest.approx(expected.ravel(), abs=1e-12), (transform, normalize)
-            assert [row.confidence for row in rows] == q.ravel().tolist(), "the table tells the confidence itself"
+            assert [row.confidence for row in rows] == q.ravel().tolist(), "the table holds the unweighted confidence"
 
 
 def test_confidence_over_views(guide_folder: Path, stand_ins: Path) -> None:
-    """The mean over the views' confidences; an image's views depend on nothing but the image and their number."""
+    """The mean over the views' confidences; a view depends only on the image and the view's number."""
     head, backbone = (
         read_head(guide_folder / "paper" / "head.safetensors"),
         BackboneModel(path=str(stand_ins / "resnet")),
     )
     model = load_backbone(backbone, CPU)
     rows = score(guide_folder, stand_ins, views=3, augmentation="standard_no_crop")
-    how = AUGMENTATIONS["standard_no_crop"]
+    augmentation = AUGMENTATIONS["standard_no_crop"]
     manifest = read_manifest(guide_folder / "manifest.csv")
     for row, image in zip(rows, manifest, strict=True):
         confidences = []
         for view in range(3):
             generator = torch.Generator().manual_seed(stable_seed(image.image_seed, "view", view))
-            pixels = how.apply(
+            pixels = augmentation.apply(
                 [decode(guide_folder / "store" / row.file_name)], torch.rand(1, 2, generator=generator), 32
             )
             probabilities = torch.softmax(head.logits(model(pixels)).double() / row.temperature, 1)
@@ -211,12 +224,12 @@ def test_confidence_over_views(guide_folder: Path, stand_ins: Path) -> None:
     assert [row.confidence for row in rows] != pytest.approx(plain, rel=1e-4)
 
 
-def test_images_are_scored_with_the_guides_own_statistics(guide_folder: Path, stand_ins: Path) -> None:
+def test_images_are_scored_with_the_guide_classifiers_statistics(guide_folder: Path, stand_ins: Path) -> None:
     head = read_head(guide_folder / "published_code" / "head.safetensors")
     model = load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU)
     pixels = plain([decode(row) for row in sorted((guide_folder / "store" / "images").iterdir())], 32)
     unchanged = model(pixels)
-    batch_norm.load_statistics(model, head.statistics)
+    batch_norm.set_statistics(model, head.statistics)
     assert not torch.allclose(unchanged, model(pixels), rtol=1e-2)
     rows = sorted(score(guide_folder, stand_ins, guide="published_code"), key=lambda row: row.file_name)
     probabilities = torch.softmax(head.logits(model(pixels)).double() / rows[0].temperature, 1)
@@ -239,16 +252,16 @@ def downstream(folder: Path, stand_ins: Path, shots: Path, output: Path, probabi
     synthetic = ("--manifest", folder / "manifest.csv") if probability else ()
     with pytest.MonkeyPatch.context() as patch:
         call(
-            patch, train_downstream, shots, *synthetic, "--dataset", "world", "--seed", 0, "--shots", 2, "--store", folder / "store",
-            "--settings", json.dumps(settings), "--output", output,
+            patch, train_downstream, shots, *synthetic, "--dataset", "world", "--seed", 0, "--shots", 2,
+            "--store", folder / "store", "--settings", json.dumps(settings), "--output", output,
         )  # fmt: skip
     return json.loads((output / "metrics.json").read_text())
 
 
-def test_synthetic_only_is_trained_without_a_look_at_the_shots(
+def test_synthetic_only_training_ignores_the_guide_images(
     guide_folder: Path, stand_ins: Path, cell_file: Path, tmp_path: Path
 ) -> None:
-    """With p = 1 (classification accuracy score) other pixels in the real guide images change nothing at all."""
+    """With p = 1 (classification accuracy score), other pixels in the guide images change nothing."""
     rows = []
     for row in read_shots(cell_file):
         if row.role == "guide":
@@ -292,4 +305,6 @@ def test_recipes_run_in_the_same_protocol(
     if "kept_epoch" in options:
         assert metrics["best_epoch"] == 2
         rows = list(csv.DictReader((tmp_path / "once" / "history.csv").open()))
-        assert float(rows[-1]["val_accuracy"]) == metrics["splits"]["val"]["accuracy"], "with the statistics of its end"
+        assert float(rows[-1]["val_accuracy"]) == metrics["splits"]["val"]["accuracy"], (
+            "with the statistics of the last epoch"
+        )

@@ -1,4 +1,4 @@
-"""The published code's behaviors, against that code's order of things: train mode, step, eval mode, next epoch."""
+"""The published code's options against its plain loop: train mode, step, eval mode, next epoch."""
 
 import copy
 from dataclasses import replace
@@ -58,18 +58,18 @@ def interleaved(backbone: Backbone, plan: Recipe, optimizer_type: type) -> list[
     layer.load_state_dict({"weight": start.weight, "bias": start.bias})
     optimizer = optimizer_type(layer.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
     streams = [torch.Generator().manual_seed(stable_seed(*PARTS, name)) for name in ("draws", "augmentation")]
-    how = AUGMENTATIONS[plan.augmentation]
+    augmentation = AUGMENTATIONS[plan.augmentation]
     names = [CLASSES[label] for label in LABELS]
     results = []
     for _ in range(plan.epochs):
         count = plan.iterations * plan.batch
         uniforms = torch.rand(count, generator=streams[0], dtype=torch.float64).numpy()
         rows = draw_rows(np.full(6, 1 / 6), names, uniforms)
-        draws = torch.rand(count, how.draws, generator=streams[1])
+        draws = torch.rand(count, augmentation.draws, generator=streams[1])
         for first in range(0, count, plan.batch):
             part = slice(first, first + plan.batch)
             model.train(plan.batch_norm == "training")
-            features = model(how.apply([IMAGES[row] for row in rows[part]], draws[part], 32))
+            features = model(augmentation.apply([IMAGES[row] for row in rows[part]], draws[part], 32))
             optimizer.zero_grad()
             functional.cross_entropy(layer(features), LABELS[rows[part]]).backward()
             optimizer.step()
@@ -101,30 +101,30 @@ def test_batch_norm_in_training_mode(backbone: Backbone, kept: str) -> None:
         torch.testing.assert_close(backbone(VALIDATION), model(VALIDATION), rtol=1e-3, atol=1e-4)
 
 
-def test_by_default_the_backbone_stays_as_it_was(backbone: Backbone) -> None:
+def test_backbone_is_unchanged_by_default(backbone: Backbone) -> None:
     before = batch_norm.running_statistics(backbone)
     trained = train(backbone, PAPER)
     assert all(torch.equal(values, before[name]) for name, values in batch_norm.running_statistics(backbone).items())
     assert trained.head.statistics == {}
 
 
-def test_last_epoch_is_kept_though_an_earlier_one_was_better(backbone: Backbone) -> None:
+def test_last_epoch_is_kept_even_if_an_earlier_one_is_better(backbone: Backbone) -> None:
     plan = replace(PAPER, learning_rate=1.0, epochs=5, patience=2)
     best, last = train(backbone, plan), train(backbone, replace(plan, kept_epoch="last"))
-    assert best.history == last.history, "early stopping goes by the best epoch in either case"
+    assert best.history == last.history, "early stopping uses the best epoch in both cases"
     assert last.best_epoch == len(last.history) > best.best_epoch
     layer, *_ = interleaved(backbone, plan, torch.optim.Adam)[last.best_epoch - 1]
     torch.testing.assert_close(last.head.weight, layer.weight.detach(), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(("decay", "optimizer"), [("l2", torch.optim.Adam), ("decoupled", torch.optim.AdamW)])
-def test_weight_decay_is_that_of_torchs_optimizers(backbone: Backbone, decay: str, optimizer: type) -> None:
+def test_weight_decay_equals_torchs_optimizers(backbone: Backbone, decay: str, optimizer: type) -> None:
     plan = replace(PAPER, decay=decay, kept_epoch="last")
     layer, *_ = interleaved(backbone, plan, optimizer)[-1]
     torch.testing.assert_close(train(backbone, plan).head.weight, layer.weight.detach(), rtol=1e-4, atol=1e-5)
 
 
-def test_resampled_validation_is_balanced_and_drawn_anew_each_epoch(backbone: Backbone) -> None:
+def test_resampled_validation_is_balanced_and_redrawn_each_epoch(backbone: Backbone) -> None:
     plan = replace(PAPER, validation="resampled", iterations=1000, epochs=2)
     rows = validation_rows(VALIDATION_LABELS, plan, 5)
     assert len(rows) == plan.iterations * plan.batch
@@ -140,22 +140,25 @@ def test_resampled_validation_is_balanced_and_drawn_anew_each_epoch(backbone: Ba
     assert max(whole) - min(whole) < 1e-6
 
 
-def test_statistics_survive_the_file_and_belong_to_one_backbone(backbone: Backbone, tmp_path: Path) -> None:
+def test_statistics_round_trip_and_are_rejected_by_another_backbone(backbone: Backbone, tmp_path: Path) -> None:
     plain = batch_norm.running_statistics(backbone)
     trained = train(backbone, replace(PAPER, batch_norm="training"))
     write_head(trained.head, tmp_path / "head.safetensors")
     again = read_head(tmp_path / "head.safetensors")
     assert again.classes == CLASSES and again.statistics.keys() == plain.keys()
-    batch_norm.load_statistics(backbone, plain)
-    batch_norm.load_statistics(backbone, again.statistics)
+    batch_norm.set_statistics(backbone, plain)
+    batch_norm.load_statistics(backbone, again.statistics, tmp_path / "head.safetensors")
     found = batch_norm.running_statistics(backbone)
     assert all(torch.equal(found[name], values) for name, values in trained.head.statistics.items())
-    with pytest.raises(InputError, match="of another backbone"):
-        batch_norm.load_statistics(nn.Sequential(nn.BatchNorm2d(3)), again.statistics)
+    file = tmp_path / "head.safetensors"
+    with pytest.raises(
+        InputError, match=r"head.safetensors: .* of another backbone. .* run Snakemake again: rm /.*head"
+    ):
+        batch_norm.load_statistics(nn.Sequential(nn.BatchNorm2d(3)), again.statistics, file)
 
 
 def test_training_mode_needs_batch_norm_and_a_batch(backbone: Backbone) -> None:
-    with pytest.raises(InputError, match="the backbone has no BatchNorm"):
+    with pytest.raises(InputError, match=r"the backbone has no BatchNorm layers\. Set `batch_norm: frozen`"):
         batch_norm.layers(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)))
-    with pytest.raises(InputError, match="raise `batch` to 2"):
+    with pytest.raises(InputError, match=r"`batch: 1` is too small for `batch_norm: training`.* Set `batch` to 2"):
         train(backbone, replace(PAPER, batch_norm="training", batch=1))

@@ -1,4 +1,4 @@
-"""Trainings that are killed go on from their checkpoints to the same bytes; losses that are not finite stop them."""
+"""Killed trainings resume from their checkpoints with the same bytes; non-finite losses stop them."""
 
 import json
 import os
@@ -23,21 +23,21 @@ from diagen.errors import InputError
 from diagen.files.checkpoints import load_state, save_state
 from diagen.models.backbones import load_backbone
 
-# The program as it is, but it is killed when it begins the 13th epoch.
+# The unchanged program, killed at the start of the 13th epoch.
 KILLED = """
 import os, runpy
 from diagen.classifiers import linear_probe
-begun, views = [], linear_probe.epoch_views
+started, views = [], linear_probe.epoch_views
 def counted(*arguments):
-    begun.append(1)
-    return os.kill(os.getpid(), 9) if len(begun) == 13 else views(*arguments)
+    started.append(1)
+    return os.kill(os.getpid(), 9) if len(started) == 13 else views(*arguments)
 linear_probe.epoch_views = counted
 runpy.run_path({program!r}, run_name="__main__")
 """
 
 
 @pytest.fixture(scope="module")
-def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shots_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cell")
     generator, rows = np.random.default_rng(0), []
     for name in ("boat", "red_car"):
@@ -58,10 +58,10 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=["guide as published", "downstream"],
 )
-def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
+def test_a_killed_training_resumes_with_the_same_bytes(
     program: ModuleType,
     options: dict,
-    cell: Path,
+    shots_file: Path,
     stand_ins: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -74,18 +74,18 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     else:
         settings |= {"method": "any", "synthetic_probability": 0.0}
         settings["downstream"] = recipe | {"image_size": 32}
-    arguments = [cell, "--settings", json.dumps(settings), "--dataset", "world", "--seed", 0]
+    arguments = [shots_file, "--settings", json.dumps(settings), "--dataset", "world", "--seed", 0]
     arguments += ["--shots", 2, "--store", tmp_path / "store"]
     arguments += ["--device", "cpu", "--torch-threads", 1, "--micro-batch", 4, "--output"]
-    begun, views = [], linear_probe.epoch_views
-    monkeypatch.setattr(linear_probe, "epoch_views", lambda *those: (begun.append(1), views(*those))[1])
+    started, views = [], linear_probe.epoch_views
+    monkeypatch.setattr(linear_probe, "epoch_views", lambda *those: (started.append(1), views(*those))[1])
 
     def epochs(output: str) -> int:
-        """Train here and now; how many epochs that took."""
-        begun.clear()
+        """Train in this process, and count the epochs."""
+        started.clear()
         monkeypatch.setattr("sys.argv", [program.__file__, *map(str, [*arguments, tmp_path / output])])
         program.main()
-        return len(begun)
+        return len(started)
 
     def same(output: str) -> bool:
         names = {path.name for path in (tmp_path / "whole").iterdir()}
@@ -111,7 +111,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bytes(
     assert f"warning: {checkpoint}: damaged checkpoint (" in capsys.readouterr().err
 
 
-def test_states_are_read_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_states_are_ignored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "state.safetensors"
     assert load_state(path) is None and capsys.readouterr().err == ""
     tensors = {"a": torch.rand(3, 4), "step": torch.tensor(7.0), "generator": torch.Generator().get_state()}
@@ -132,7 +132,7 @@ def test_states_are_read_whole_or_not_at_all(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("broken", ["training", "validation"])
-def test_a_loss_that_isnt_finite_names_classes_and_place(stand_ins: Path, broken: str) -> None:
+def test_a_non_finite_loss_names_classes_and_place(stand_ins: Path, broken: str) -> None:
     backbone = load_backbone(BackboneModel(path=str(stand_ins / "resnet")), torch.device("cpu"))
     width = backbone(torch.zeros(1, 3, 32, 32)).shape[1]
     features = torch.randn(4, width, generator=torch.Generator().manual_seed(1))
@@ -141,8 +141,8 @@ def test_a_loss_that_isnt_finite_names_classes_and_place(stand_ins: Path, broken
     images = [torch.full((3, 36, 40), 60 * number, dtype=torch.uint8) for number in range(4)]
     labels = torch.tensor([0, 0, 1, 1])
     recipe = Recipe(2, 3, 4, 1e37 if broken == "training" else 1e-3, 0.0, "standard", 32, "accuracy")
-    place = "step 2 of epoch 1" if broken == "training" else "the validation of epoch 1"
-    with pytest.raises(InputError, match=rf"the loss of .*car.* isn't finite in {place} of training; lower") as caught:
+    place = "training, epoch 1, step 2" if broken == "training" else "training, epoch 1, validation"
+    with pytest.raises(InputError, match=rf"^{place}: the loss of .*car.* is not finite\. Lower the `learn") as caught:
         linear_probe.train_head(
             backbone, images, labels, np.full(4, 1 / 4), ("boat", "car"), (lambda: features, labels), recipe,
             seed_parts=("world", 0), micro_batch=4, device=torch.device("cpu"),

@@ -1,4 +1,4 @@
-"""Diversity against a float64 brute force, the golden figures and cases known by thought."""
+"""Diversity compared with a float64 brute force, golden values and cases solved by hand."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from diagen.diversity import manifold
-from diagen.diversity.manifold import LabeledFeatures, diversity, diversity_by_scope, squared_radii, weighted_diversity
+from diagen.diversity.manifold import diversity, squared_radii, weighted_diversity
+from diagen.diversity.scopes import LabeledFeatures, diversity_by_scope
 from diagen.errors import InputError
 from diagen.files.json_files import read_diversity
 from diagen.report.statistics import MEASURES
@@ -132,7 +133,7 @@ def test_weighted_figures_equal_brute_force(data: st.DataObject, width: int, k: 
     expected = weighted_brute_force(real, fake, weights, k)
     assert weighted_figures(real, fake, weights, k) == pytest.approx(expected, abs=1e-12)
     equal = weighted_figures(real, fake, np.full(len(fake), 0.3), k)
-    assert equal == pytest.approx(figures(real, fake, k), abs=1e-12), "equal weights are no weights"
+    assert equal == pytest.approx(figures(real, fake, k), abs=1e-12), "equal weights give the unweighted values"
 
 
 def test_weighted_figures_do_not_depend_on_block_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +145,8 @@ def test_weighted_figures_do_not_depend_on_block_sizes(monkeypatch: pytest.Monke
     assert weighted_diversity(real, fake, weights, [1, 5]) == expected
 
 
-def test_weights_buy_precision_with_recall() -> None:
-    """Synthetic images at two places, one far from all that is real: the less the far ones are drawn, the better."""
+def test_weights_trade_recall_for_precision() -> None:
+    """Half the synthetic images are far from all real ones: drawing them less often increases precision."""
     rs = np.random.RandomState(0)
     real = rs.randn(60, 3)
     fake = np.concatenate([real[:20] + 0.01, rs.randn(20, 3) + 50])
@@ -156,7 +157,7 @@ def test_weights_buy_precision_with_recall() -> None:
     assert few[0] > 0.99 and few[1] < plain[1] / 3
 
 
-def test_images_that_are_never_drawn_are_left_out() -> None:
+def test_images_of_weight_zero_are_ignored() -> None:
     rs = np.random.RandomState(2)
     real = LabeledFeatures(rs.randn(20, 4), ["car"] * 12 + ["boat"] * 8)
     fake, classes = rs.randn(24, 4), ["car"] * 12 + ["boat"] * 12
@@ -182,13 +183,13 @@ def test_a_class_is_measured_by_its_own_weights() -> None:
     assert [found[2][name] for name in MEASURES] == pytest.approx(expected, abs=1e-12)
 
 
-def test_subsample_takes_the_weights_along() -> None:
+def test_subsample_includes_weights() -> None:
     part = LabeledFeatures(np.arange(9.0)[:, None], ["car"] * 9, np.arange(9.0)).subsample(4, 0, "synthetic")
     assert part.weights.tolist() == part.features[:, 0].tolist()
 
 
 def test_radii_among_many_duplicates() -> None:
-    """More equal points than the search returns: the exact search takes over."""
+    """More equal points than the search returns: the exact search is used."""
     points = np.repeat(np.array([[0.1, 0.2], [0.1, 0.2 + 1e-9], [3.0, 3.0]]), 40, axis=0)
     own = ((points[:, None] - points[None]) ** 2).sum(-1)
     np.fill_diagonal(own, np.inf)
@@ -196,12 +197,12 @@ def test_radii_among_many_duplicates() -> None:
 
 
 def test_k_must_be_below_the_number_of_points() -> None:
-    with pytest.raises(InputError, match="k = 5 needs more than 5 images, there are 5"):
+    with pytest.raises(InputError, match=r"`diversity.k`: k = 5 needs more than 5 images, but there are 5\. Lower"):
         diversity(np.zeros((9, 2)), np.zeros((5, 2)), [3, 5])
 
 
 def test_features_must_be_finite() -> None:
-    with pytest.raises(InputError, match="real images hold values that are not finite"):
+    with pytest.raises(InputError, match=r"real images: some values are not finite\. Delete their features.npy"):
         diversity(np.full((9, 2), np.nan), np.zeros((9, 2)), [3])
 
 
@@ -216,8 +217,8 @@ def test_scopes(capsys: pytest.CaptureFixture[str]) -> None:
     assert entries[2]["n_real"] == 4 and entries[2]["n_synthetic"] == 9
     expected = brute_force(real.features[:12], synthetic.features[:6], 5)
     assert tuple(entries[4][name] for name in ("precision", "recall", "density", "coverage")) == pytest.approx(expected)
-    told = capsys.readouterr().err
-    assert "class boat is left out at k = 5" in told and "class sun is left out at k = 3, 5" in told
+    warnings = capsys.readouterr().err
+    assert "class boat is omitted at k = 5" in warnings and "class sun is omitted at k = 3, 5" in warnings
 
 
 def test_subsample_is_drawn_by_seed_and_keeps_order() -> None:
@@ -229,12 +230,12 @@ def test_subsample_is_drawn_by_seed_and_keeps_order() -> None:
 
 
 def test_features_and_table_must_match() -> None:
-    with pytest.raises(InputError, match="features of 2 images, but the table lists 1"):
-        LabeledFeatures(np.zeros((2, 3)), ["car"])
+    with pytest.raises(InputError, match=r"f.npy: features of 2 images, but the table lists 1\. .* rm f.npy$"):
+        LabeledFeatures(np.zeros((2, 3)), ["car"], file=Path("f.npy"))
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_shares_that_sum_to_more_than_one_give_a_precision_that_is_read_back(seed: int, tmp_path: Path) -> None:
+def test_precision_is_at_most_one_even_if_shares_sum_to_more(seed: int, tmp_path: Path) -> None:
     draw = np.random.default_rng(seed)
     points = draw.normal(size=(150, 4)).astype(np.float32)
     weights = draw.random(150)

@@ -1,4 +1,4 @@
-"""The exported dataset: `datasets` opens it, whatever the names and prompts, and every file is the one it was."""
+"""The exported dataset: `datasets` opens it with any names and prompts, and files are unchanged."""
 
 import csv
 import hashlib
@@ -39,13 +39,13 @@ def sha256(path: Path) -> str:
 
 
 @pytest.fixture
-def cell(tmp_path: Path) -> tuple[list[Shot], list[ManifestRow], Path]:
-    """Two photos of each class under awkward names, three images of each in a store, and photos that aren't guides."""
+def planned(tmp_path: Path) -> tuple[list[Shot], list[ManifestRow], Path]:
+    """Two photos of each class under awkward names, three images of each in a store, and photos of other roles."""
     random = np.random.default_rng(0)
 
-    def picture(path: Path, **how: object) -> str:
+    def picture(path: Path, **options: object) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (8, 12, 3), dtype=np.uint8)).save(path, **how)
+        Image.fromarray(random.integers(0, 256, (8, 12, 3), dtype=np.uint8)).save(path, **options)
         return sha256(path)
 
     shots, manifest, store = [], [], tmp_path / "store"
@@ -75,7 +75,7 @@ def settings(weighting: bool = True) -> ExportDatasetSettings:
         generator=Generator(embedding="paper", strength=0.7, guidance_scale=15),
         embedding=Embedding(),
         prompts=None,
-        weighting=Weighting(guide="paper") if weighting else None,
+        weighting=Weighting(guide_classifier="paper") if weighting else None,
         guide_classifier=GuideClassifier() if weighting else None,
         diffusion=DiffusionModel(**model),
         llama=None,
@@ -83,18 +83,20 @@ def settings(weighting: bool = True) -> ExportDatasetSettings:
     )
 
 
-def export(cell: tuple[list[Shot], list[ManifestRow], Path], folder: Path, shares: list[float] | None = None) -> list:
-    shots, manifest, store = cell
+def export(
+    planned: tuple[list[Shot], list[ManifestRow], Path], folder: Path, shares: list[float] | None = None
+) -> list:
+    shots, manifest, store = planned
     images = plan_export(shots, manifest, shares, synthetic_probability=P, store=store)
     place_images(images, folder)
     write_metadata([image.row for image in images], folder / "metadata.csv")
     return images
 
 
-def test_datasets_opens_it(cell: tuple, tmp_path: Path) -> None:
-    shots, manifest, store = cell
+def test_datasets_opens_it(planned: tuple, tmp_path: Path) -> None:
+    shots, manifest, store = planned
     shares = [0.5, 0.25, 0.25] * (len(manifest) // 3)
-    rows = [image.row for image in export(cell, tmp_path / "export", shares)]
+    rows = [image.row for image in export(planned, tmp_path / "export", shares)]
     (tmp_path / "export" / "README.md").write_text(
         dataset_card(rows, settings(), Cell("photos", 0, 2)), encoding="utf-8"
     )
@@ -113,7 +115,7 @@ def test_datasets_opens_it(cell: tuple, tmp_path: Path) -> None:
         assert sum(row["probability"] for row in real) == pytest.approx(1 - P)
         assert all(row["weight"] is None and row["noise_level"] is None for row in real)
         assert sorted({row["weight"] for row in images if row["synthetic"]}) == [0.25, 0.5]
-    # Each picture is the one that its row tells of; a photo stands upright.
+    # Each image belongs to its row; photos are upright.
     sources = {(row.class_name, row.guide, row.number): store / row.file_name for row in manifest}
     for row, loaded in zip(rows, by_name["train"], strict=True):
         if row.synthetic:
@@ -124,9 +126,9 @@ def test_datasets_opens_it(cell: tuple, tmp_path: Path) -> None:
             assert loaded["image"].size == (8, 12)
 
 
-def test_files_are_the_photos_and_the_images_unchanged(cell: tuple, tmp_path: Path) -> None:
-    shots, manifest, store = cell
-    images = export(cell, tmp_path / "export")
+def test_files_are_the_photos_and_the_images_unchanged(planned: tuple, tmp_path: Path) -> None:
+    shots, manifest, store = planned
+    images = export(planned, tmp_path / "export")
     assert len({image.row.file_name for image in images}) == len(images)
     for image in images:
         assert sha256(tmp_path / "export" / image.row.file_name) == sha256(image.source) == image.sha256
@@ -141,25 +143,25 @@ def test_files_are_the_photos_and_the_images_unchanged(cell: tuple, tmp_path: Pa
     assert not (tmp_path / "export" / real.row.file_name).samefile(real.source)
 
 
-def test_images_are_copied_where_they_cant_be_linked(cell: tuple, tmp_path: Path, monkeypatch) -> None:
+def test_images_are_copied_if_they_cannot_be_linked(planned: tuple, tmp_path: Path, monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    for image in export(cell, tmp_path / "export"):
+    for image in export(planned, tmp_path / "export"):
         assert sha256(tmp_path / "export" / image.row.file_name) == image.sha256
 
 
-def test_without_weights_all_images_of_a_guide_weigh_the_same(cell: tuple, tmp_path: Path) -> None:
-    images = export(cell, tmp_path / "export")
+def test_without_weights_all_images_of_a_guide_weigh_the_same(planned: tuple, tmp_path: Path) -> None:
+    images = export(planned, tmp_path / "export")
     weights = [image.row.weight for image in images if image.row.synthetic]
     assert weights == pytest.approx([1 / IMAGES] * len(weights))
 
 
-def test_an_export_goes_on_where_it_stopped_and_leaves_nothing_stale(cell: tuple, tmp_path: Path) -> None:
-    shots, manifest, store = cell
+def test_an_export_resumes_and_removes_stale_files(planned: tuple, tmp_path: Path) -> None:
+    shots, manifest, store = planned
     folder = tmp_path / "export"
-    export(cell, folder)
+    export(planned, folder)
     kept = {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*.*"))[::2] if path.parent != folder}
     for path in set(folder.rglob("*.*")) - set(kept):
         path.unlink()
@@ -174,19 +176,19 @@ def test_an_export_goes_on_where_it_stopped_and_leaves_nothing_stale(cell: tuple
     assert all(path.stat().st_mtime_ns == kept[path] for path in files & set(kept))
 
 
-def test_all_missing_and_changed_files_are_told_and_nothing_is_written(cell: tuple, tmp_path: Path) -> None:
-    shots, manifest, store = cell
+def test_all_missing_and_changed_files_are_reported_and_nothing_is_written(planned: tuple, tmp_path: Path) -> None:
+    shots, manifest, store = planned
     Path(shots[0].path).unlink()
     (store / manifest[4].file_name).write_bytes(b"other")
     with pytest.raises(InputError) as error:
-        export(cell, tmp_path / "export")
-    assert shots[0].path in str(error.value) and "there is no file" in str(error.value)
-    assert f"`{store / manifest[4].file_name}` has changed" in str(error.value)
+        export(planned, tmp_path / "export")
+    assert f"- {shots[0].path}: no such file. Restore the file" in str(error.value)
+    assert f"- {store / manifest[4].file_name}: the content has changed. To generate it again, type" in str(error.value)
     assert not (tmp_path / "export").exists()
 
 
-def test_the_card_tells_models_configuration_and_counts(cell: tuple, tmp_path: Path) -> None:
-    rows = [image.row for image in export(cell, tmp_path / "export")]
+def test_the_card_lists_models_configuration_and_counts(planned: tuple, tmp_path: Path) -> None:
+    rows = [image.row for image in export(planned, tmp_path / "export")]
     text = dataset_card(rows, settings(), Cell("photos", 3, 2))
     card = DatasetCard(text)
     assert card.data.to_dict()["pretty_name"] == "photos, seed 3, 2 shots: DIAGen"
@@ -199,8 +201,8 @@ def test_the_card_tells_models_configuration_and_counts(cell: tuple, tmp_path: P
     assert all(line.replace(" ", "").count("|") == 4 and line.endswith("| 2 | 6 |") for line in table[2:])
 
 
-def test_the_program(cell: tuple, tmp_path: Path) -> None:
-    shots, manifest, store = cell
+def test_the_program(planned: tuple, tmp_path: Path) -> None:
+    shots, manifest, store = planned
     write_shots(shots, tmp_path / "shots.csv")
     write_manifest(manifest, tmp_path / "manifest.csv")
     write_weights([WeightRow(row.file_name, 0.5, 1.0, 1 / IMAGES) for row in manifest], tmp_path / "weights.csv")

@@ -82,7 +82,7 @@ def test_everything_that_is_wrong_is_told_at_once(mapping: dict[str, Any]) -> No
         "`datasets.absent.root`: no folder absent",
         "`datasets.photos`: the class `dog` has 1 train-val images, and 2 shots need 3 (one validates)",
         "differ only in case",
-        "models.diffusion: can't load models/stable_diffusion",
+        "models.diffusion: models/stable_diffusion cannot be loaded in diffusers' layout",
         "models.llama: models/llama.gguf: llama.cpp can't load it",
         "models.features: can't take images of 33 pixels",
         f"models.backbone: some/resnet isn't in models/some--resnet--{COMMIT[:12]}; run `snakemake download_models`",

@@ -1,4 +1,4 @@
-"""The report's charts and pages: what they hold, that texts are escaped, and that equal inputs make equal files."""
+"""The report's charts and pages: content, escaping, and equal files from equal inputs."""
 
 import importlib
 import json
@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from diagen.data.shots_file import Shot, write_shots
-from diagen.gallery_picture import gallery_picture
 from diagen.generation.manifest_file import ManifestRow, write_manifest
 from diagen.report.diversity_page import PAPER, diversity_page
 from diagen.report.figures import plot_ablation, plot_accuracy, plot_calibration, pool_bins, save_figure
@@ -60,7 +59,7 @@ def calibration(seed: int) -> dict:
 
 
 def svg_texts(path) -> str:
-    """What a chart says: matplotlib draws letters as shapes and names them in comments."""
+    """The texts of a chart, from comments: matplotlib draws letters as shapes."""
     return "\n".join(re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8")))
 
 
@@ -80,7 +79,7 @@ def test_accuracy_chart_draws_means_and_no_error_bars_for_one_seed(accuracy):
     assert not axes.collections
 
 
-def test_ablation_chart_tells_paired_differences_to_the_baseline(accuracy, tmp_path):
+def test_ablation_chart_shows_paired_differences_to_the_baseline(accuracy, tmp_path):
     save_figure(plot_ablation(accuracy, "da_fusion"), tmp_path / "ablation.svg")
     texts = svg_texts(tmp_path / "ablation.svg")
     runs = accuracy[accuracy["split"] == "test"].pivot(index=["seed", "shots"], columns="method", values="accuracy")
@@ -95,7 +94,7 @@ def test_equal_tables_make_equal_files(draw, accuracy, tmp_path):
     assert "<dc:date>" not in (tmp_path / "one.svg").read_text(encoding="utf-8")
 
 
-def test_a_missing_split_or_a_single_run_is_no_problem(accuracy, tmp_path):
+def test_charts_allow_a_missing_split_or_a_single_run(accuracy, tmp_path):
     few = accuracy[(accuracy["seed"] == 0) & (accuracy["shots"] == 2) & (accuracy["split"] != "test_uncommon")]
     save_figure(plot_accuracy(few), tmp_path / "accuracy.png")
     save_figure(plot_ablation(few, "da_fusion"), tmp_path / "ablation.png")
@@ -113,7 +112,7 @@ def test_pooled_bins_are_those_of_all_images_together():
     assert accuracy == pytest.approx(expected) and confidence.size == len(filled)
 
 
-def test_calibration_chart_tells_errors_before_and_after(tmp_path):
+def test_calibration_chart_shows_errors_before_and_after(tmp_path):
     save_figure(plot_calibration([calibration(1), calibration(2)]), tmp_path / "calibration.svg")
     texts = svg_texts(tmp_path / "calibration.svg")
     assert "before: ECE 25.0 %, NLL 0.25" in texts and "after (T = 1.50): ECE 25.0 %, NLL 0.25" in texts
@@ -153,7 +152,7 @@ class Pictures(HTMLParser):
 
 
 @pytest.fixture
-def cell(tmp_path):
+def gallery_files(tmp_path):
     """A cell of two classes: its shots, two manifests of three images per guide, and a store."""
     generator = np.random.default_rng(1)
     (tmp_path / "images").mkdir()
@@ -181,8 +180,8 @@ def cell(tmp_path):
     return tmp_path, shots, manifests
 
 
-def test_gallery_embeds_the_first_guide_and_its_images_of_every_set(cell):
-    store, shots, manifests = cell
+def test_gallery_embeds_the_first_guide_and_its_images_of_every_set(gallery_files):
+    store, shots, manifests = gallery_files
     weights = {row.file_name: 0.25 for row in manifests["diagen"]}
     sets = [SyntheticSet("DA-Fusion", manifests["da_fusion"]), SyntheticSet(HOSTILE, manifests["diagen"], weights)]
     page = gallery_page(shots, sets, store, classes=5, images=2)
@@ -195,17 +194,8 @@ def test_gallery_embeds_the_first_guide_and_its_images_of_every_set(cell):
     assert gallery_page(shots, sets, store, classes=5, images=2) == page
 
 
-def test_gallery_picture_sets_a_row_per_class(cell):
-    store, shots, manifests = cell
-    sets = [SyntheticSet("DA-Fusion", manifests["da_fusion"]), SyntheticSet("DIAGen", manifests["diagen"])]
-    one, two = (gallery_picture(shots, sets, store, classes=classes, images=2) for classes in (1, 2))
-    assert one.width == two.width and two.height > one.height
-    guide = Image.open(shots[2].path).resize((128, 128), Image.Resampling.NEAREST)
-    assert np.array_equal(np.asarray(two)[-128:, :128], np.asarray(guide))
-
-
-def test_programs_make_the_files_of_the_report(cell, accuracy, diversity, monkeypatch):
-    folder, shots, manifests = cell
+def test_programs_make_the_files_of_the_report(gallery_files, accuracy, diversity, monkeypatch):
+    folder, shots, manifests = gallery_files
     write_table(accuracy, folder / "accuracy.csv")
     write_table(diversity, folder / "diversity.csv")
     (folder / "calibration.json").write_text(json.dumps(calibration(3)))
@@ -222,7 +212,6 @@ def test_programs_make_the_files_of_the_report(cell, accuracy, diversity, monkey
         "calibration.svg": ["plot_calibration", folder / "calibration.json"],
         "diversity.html": ["tabulate_diversity", folder / "diversity.csv"],
         "gallery.html": gallery,
-        "gallery.png": gallery,
     }
     for output, command in commands.items():
         monkeypatch.setattr(sys, "argv", [*map(str, command), "--output", str(folder / output)])

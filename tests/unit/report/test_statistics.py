@@ -1,4 +1,4 @@
-"""Summary tables and statistics, against scipy and against the tables' own promises."""
+"""Summary tables, and statistics compared with scipy."""
 
 import json
 import math
@@ -58,14 +58,14 @@ def test_accuracy_and_per_class_tables_hold_every_run_split_and_class(runs):
     )
 
 
-def test_a_table_survives_the_way_through_its_file(runs, tmp_path):
+def test_a_table_round_trips(runs, tmp_path):
     table = per_class_table(runs)
     write_table(table, tmp_path / "per_class.csv")
     assert "\r" not in (tmp_path / "per_class.csv").read_text()
     pd.testing.assert_frame_equal(read_table(tmp_path / "per_class.csv", PER_CLASS), table, check_dtype=False)
 
 
-def test_a_table_without_a_column_is_told(tmp_path):
+def test_a_missing_column_is_reported(tmp_path):
     (tmp_path / "accuracy.csv").write_text("dataset,method\nworld,diagen\n")
     with pytest.raises(InputError, match=r"accuracy\.csv: damaged \(missing columns: seed"):
         read_table(tmp_path / "accuracy.csv", ACCURACY)
@@ -76,7 +76,7 @@ def test_standard_error_is_scipys(values):
     assert standard_error(values) == pytest.approx(stats.sem(values), abs=1e-12)
 
 
-def test_standard_error_of_one_value_is_unknown():
+def test_standard_error_of_one_value_is_nan():
     assert math.isnan(standard_error([0.4]))
 
 

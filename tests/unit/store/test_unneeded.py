@@ -1,4 +1,4 @@
-"""What the store keeps and nothing needs: images, words, checkpoints and remains, and nothing else."""
+"""Unneeded files in the store: images, words, checkpoints and temporary files, and no others."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ LONG_AGO = time.time() - 31 * 24 * 3600
 
 
 class Folder:
-    """Results of two experiments in the making, and their store."""
+    """A results folder with experiments and their store."""
 
     def __init__(self, folder: Path) -> None:
         self.results = folder / "results"
@@ -36,8 +36,8 @@ class Folder:
         path.write_bytes(b"content\n")
         return path
 
-    def manifest(self, cell: str, *names: str) -> Path:
-        path = self.results / cell / "synthetic/diagen/manifest.csv"
+    def manifest(self, folder: str, *names: str) -> Path:
+        path = self.results / folder / "synthetic/diagen/manifest.csv"
         rows = [
             ManifestRow(f"images/{n[:2]}/{n}.png", "car", 0, i, "a", 0.0, 1, 2, "0" * 64, 8)
             for i, n in enumerate(names)
@@ -71,7 +71,7 @@ def test_an_image_is_needed_while_any_experiment_names_it(folder):
     assert folder.unneeded() == [folder.store / f"images/{name}.png" for name in ("aa/aa2", "bb/bb3")]
 
 
-def test_images_wait_for_a_plan_that_is_being_filled_in(folder):
+def test_images_are_kept_while_a_plan_has_no_manifest(folder):
     image = folder.image("aa1")
     plan = folder.file("one/world/seed0/shots2/synthetic/diagen/plan.csv")
     found = find_unneeded(folder.results, folder.store)
@@ -80,7 +80,7 @@ def test_images_wait_for_a_plan_that_is_being_filled_in(folder):
     assert folder.unneeded() == [image]
 
 
-def test_a_manifest_that_cant_be_read_stops_all(folder):
+def test_an_unreadable_manifest_is_an_error(folder):
     folder.image("aa1")
     folder.manifest("one/world/seed0/shots2", "aa1").write_text("broken\n")
     with pytest.raises(InputError, match=r"manifest\.csv: damaged "):
@@ -88,7 +88,7 @@ def test_a_manifest_that_cant_be_read_stops_all(folder):
 
 
 @pytest.mark.parametrize("end", [-20, None], ids=["within a row", "at the end of a row"])
-def test_a_manifest_that_is_cut_short_stops_all(folder, end):
+def test_a_truncated_manifest_is_an_error(folder, end):
     manifest = folder.manifest("one/world/seed0/shots2", "aa1", "aa2")
     manifest.with_name("plan.csv").write_text("class,guide\ncar,0\ncar,1\n")
     assert folder.unneeded() == []
@@ -113,7 +113,7 @@ def test_words_of_an_interrupted_job_are_kept_for_a_month(folder):
     assert folder.unneeded() == [words]
 
 
-def test_a_checkpoint_goes_when_its_words_are_learned_or_it_is_old(folder):
+def test_a_checkpoint_is_removed_when_its_words_are_learned_or_it_is_old(folder):
     now = time.time()
     folder.words("store/checkpoints/a.safetensors", {"words": 1.0}, age=now)
     done = folder.words("store/checkpoints/b.safetensors", {"words": 1.0}, age=now)
@@ -122,15 +122,15 @@ def test_a_checkpoint_goes_when_its_words_are_learned_or_it_is_old(folder):
     assert folder.unneeded() == [done, old]
 
 
-def test_remains_of_killed_jobs_go_and_other_hidden_files_stay(folder):
-    remains = [
+def test_temporary_files_are_removed_and_other_hidden_files_stay(folder):
+    temporary = [
         folder.file("one/summary/.accuracy.123.tmp.csv"),
         folder.file("store/images/aa/.aa1.4567.tmp.png"),
         folder.file("store/words/.a.1.tmp.safetensors"),
     ]
     for name in ("one/.lock", "store/.lock", "store/checksums.json", "one/.notes.tmp.csv", "one/world/.hidden.png"):
         folder.file(name)
-    assert sorted(folder.unneeded()) == sorted(remains)
+    assert sorted(folder.unneeded()) == sorted(temporary)
 
 
 def test_a_store_that_is_a_link_is_searched_as_well(folder, tmp_path):
@@ -147,21 +147,30 @@ def prune(folder: Folder, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def test_the_program_removes_only_when_told_to(folder):
+def test_the_program_removes_only_on_request(folder):
     needed, image = folder.image("aa1"), folder.image("aa2")
     folder.manifest("one/world/seed0/shots2", "aa1")
     listed = prune(folder)
-    assert listed.returncode == 0 and str(image) in listed.stdout and "remove_unneeded" in listed.stdout
+    assert (
+        listed.returncode == 0
+        and str(image) in listed.stdout
+        and "snakemake --cores 1 remove_unneeded\n" in listed.stdout
+    )
     assert image.is_file()
     removed = prune(folder, "--remove")
     assert removed.returncode == 0 and "Removed 1 file" in removed.stdout
     assert needed.is_file() and not image.is_file()
-    assert "Nothing needs 0 files" in prune(folder).stdout
+    assert "Unneeded: 0 files" in prune(folder).stdout
 
 
-def test_the_program_waits_for_no_run(folder):
+def test_the_program_fails_while_a_run_uses_the_store(folder):
     image = folder.image("aa1")
     with run_lock.hold(folder.store, shared=True):
         refused = prune(folder, "--remove")
-    assert refused.returncode == 2 and "in use" in refused.stderr and "Traceback" not in refused.stderr
+    assert (
+        refused.returncode == 2
+        and "in use" in refused.stderr
+        and "Wait for the run to end" in refused.stderr
+        and "Traceback" not in refused.stderr
+    )
     assert image.is_file()

@@ -1,4 +1,4 @@
-"""Equation 2: exact sums, frequencies, and what the tables refuse."""
+"""Equation 2: exact sums, frequencies, and errors of the tables."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -64,13 +64,13 @@ def test_same_numbers_draw_the_same_classes_in_all_methods() -> None:
 
 
 @pytest.mark.parametrize("edge", [0.0, np.nextafter(1.0, 0.0)])
-def test_draws_stay_among_the_rows(edge: float) -> None:
+def test_extreme_uniforms_draw_valid_rows(edge: float) -> None:
     expected = probabilities(1.0)
     names = REAL + [name for name, _ in SYNTHETIC]
     assert expected[draw_rows(expected, names, np.array([edge]))] > 0
 
 
-def test_shares_of_a_class_let_bad_guides_be_drawn_less() -> None:
+def test_shares_per_class_draw_bad_guides_less_often() -> None:
     """Normalized per class, each image has p / C times its confidence over those of its class."""
     confidences = np.random.RandomState(3).rand(len(SYNTHETIC))
     confidences[:4] = 0
@@ -79,7 +79,9 @@ def test_shares_of_a_class_let_bad_guides_be_drawn_less() -> None:
     totals = {name: sum(q for q, other in zip(confidences, names, strict=True) if other == name) for name in names}
     expected = [0.6 / 2 * q / totals[name] for q, name in zip(confidences, names, strict=True)]
     assert found[len(REAL) :] == pytest.approx(expected, abs=1e-15)
-    assert found[len(REAL) : len(REAL) + 4].sum() == 0, "by guide image it would be drawn as often as any other"
+    assert found[len(REAL) : len(REAL) + 4].sum() == 0, (
+        "normalized per guide image, it would be drawn as often as any other"
+    )
     assert found.sum() == pytest.approx(1, abs=1e-12)
 
 
@@ -115,23 +117,28 @@ def test_without_weights_images_of_a_guide_weigh_the_same() -> None:
     assert len(set(probabilities(0.5)[len(REAL) : len(REAL) + 12].round(15))) == 1
 
 
-def test_mistakes() -> None:
-    with pytest.raises(InputError, match="guide image 0 of class boat has no synthetic image"):
-        drawing_probabilities(REAL, GUIDES, ["car"] * 3, [0, 1, 2], None, 0.5)
+def test_errors() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"m/manifest.csv: guide image 0 of class boat has no synthetic image\. .* rm m/manifest.csv m/plan.csv$",
+    ):
+        drawing_probabilities(REAL, GUIDES, ["car"] * 3, [0, 1, 2], None, 0.5, manifest=Path("m/manifest.csv"))
     with pytest.raises(InputError, match="no synthetic image"):
         drawing_probabilities(REAL, GUIDES, [], [], None, 0.5)
-    with pytest.raises(InputError, match="unknown guide image"):
+    with pytest.raises(
+        InputError, match=r"guide image 1 of class car is not in shots.csv\. .* rm manifest.csv plan.csv$"
+    ):
         drawing_probabilities(["car"], [0], ["car", "car"], [0, 1], None, 0.5)
-    with pytest.raises(InputError, match="don't sum to 1"):
+    with pytest.raises(InputError, match=r"weights.csv: the weights do not sum to 1 .* rm weights.csv$"):
         probabilities(0.5, [0.2] * len(SYNTHETIC))
-    with pytest.raises(InputError, match="don't sum to 1"):
+    with pytest.raises(InputError, match=r"weights.csv: the weights do not sum to 1 .* rm weights.csv$"):
         probabilities(0.5, [2, -1, 0, 0] * (len(SYNTHETIC) // 4))
-    with pytest.raises(ValueError, match="finite and not negative"):
+    with pytest.raises(ValueError, match="expected finite weights"):
         normalize_per_group([float("nan")], ["a"])
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 100), st.floats(0, 1)), max_size=5))
-def test_weights_survive_the_file(tmp_path_factory: pytest.TempPathFactory, numbers: list[tuple]) -> None:
+def test_weights_round_trip(tmp_path_factory: pytest.TempPathFactory, numbers: list[tuple]) -> None:
     path = tmp_path_factory.mktemp("weights") / "weights.csv"
     rows = [WeightRow(f"images/{number}.png", *values) for number, values in enumerate(numbers)]
     write_weights(rows, path)
@@ -143,7 +150,7 @@ def test_weights_of_other_images(tmp_path: Path) -> None:
     path = tmp_path / "weights.csv"
     write_weights([WeightRow("a.png", 0.5, 1.0, 1.0)], path)
     assert read_shares(path, ["a.png"]) == [1.0]
-    with pytest.raises(InputError, match="rows differ from manifest.csv"):
+    with pytest.raises(InputError, match=r"weights.csv: rows differ from manifest.csv\. .* rm /.*weights.csv$"):
         read_shares(path, ["b.png"])
     (tmp_path / "other.csv").write_text("file_name\na.png\n")
     with pytest.raises(InputError, match=r"damaged \(missing columns: confidence, temperature, weight\)"):

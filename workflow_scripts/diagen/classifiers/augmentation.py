@@ -1,8 +1,8 @@
-"""Augmentation: what a photo looks like to a classifier in training and in evaluation.
+"""Image augmentations for training classifiers, and the plain view for evaluating them.
 
-An augmentation is a pure function of images and of uniform numbers, one row of them per image, so that an image's
-draw depends neither on its neighbors nor on the size of the batch. Images come decoded, as uint8 `[3, H, W]` in their
-original size; batches leave as float32 `[B, 3, size, size]` in [-1, 1] (mean 0.5 and deviation 0.5 taken out).
+An augmentation is a pure function of images and of uniform random numbers, one row of them per image, so an image's
+view depends neither on its neighbors nor on the batch size. Inputs are decoded images, uint8 `[3, H, W]` in their
+original size; outputs are float32 batches `[B, 3, size, size]` in [-1, 1] (normalized by mean 0.5 and deviation 0.5).
 """
 
 import math
@@ -17,65 +17,68 @@ from torch.nn import functional
 
 from diagen.images import load_image
 
-CROP_SCALE = (0.7, 1.0)  # share of the area (method of the paper's classifiers)
+CROP_SCALE = (0.7, 1.0)  # share of the area, as the paper's classifiers use it
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height, the usual range of a random resized crop
-CROP_ATTEMPTS = 10  # after which the largest central crop within the ratios is taken
+CROP_ATTEMPTS = 10  # then the largest central crop within the ratios is used
 MAX_ROTATION = 15.0  # degrees
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """`apply(images, draws, size)` augments B images with uniform numbers in [0, 1) `[B, draws]`."""
+    """`apply(images, draws, size)` augments B images with uniform random numbers in [0, 1), `[B, draws]`."""
 
     draws: int
     apply: Callable[[Sequence[Tensor], Tensor, int], Tensor]
 
 
 def decode(path: str | Path) -> Tensor:
-    """The pixels of an image file, uint8 `[3, H, W]`, upright and in the original size."""
+    """Read an image file as uint8 `[3, H, W]`, upright and in its original size."""
     return torch.from_numpy(np.array(load_image(path))).permute(2, 0, 1)
 
 
 def normalize(pixels: Tensor) -> Tensor:
-    """Values in [0, 255] to float32 in [-1, 1]."""
+    """Scale values in [0, 255] to float32 in [-1, 1]."""
     return pixels.float() / 127.5 - 1
 
 
 def resize(image: Tensor, size: int) -> Tensor:
-    """A square uint8 image `[3, size, size]`: bilinear, antialiased, without regard to the aspect ratio."""
+    """Resize to a square uint8 image `[3, size, size]`: bilinear, antialiased, ignoring the aspect ratio."""
     if image.shape[1:] == (size, size):
         return image
     return functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
 
 
 def plain(images: Sequence[Tensor], size: int) -> Tensor:
-    """The plain view of validation, test and scoring: resized and normalized."""
+    """Resize and normalize: the view for validation, test and scoring."""
     return normalize(torch.stack([resize(image, size) for image in images]))
 
 
 def standard(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
-    """Random resized crop, horizontal flip, rotation by up to 15 degrees (black outside), in this order."""
+    """Apply a random resized crop, a horizontal flip and a rotation by up to 15 degrees (black outside), in order.
+
+    `draws`: `[B, 24]`.
+    """
     sizes = torch.tensor([image.shape[1:] for image in images])
     boxes = crop_boxes(sizes, draws[:, : 2 * CROP_ATTEMPTS + 2])
     crops = [
         resize(image[:, top : top + height, left : left + width], size)
         for image, (top, left, height, width) in zip(images, boxes.tolist(), strict=True)
     ]
-    return _flip_and_turn(torch.stack(crops), draws[:, -2], draws[:, -1])
+    return _flip_and_rotate(torch.stack(crops), draws[:, -2], draws[:, -1])
 
 
 def standard_no_crop(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
-    """As `standard`, but resized whole: how the published code trains on MS COCO. `draws`: `[B, 2]`."""
+    """Apply `standard` without the crop, as the published code does on MS COCO. `draws`: `[B, 2]`."""
     whole = torch.stack([resize(image, size) for image in images])
-    return _flip_and_turn(whole, draws[:, 0], draws[:, 1])
+    return _flip_and_rotate(whole, draws[:, 0], draws[:, 1])
 
 
-def _flip_and_turn(pixels: Tensor, flip: Tensor, turn: Tensor) -> Tensor:
-    """Flip and rotate uint8 images `[B, 3, S, S]` by uniform numbers `[B]` each, and normalize."""
-    angle = torch.deg2rad((2 * turn - 1) * MAX_ROTATION)
+def _flip_and_rotate(pixels: Tensor, flip: Tensor, rotation: Tensor) -> Tensor:
+    """Flip, rotate and normalize uint8 images `[B, 3, S, S]`; `flip` and `rotation` are uniform numbers `[B]`."""
+    angle = torch.deg2rad((2 * rotation - 1) * MAX_ROTATION)
     mirror = torch.where(flip < 0.5, -1.0, 1.0)
     zero = torch.zeros_like(angle)
-    # Rows of the map from output to input coordinates; the mirror comes last on the way back, as it came first.
+    # Rows of the map from output to input coordinates. It inverts the flip last, since the flip is applied first.
     x = torch.stack([mirror * angle.cos(), -mirror * angle.sin(), zero], 1)
     y = torch.stack([angle.sin(), angle.cos(), zero], 1)
     return normalize(_sample(pixels.float(), torch.stack([x, y], 1), "bilinear"))
@@ -84,8 +87,8 @@ def _flip_and_turn(pixels: Tensor, flip: Tensor, turn: Tensor) -> Tensor:
 def crop_boxes(sizes: Tensor, draws: Tensor) -> Tensor:
     """Boxes (top, left, height, width) `[B, 4]` of a random resized crop in images of `sizes` (height, width) `[B, 2]`.
 
-    Area and ratio (log-uniform) are drawn anew until the box fits, at most ten times; if none fits, the largest central
-    box of an allowed ratio is taken. `draws`: `[B, 22]` uniform numbers.
+    Area (uniform) and ratio (log-uniform) are drawn again until the box fits, at most ten times; if none fits, the
+    result is the largest central box of an allowed ratio. `draws`: `[B, 22]` uniform numbers.
     """
     height, width = sizes.double().unbind(1)
     scale, ratio = draws[:, : 2 * CROP_ATTEMPTS].double().chunk(2, dim=1)
@@ -107,10 +110,9 @@ def crop_boxes(sizes: Tensor, draws: Tensor) -> Tensor:
 
 
 def randaugment(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
-    """RandAugment (Cubuk et al. 2020) of the resized images: 2 operations of magnitude 9 out of 30 each.
+    """Apply RandAugment (Cubuk et al. 2020) to the resized images: 2 operations of magnitude 9 out of 30 each.
 
-    Operations and magnitudes are those of torchvision's defaults. `draws`: `[B, 4]`, for each operation its
-    choice and its sign.
+    Operations and magnitudes are torchvision's defaults. `draws`: `[B, 4]`, a choice and a sign for each operation.
     """
     pixels = torch.stack([resize(image, size) for image in images]).float()
     for choice, sign in draws.view(-1, 2, 2).permute(1, 2, 0):
@@ -124,13 +126,13 @@ def randaugment(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
 
 
 def _sample(pixels: Tensor, maps: Tensor, mode: str) -> Tensor:
-    """Images `[B, 3, S, S]` through affine maps `[B, 2, 3]` from output to input coordinates in [-1, 1]; 0 outside."""
+    """Warp images `[B, 3, S, S]` by affine maps `[B, 2, 3]` of output to input coordinates in [-1, 1]; 0 outside."""
     grid = functional.affine_grid(maps, list(pixels.shape), align_corners=False)
     return functional.grid_sample(pixels, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
-# The operations of RandAugment at magnitude 9: values in [0, 255] without fraction `[B, 3, S, S]` and signs `[B]` of
-# -1 or 1 to the same kind of values. Magnitudes: torchvision's 31 bins, of which 9 is the default.
+# The operations of RandAugment at magnitude 9. They map whole numbers in [0, 255] `[B, 3, S, S]` and signs `[B]` of
+# -1 or 1 to whole numbers in [0, 255]. Magnitudes: torchvision's 31 bins, of which 9 is the default.
 
 
 def _identity(pixels: Tensor, signs: Tensor) -> Tensor:
@@ -151,7 +153,7 @@ def _shear_y(pixels: Tensor, signs: Tensor) -> Tensor:
 
 
 def _shift(pixels: Tensor) -> float:
-    """Whole pixels of a translation, in half edges."""
+    """The translation, a whole number of pixels, in units of half the edge."""
     size = pixels.shape[-1]
     return 2 * int(150 / 331 * size * 9 / 30) / size
 
@@ -170,7 +172,7 @@ def _rotate(pixels: Tensor, signs: Tensor) -> Tensor:
 
 
 def _blend(degenerate: Tensor, pixels: Tensor, signs: Tensor) -> Tensor:
-    """Away from the degenerate image or towards it, by 0.27 of the difference."""
+    """Move away from the degenerate image (sign 1) or towards it (sign -1), by 0.27 of the difference."""
     factor = (1 + 0.27 * signs)[:, None, None, None]
     return (degenerate + factor * (pixels - degenerate)).clamp(0, 255).floor()
 
@@ -244,5 +246,5 @@ AUGMENTATIONS = {
     "standard": Augmentation(2 * CROP_ATTEMPTS + 4, standard),
     "standard_no_crop": Augmentation(2, standard_no_crop),
     "randaugment": Augmentation(4, randaugment),
-    "cutmix": Augmentation(2 * CROP_ATTEMPTS + 4, standard),  # the views, which diagen.cutmix pastes into each other
+    "cutmix": Augmentation(2 * CROP_ATTEMPTS + 4, standard),  # diagen.classifiers.cutmix pastes views into each other
 }

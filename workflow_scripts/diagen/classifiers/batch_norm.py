@@ -1,12 +1,13 @@
-"""BatchNorm in training mode, as in the code published with the paper, in a backbone that is otherwise frozen.
+"""BatchNorm in training mode in an otherwise frozen backbone, as in the code published with the paper.
 
-There each training batch is normalized by its own mean and variance, which also go into the running statistics; with
-those it is tested. So the features of an image change from epoch to epoch, and a layer is of use only with the
-statistics that belong to it.
+Each training batch is normalized by its own mean and variance, which also update the running statistics; evaluation
+uses the running statistics. The features of an image therefore change from epoch to epoch, and a linear layer is only
+valid together with the statistics of its epoch.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -15,16 +16,19 @@ from diagen.errors import InputError
 
 
 def layers(model: nn.Module) -> dict[str, _BatchNorm]:
-    """The BatchNorm layers by name. Raises `InputError` when there are none."""
+    """The BatchNorm layers by name. Raises `InputError` when the model has none."""
     found = {name: module for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
     if not found:
-        raise InputError("`batch_norm: training`: the backbone has no BatchNorm; leave it out or take a ResNet")
+        raise InputError(
+            "`batch_norm: training`: the backbone has no BatchNorm layers. Set `batch_norm: frozen`, or set "
+            "`models.backbone` to a ResNet"
+        )
     return found
 
 
 @contextmanager
 def training_mode(model: nn.Module) -> Iterator[None]:
-    """Inside, BatchNorm takes the statistics of each batch and moves the running ones towards them, by a tenth."""
+    """Inside, BatchNorm normalizes by the statistics of each batch and moves the running ones a tenth towards them."""
     for layer in layers(model).values():
         layer.train()
     try:
@@ -35,22 +39,34 @@ def training_mode(model: nn.Module) -> Iterator[None]:
 
 
 def running_statistics(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of the running means and variances, float32, by the names that `model.state_dict()` gives them."""
+    """Copies of the running means and variances, float32, under their names in `model.state_dict()`."""
+    return {name: values.detach().clone().cpu() for name, values in _buffers(model).items()}
+
+
+def load_statistics(model: nn.Module, statistics: Mapping[str, Tensor], file: Path) -> None:
+    """Copy running statistics that were read from `file` into the model, in place.
+
+    Raises `InputError` when they belong to another model.
+    """
+    own = _buffers(model)
+    if {name: one.shape for name, one in own.items()} != {name: one.shape for name, one in statistics.items()}:
+        raise InputError(
+            f"{file}: the BatchNorm statistics are those of another backbone. Delete the file and run Snakemake again: "
+            f"rm {file}"
+        )
+    set_statistics(model, statistics)
+
+
+def set_statistics(model: nn.Module, statistics: Mapping[str, Tensor]) -> None:
+    """Copy running statistics of this model, from `running_statistics`, back into it, in place."""
+    own = _buffers(model)
+    for name, values in statistics.items():
+        own[name].copy_(values)
+
+
+def _buffers(model: nn.Module) -> dict[str, Tensor]:
     return {
-        f"{name}.{key}": getattr(layer, key).detach().clone().cpu()
-        for name, layer in layers(model).items()
-        for key in ("running_mean", "running_var")
-    }
-
-
-def load_statistics(model: nn.Module, statistics: Mapping[str, Tensor]) -> None:
-    """Put running statistics into the model, in place. Raises `InputError` when they are of another model."""
-    own = {
         f"{name}.{key}": getattr(layer, key)
         for name, layer in layers(model).items()
         for key in ("running_mean", "running_var")
     }
-    if {name: one.shape for name, one in own.items()} != {name: one.shape for name, one in statistics.items()}:
-        raise InputError("the layer's BatchNorm statistics are of another backbone: train the guide classifier again")
-    for name, values in statistics.items():
-        own[name].copy_(values)

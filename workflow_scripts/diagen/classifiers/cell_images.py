@@ -1,4 +1,4 @@
-"""The images of a cell, as classifiers take them: by role, with labels, decoded or as features."""
+"""The images of a cell by role, with labels, as pixels or as features."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +16,9 @@ from diagen.models.backbones import Backbone, embed
 
 @dataclass(frozen=True)
 class CellImages:
-    """The images of a cell by role: paths and labels (positions in `classes`, int64 `[n]`), in the order of its table.
+    """The images of a cell by role: paths and labels (positions in `classes`, int64 `[n]`), in the order of shots.csv.
 
-    `guides` are the numbers of the guide images.
+    `guides` holds the numbers of the guide images.
     """
 
     classes: tuple[str, ...]
@@ -28,7 +28,7 @@ class CellImages:
 
     @property
     def splits(self) -> list[str]:
-        """The splits to evaluate on: all roles but `guide`."""
+        """The splits to evaluate: all roles except `guide`."""
         return [role for role in self.paths if role != "guide"]
 
     def class_names(self, role: str) -> list[str]:
@@ -37,7 +37,7 @@ class CellImages:
 
 
 def arrange(shots: Sequence[Shot], file: Path) -> CellImages:
-    """The rows of a cell's table `file` by role. Raises `InputError` without guide or validation images."""
+    """Group the rows of the `shots.csv` `file` by role. Raises `InputError` without guide or validation images."""
     rows = {role: [row for row in shots if row.role == role] for role in ROLES}
     for role in ("guide", "val"):
         if not rows[role]:
@@ -60,13 +60,12 @@ def labels_of(class_names: Iterable[str], classes: Sequence[str], file: Path) ->
         return torch.tensor([numbers[name] for name in class_names], dtype=torch.long)
     except KeyError as error:
         raise InputError(
-            f"{file}: class {error} has no guide image to learn from. Delete the file and run Snakemake again: "
-            f"rm {file}"
+            f"{file}: class {error} has no guide image. Delete the file and run Snakemake again: rm {file}"
         ) from None
 
 
 def decode_all(paths: Sequence[str | Path]) -> list[Tensor]:
-    """All images as uint8 `[3, H, W]` in their original size, in the order of `paths`."""
+    """Read all images as uint8 `[3, H, W]` in their original size, in the order of `paths`."""
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         return list(pool.map(decode, paths))
 
@@ -74,7 +73,7 @@ def decode_all(paths: Sequence[str | Path]) -> list[Tensor]:
 def plain_features(
     backbone: Backbone, paths: Sequence[str | Path], *, size: int, micro_batch: int, device: torch.device
 ) -> Tensor:
-    """Features `[n, D]` of the plain view of image files."""
+    """Features `[n, D]`, float32, of the plain views of image files."""
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
 
         def prepare(batch: Sequence[str | Path]) -> Tensor:

@@ -1,7 +1,7 @@
-"""CutMix (Yun et al. 2019, arXiv 1905.04899): a box of one training image is replaced by that of another of its batch.
+"""CutMix (Yun et al. 2019, arXiv 1905.04899): paste a box of another image of the batch into each training image.
 
 As in the authors' code, a batch has one box, whose area is drawn from Beta(1, 1), and one permutation of partners, and
-labels are mixed by the area that is left of the box inside the image. Every batch is mixed.
+labels are mixed by the area of the box after clipping to the image. Every batch is mixed.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Mix:
-    """How the n draws of an epoch are mixed.
+    """The partners and boxes of the n draws of an epoch.
 
     `partners` `[n]`: the draw whose box is pasted; `boxes` `[n, 4]`: its top, left, bottom and right in pixels, the
-    latter two excluded; `shares` `[n]`, float64: the box's share of the area. The two are equal within a batch.
+    latter two exclusive; `shares` `[n]`, float64: the box's share of the area. Boxes and shares are equal within a
+    batch.
     """
 
     partners: Tensor
@@ -25,12 +26,12 @@ class Mix:
 
 
 def draws_per_batch(batch: int) -> int:
-    """How many uniform numbers decide one batch: area, middle (row, column), and an order of its images."""
+    """Number of uniform random numbers per batch: area, center (row, column), and a permutation of its images."""
     return 3 + batch
 
 
 def mix(draws: Tensor, size: int) -> Mix:
-    """The mix of batches of images of `size` pixels, by uniform numbers in [0, 1) `[batches, 3 + batch]`."""
+    """The mix of batches of square images of `size` pixels, from uniform numbers in [0, 1) `[batches, 3 + batch]`."""
     batches, batch = len(draws), draws.shape[1] - 3
     boxes = cut_boxes(draws[:, 0], draws[:, 1], draws[:, 2], size)
     first = torch.arange(batches)[:, None] * batch
@@ -41,9 +42,9 @@ def mix(draws: Tensor, size: int) -> Mix:
 
 
 def cut_boxes(kept: Tensor, row: Tensor, column: Tensor, size: int) -> Tensor:
-    """Boxes `[n, 4]` (top, left, bottom, right) of the share 1 - `kept` of the area, cut off at the image's border.
+    """Boxes `[n, 4]` (top, left, bottom, right) that cover the share 1 - `kept` of the area, clipped to the image.
 
-    `kept` is lambda of the paper, `row` and `column` say where the box has its middle; all are in [0, 1), `[n]`.
+    `kept` is the paper's lambda, `row` and `column` are the center of the box; all are in [0, 1), `[n]`.
     """
     half = (size * (1 - kept).sqrt()).long() // 2
     down, across = (row * size).long(), (column * size).long()
@@ -52,7 +53,7 @@ def cut_boxes(kept: Tensor, row: Tensor, column: Tensor, size: int) -> Tensor:
 
 
 def paste(images: Tensor, partners: Tensor, boxes: Tensor) -> Tensor:
-    """`images` `[B, 3, S, S]` with the `boxes` `[B, 4]` of `partners` `[B, 3, S, S]` in them."""
+    """Replace the `boxes` `[B, 4]` of `images` `[B, 3, S, S]` by those of `partners` `[B, 3, S, S]`."""
     place = torch.arange(images.shape[-1])
     rows = (place >= boxes[:, 0:1]) & (place < boxes[:, 2:3])
     columns = (place >= boxes[:, 1:2]) & (place < boxes[:, 3:4])
@@ -60,6 +61,6 @@ def paste(images: Tensor, partners: Tensor, boxes: Tensor) -> Tensor:
 
 
 def mixed_labels(labels: Tensor, mixed: Mix, n_classes: int) -> Tensor:
-    """Probabilities of the classes, float32 `[n, C]`: each draw's own label and its partner's, by their areas."""
+    """Class probabilities, float32 `[n, C]`: each draw's label and its partner's, weighted by their areas."""
     own, other = (functional.one_hot(one, n_classes).double() for one in (labels, labels[mixed.partners]))
     return torch.lerp(own, other, mixed.shares[:, None]).float()

@@ -1,4 +1,4 @@
-"""How good a classifier is: figures in which every class counts the same."""
+"""Metrics and predictions of a classifier; metrics weight all classes equally."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diagen.files.json_files import ClassResult, SplitResult
 from diagen.files.tables import write_rows
 
 COLUMNS = ("split", "path", "class", "predicted", "probability")
@@ -15,7 +16,7 @@ COLUMNS = ("split", "path", "class", "predicted", "probability")
 
 @dataclass(frozen=True)
 class Prediction:
-    """The predicted class of an image and the probability the classifier gives it."""
+    """The predicted class of an image, and its probability in [0, 1]."""
 
     split: str
     path: str
@@ -31,21 +32,21 @@ def class_means(values: Tensor, labels: Tensor, n_classes: int) -> Tensor:
 
 
 def balanced_loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Cross-entropy (nats) and accuracy of `logits` `[n, C]`, each the mean of the classes' means."""
+    """Cross-entropy (nats) and accuracy in [0, 1] of `logits` `[n, C]`, each the mean of the classes' means."""
     losses = functional.cross_entropy(logits, labels, reduction="none")
     right = logits.argmax(1) == labels
     loss, accuracy = (class_means(values, labels, logits.shape[1]).nanmean() for values in (losses, right))
     return float(loss), float(accuracy)
 
 
-def evaluate(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> dict:
-    """A split's entry in `metrics.json`: `accuracy`, `n_images`, and both `per_class`.
+def evaluate(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> SplitResult:
+    """A split's entry in `metrics.json`: `accuracy`, `n_images`, and both for each class in `per_class`.
 
-    `accuracy` is the mean of the classes' accuracies, in [0, 1]. Classes without images are left out.
+    `accuracy` is the mean of the classes' accuracies, in [0, 1]. Classes without images are omitted.
     """
     means = class_means(logits.argmax(1) == labels, labels, len(classes))
     counts = torch.bincount(labels, minlength=len(classes)).tolist()
-    per_class = {
+    per_class: dict[str, ClassResult] = {
         name: {"accuracy": mean, "n_images": count}
         for name, mean, count in zip(classes, means.tolist(), counts, strict=True)
         if count
@@ -56,7 +57,7 @@ def evaluate(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> dict:
 def predict(
     logits: Tensor, labels: Tensor, classes: Sequence[str], paths: Sequence[str], split: str
 ) -> list[Prediction]:
-    """What is predicted for each image of a split, in the order of `paths`."""
+    """The prediction for each image of a split, in the order of `paths`."""
     probabilities = functional.softmax(logits.double(), dim=1).amax(1).tolist()
     guesses = logits.argmax(1).tolist()
     return [

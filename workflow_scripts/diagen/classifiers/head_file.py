@@ -13,7 +13,7 @@ from diagen.files.tables import reading
 
 
 def write_head(head: Head, path: Path) -> None:
-    """Write the layer as safetensors: `weight`, `bias`, any statistics, and the classes as JSON in the metadata."""
+    """Write the layer to `path`: tensors `weight`, `bias` and any statistics, and the classes as JSON metadata."""
     with atomic_path(path) as temporary:
         save_file(
             {"weight": head.weight.contiguous(), "bias": head.bias.contiguous(), **head.statistics},
@@ -23,14 +23,14 @@ def write_head(head: Head, path: Path) -> None:
 
 
 def read_head(path: Path) -> Head:
-    """Read a layer that `write_head` wrote. Raises `InputError` when it is damaged."""
+    """Read a layer that `write_head` wrote. Raises `InputError` when the file is damaged."""
     with reading(path, SafetensorError):
         tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
             classes = tuple(json.loads(file.metadata()["classes"]))
         head = Head(tensors.pop("weight"), tensors.pop("bias"), classes, tensors)
         if head.weight.ndim != 2 or head.bias.shape != head.weight.shape[:1] or len(head.bias) != len(classes):
-            raise ValueError("weight, bias and classes don't fit each other")
+            raise ValueError("the shapes of weight and bias do not match the number of classes")
         if not all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in (head.weight, head.bias)):
-            raise ValueError("it holds other values than finite float32 numbers")
+            raise ValueError("weight or bias has values other than finite float32 numbers")
         return head

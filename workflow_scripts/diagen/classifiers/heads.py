@@ -12,7 +12,8 @@ from torch.nn import functional
 class Head:
     """A linear layer: `weight` `[C, D]` and `bias` `[C]`, float32; rows are in the order of `classes`.
 
-    `statistics` are the running statistics of the backbone's BatchNorm that it was trained with; empty for its own.
+    `statistics` are the running statistics of the backbone's BatchNorm that the layer was trained with; empty if they
+    are the backbone's own.
     """
 
     weight: Tensor
@@ -26,7 +27,7 @@ class Head:
 
 
 def new_head(classes: Sequence[str], width: int, seed: int) -> Head:
-    """An untrained layer: uniform within 1/sqrt(D), as `torch.nn.Linear` starts."""
+    """An untrained layer, initialized uniformly within 1/sqrt(D) as in `torch.nn.Linear`; D is `width`."""
     generator = torch.Generator().manual_seed(seed)
     bound = width**-0.5
     weight = torch.empty(len(classes), width).uniform_(-bound, bound, generator=generator)

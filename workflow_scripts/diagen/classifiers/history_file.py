@@ -1,4 +1,4 @@
-"""The epochs of a training, and `history.csv`, which lists them."""
+"""The table `history.csv`: the epochs of a training."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
@@ -9,7 +9,7 @@ from diagen.files.tables import write_rows
 
 @dataclass(frozen=True)
 class Epoch:
-    """A row of the history. Loss (nats) and accuracy in [0, 1] on validation are means of the classes' means."""
+    """A row of the history: losses in nats, accuracy in [0, 1]; validation values are means of the classes' means."""
 
     epoch: int
     train_loss: float

@@ -1,7 +1,7 @@
-"""The classifiers: a new linear layer on a frozen backbone (sections 3.4 and 4).
+"""Training of a linear layer on a frozen backbone (sections 3.4 and 4).
 
-The backbone is frozen, so an image's features don't depend on the state of the layer: each epoch first computes the
-features of all its augmented draws, in micro-batches, and then takes its optimization steps on them.
+Since the backbone is frozen, features do not depend on the layer: each epoch first computes the features of all its
+augmented draws, in micro-batches, and then takes its optimization steps on them.
 """
 
 import math
@@ -22,7 +22,7 @@ from diagen.classifiers.history_file import Epoch
 from diagen.classifiers.recipe import Recipe
 from diagen.classifiers.training_state import TrainingState
 from diagen.classifiers.views import epoch_views
-from diagen.errors import InputError
+from diagen.errors import InputError, Problem
 from diagen.models.backbones import Backbone, embed
 from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
 from diagen.runtime.progress import progress
@@ -34,7 +34,7 @@ CHECKPOINT_EVERY = 5  # epochs
 
 @dataclass(frozen=True)
 class Trained:
-    """The layer of the epoch that was kept, which epoch that was (from 1), and all epochs."""
+    """The layer of the kept epoch, the number of that epoch (from 1), and the history of all epochs."""
 
     head: Head
     best_epoch: int
@@ -42,7 +42,7 @@ class Trained:
 
 
 def validation_rows(labels: Tensor, recipe: Recipe, seed: int) -> Tensor:
-    """Which validation images count, rows of `labels` `[n]`: each once, or class-balanced draws with replacement."""
+    """Rows of `labels` `[n]` to validate on: each once, or class-balanced draws with replacement."""
     if recipe.validation == "whole":
         return torch.arange(len(labels))
     names = [str(label) for label in labels.tolist()]
@@ -67,19 +67,22 @@ def train_head(
 ) -> Trained:
     """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`), with `labels` `[n]`.
 
-    `probabilities` `[n]` say how often each image is drawn, with replacement. `validation` holds a function that
-    computes features `[m, D]` with the backbone as it then is, and labels `[m]`. `seed_parts` seed the layer, the draws
-    and the augmentation. The layer of the best epoch is copied when it is reached, so that it is what the caller gets,
-    whatever the later epochs do. With `batch_norm: training` the backbone is left with the statistics of that epoch.
-    With a `checkpoint` path the state is kept there every few epochs, and an interrupted training goes on from it to
-    the same result. Raises `InputError` when a loss isn't finite, naming classes, epoch and step; when BatchNorm can't
-    be in training mode; or when the GPU has no room for a batch that can't be halved.
+    `probabilities` `[n]` are those of drawing each image, with replacement. `validation` is a function that computes
+    features `[m, D]` with the current state of the backbone, and labels `[m]`. `seed_parts` seed the layer, the draws
+    and the augmentation. The result is a copy of the layer at the kept epoch, which later epochs do not change. With
+    `batch_norm: training` the backbone ends with the statistics of that epoch. With a `checkpoint` path, the state is
+    written there every `CHECKPOINT_EVERY` epochs, and an interrupted training resumes from it with the same result.
+    Raises `InputError` when a loss is not finite, naming classes, epoch and step; when BatchNorm cannot be in training
+    mode; or when the GPU has no room for a batch that cannot be halved.
     """
-    moving = recipe.batch_norm == "training"
-    if moving and recipe.batch < 2:
-        raise InputError("`batch_norm: training` needs the statistics of a batch: raise `batch` to 2 or more")
+    updates_statistics = recipe.batch_norm == "training"
+    if updates_statistics and recipe.batch < 2:
+        raise InputError(
+            f"`batch: {recipe.batch}` is too small for `batch_norm: training`, which uses the statistics of a batch. "
+            "Set `batch` to 2 or more"
+        )
     val_features, val_labels = validation[0](), validation[1]
-    state = _start(classes, val_features.shape[1], recipe, seed_parts, backbone if moving else None)
+    state = _start(classes, val_features.shape[1], recipe, seed_parts, backbone if updates_statistics else None)
     if checkpoint:
         state.restore(checkpoint)
     names = [classes[number] for number in labels.tolist()]
@@ -96,21 +99,21 @@ def train_head(
             logits = state.head.logits(features[batch])
             loss = functional.cross_entropy(logits, targets[batch])
             if not loss.isfinite():
-                where = f"step {step + 1} of epoch {epoch} of {progress_label}"
+                where = Problem(f"{progress_label}, epoch {epoch}, step {step + 1}")
                 raise _diverged(logits, targets[batch], [names[row] for row in rows[batch]], where)
             loss.backward()
             state.optimizer.step()
             train_loss += loss.item() / recipe.iterations
-        if moving:
+        if updates_statistics:
             val_features = validation[0]()
         chosen = validation_rows(val_labels, recipe, stable_seed(*seed_parts, "validation", epoch))
         with torch.no_grad():
             logits = state.head.logits(val_features)[chosen]
             truth = val_labels[chosen]
             val_loss, val_accuracy = balanced_loss_and_accuracy(logits, truth)
-            if not (logits.isfinite().all() and math.isfinite(val_loss)):  # a mean of classes leaves NaN out
-                named = [classes[number] for number in truth.tolist()]
-                raise _diverged(logits, truth, named, f"the validation of epoch {epoch} of {progress_label}")
+            if not (logits.isfinite().all() and math.isfinite(val_loss)):  # the mean over classes skips NaN
+                where = Problem(f"{progress_label}, epoch {epoch}, validation")
+                raise _diverged(logits, truth, [classes[number] for number in truth.tolist()], where)
         state.history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
         key = (-val_accuracy, val_loss) if recipe.best == "accuracy" else (val_loss, 0.0)
         if key < state.best_key:
@@ -121,20 +124,24 @@ def train_head(
             state.save(checkpoint)
     if recipe.kept_epoch == "last":
         state.best_epoch, state.best = len(state.history), state.head_now()
-    if moving:
-        batch_norm.load_statistics(backbone, state.best.statistics)
+    if updates_statistics:
+        batch_norm.set_statistics(backbone, state.best.statistics)
     return Trained(state.best, state.best_epoch, tuple(state.history))
 
 
 def _train_features(
     backbone: Backbone, views: Callable[[Sequence[int]], Tensor], recipe: Recipe, micro_batch: int, device: torch.device
 ) -> Tensor:
-    """Features `[n, D]` of the `views` of an epoch's draws; where BatchNorm is trained, in the recipe's batches."""
+    """Features `[n, D]` of an epoch's draws from their `views`, in the recipe's batches if BatchNorm is in training."""
     draws = range(recipe.draws)
     if recipe.batch_norm == "frozen":
         return embed(backbone, draws, views, micro_batch=micro_batch, device=device)
-    what = f"a batch of {recipe.batch} images, which together decide their BatchNorm"
-    with batch_norm.training_mode(backbone), explain_full_memory(what, f"lower `batch`, or {REMEDY}"):
+    with (
+        batch_norm.training_mode(backbone),
+        explain_full_memory(
+            f"a batch of {recipe.batch} images, which BatchNorm needs as a whole", f"lower `batch`, or {REMEDY}"
+        ),
+    ):
         return embed(backbone, draws, views, micro_batch=recipe.batch, device=device, halve=False)
 
 
@@ -143,9 +150,9 @@ def _start(
     width: int,
     recipe: Recipe,
     seed_parts: tuple[str | int, ...],
-    moving: Backbone | None,
+    batch_norm_model: Backbone | None,
 ) -> TrainingState:
-    """A training before its first epoch."""
+    """The state of a training before its first epoch."""
     generators = {
         name: torch.Generator().manual_seed(stable_seed(*seed_parts, name))
         for name in ("draws", "augmentation", "cutmix")
@@ -154,16 +161,16 @@ def _start(
     kind = torch.optim.Adam if recipe.decay == "l2" else torch.optim.AdamW
     parameters = [head.weight.requires_grad_(), head.bias.requires_grad_()]
     optimizer = kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    return TrainingState(head, optimizer, generators, moving)
+    return TrainingState(head, optimizer, generators, batch_norm_model, best=head)
 
 
 @torch.no_grad()
 def _diverged(logits: Tensor, targets: Tensor, names: Sequence[str], where: str) -> InputError:
-    """The error that names the classes, one in `names` for each image, whose loss isn't finite."""
+    """The error that lists the classes whose loss is not finite; `names` holds the class of each image."""
     finite = functional.cross_entropy(logits, targets, reduction="none").isfinite().tolist()
     bad = sorted({name for name, good in zip(names, finite, strict=True) if not good})
     return InputError(
-        f"the loss of {', '.join(bad)} isn't finite in {where}; lower the `learning_rate` that it is trained with"
+        f"{where}: the loss of {', '.join(bad)} is not finite. Lower the `learning_rate` of this classifier"
     )
 
 

@@ -1,4 +1,4 @@
-"""How the linear layer of a classifier is trained (sections 3.4 and 4)."""
+"""The training recipe of a classifier's linear layer (sections 3.4 and 4)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,14 @@ from diagen.config.choices import Augmentation, BatchNormMode, Decay, EpochChoic
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a linear layer is trained; what has a default is as in the paper, its alternative as in the published code.
+    """The hyperparameters of a linear layer; defaults are the paper's, their alternatives those of the published code.
 
-    `weight_decay` is the L2 of Adam, or `decoupled` from the gradient. `best` says which epoch is the best one: that of
-    the highest validation accuracy (the lower loss decides ties) or of the lowest validation loss; the earlier one if
-    all is equal. `kept_epoch` may be the last instead. `patience` is the number of epochs without a better one after
-    which training stops; `None` never stops early. `batch_norm`: `frozen`, or `training` as in `diagen.batch_norm`.
-    `validation` takes each image once, or class-balanced draws, as many as an epoch has, anew for each epoch.
+    `decay`: `weight_decay` is the L2 penalty of Adam (`l2`) or decoupled from the gradient (`decoupled`). `best`: the
+    best epoch has the highest validation accuracy (ties: the lower loss) or the lowest validation loss; the earliest
+    of equal ones. `kept_epoch`: keep the best epoch or the last. `patience`: stop after this many epochs without a
+    better one; `None` never stops early. `batch_norm`: `frozen`, or `training` as in `diagen.classifiers.batch_norm`.
+    `validation`: each image once (`whole`), or new class-balanced draws for each epoch, as many as it has training
+    draws (`resampled`).
     """
 
     epochs: int

@@ -1,4 +1,4 @@
-"""What changes while a linear layer is trained, from epoch to epoch, and the checkpoint that it is kept in."""
+"""The state of a training between two epochs, and its checkpoint."""
 
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -14,27 +14,29 @@ from diagen.files.checkpoints import load_state, optimizer_tensors, restore_opti
 
 @dataclass
 class TrainingState:
-    """The layer that is trained, its optimizer, the generators by name, and the epochs so far with the best of them.
+    """The layer in training, its optimizer, random generators by name, the history, and the best epoch so far.
 
-    `moving` is the backbone, if the statistics of its BatchNorm move in training. The smallest `best_key` is the best.
+    `batch_norm_model` is the backbone if training updates its BatchNorm statistics, else `None`. `best` is the layer of
+    the epoch with the smallest `best_key`; before the first epoch it is the untrained layer.
     """
 
     head: Head
     optimizer: torch.optim.Optimizer
     generators: dict[str, torch.Generator]
-    moving: nn.Module | None
+    batch_norm_model: nn.Module | None
+    best: Head
     history: list[Epoch] = field(default_factory=list)
-    best: Head | None = None
     best_epoch: int = 0
     best_key: tuple[float, float] = (float("inf"), float("inf"))
 
     def head_now(self) -> Head:
-        """A copy of the layer as it is now, with the backbone's statistics if these move."""
-        statistics = batch_norm.running_statistics(self.moving) if self.moving is not None else {}
+        """A copy of the current layer, with the backbone's statistics if training updates them."""
+        model = self.batch_norm_model
+        statistics = batch_norm.running_statistics(model) if model is not None else {}
         return Head(self.head.weight.detach().clone(), self.head.bias.detach().clone(), self.head.classes, statistics)
 
     def save(self, path: Path) -> None:
-        """Keep the state of a training of one epoch or more in the file `path`."""
+        """Write the state to the file `path`, after at least one epoch."""
         save_state(
             path,
             {
@@ -51,7 +53,7 @@ class TrainingState:
         )
 
     def restore(self, path: Path) -> None:
-        """Take up the state that the file `path` holds; without one, or with a damaged one, nothing changes."""
+        """Restore the state from the file `path`; a missing or damaged file changes nothing."""
         found = load_state(path)
         if found is None:
             return
@@ -60,8 +62,8 @@ class TrainingState:
         with torch.no_grad():
             self.head.weight.copy_(now.weight)
             self.head.bias.copy_(now.bias)
-        if self.moving is not None:
-            batch_norm.load_statistics(self.moving, now.statistics)
+        if self.batch_norm_model is not None:
+            batch_norm.load_statistics(self.batch_norm_model, now.statistics, path)
         restore_optimizer(self.optimizer, tensors)
         for name, generator in self.generators.items():
             generator.set_state(tensors[f"generator.{name}"])

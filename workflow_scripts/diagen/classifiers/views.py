@@ -1,4 +1,4 @@
-"""What the classifiers see of images in training, and features of more than one plain pass over image files."""
+"""Training views of images, and features that are recomputed or of augmented views."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +25,9 @@ def epoch_views(
 ) -> tuple[Callable[[Sequence[int]], Tensor], Tensor]:
     """The training views of an epoch whose draws are the images `rows` `[n]` of `images` (uint8 `[3, H, W]`).
 
-    Returns a function from numbers of draws to their views `[B, 3, S, S]`, so that views are made batch by batch, and
-    the targets of all draws: labels `[n]`, or for CutMix mixed ones `[n, C]`. `generators`: `augmentation`, `cutmix`.
+    Returns a function that maps indices of draws to their views `[B, 3, S, S]`, so that views are computed batch by
+    batch, and the targets of all draws: labels `[n]`, or class probabilities `[n, C]` for CutMix. Keys of
+    `generators`: `augmentation`, `cutmix`.
     """
     augmentation = AUGMENTATIONS[recipe.augmentation]
     draws = torch.rand(len(rows), augmentation.draws, generator=generators["augmentation"])
@@ -50,9 +51,9 @@ def epoch_views(
 def repeatable_features(
     backbone: Backbone, paths: Sequence[str | Path], *, size: int, micro_batch: int, device: torch.device
 ) -> Callable[[], Tensor]:
-    """A function that computes features `[n, D]` of the plain views with the backbone as it is when it is called.
+    """A function that computes features `[n, D]` of the plain views with the current state of the backbone.
 
-    The files are read once and kept as resized pixels.
+    The files are read once and kept in memory as resized pixels.
     """
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         images = list(pool.map(lambda path: resize(decode(path), size), paths))
@@ -73,16 +74,16 @@ def augmented_features(
     micro_batch: int,
     device: torch.device,
 ) -> Tensor:
-    """Features `[n, D]` of one randomly augmented view of each image file; `seeds` `[n]` say which view."""
-    how = AUGMENTATIONS[augmentation]
+    """Features `[n, D]` of one randomly augmented view of each image file; `seeds` `[n]` seed the views."""
+    transform = AUGMENTATIONS[augmentation]
 
     def draw(number: int) -> Tensor:
-        return torch.rand(how.draws, generator=torch.Generator().manual_seed(seeds[number]))
+        return torch.rand(transform.draws, generator=torch.Generator().manual_seed(seeds[number]))
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
 
         def prepare(numbers: Sequence[int]) -> Tensor:
             images = list(pool.map(lambda number: decode(paths[number]), numbers))
-            return how.apply(images, torch.stack([draw(number) for number in numbers]), size)
+            return transform.apply(images, torch.stack([draw(number) for number in numbers]), size)
 
         return embed(backbone, range(len(paths)), prepare, micro_batch=micro_batch, device=device)

@@ -1,4 +1,4 @@
-"""Features of images for measuring diversity: DINOv2's class token (Oquab et al. 2023; section 4)."""
+"""Features of images for measuring diversity: the class token of DINOv2 (Oquab et al. 2023; section 4)."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,26 +15,26 @@ from diagen.files.tables import read_rows
 from diagen.images import load_image
 from diagen.models.backbones import embed
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as DINOv2 was trained
+MEAN = (0.485, 0.456, 0.406)  # ImageNet statistics, with which DINOv2 was trained
 STANDARD_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def listed_images(table: Path) -> list[str]:
-    """The image files that `images.csv` (column `path`) or `manifest.csv` (column `file_name`) lists, in its order.
+    """The image files in `images.csv` (column `path`) or `manifest.csv` (column `file_name`), in the table's order.
 
-    Raises `InputError` when it is damaged, or another table.
+    Raises `InputError` when the table is damaged, empty, or another one.
     """
     with open(table, encoding="utf-8", errors="replace") as file:
         header = file.readline().strip().split(",")
     column = "path" if "path" in header else "file_name"
     names = read_rows(table, [column], lambda values: values[column])
     if not names:
-        raise InputError(f"{table} lists no images, so there are no features to extract; make it again")
+        raise InputError(f"{table}: the table lists no images. Delete the file and run Snakemake again: rm {table}")
     return names
 
 
 def load_pixels(path: Path, size: int) -> Tensor:
-    """An image file as float32 `[3, size, size]`: bicubic resize, then ImageNet's mean and deviation taken out."""
+    """Read an image file as float32 `[3, size, size]`: bicubic resize, normalized by ImageNet's mean and deviation."""
     image = load_image(path).resize((size, size), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
     return (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STANDARD_DEVIATION)[:, None, None]
@@ -43,17 +43,20 @@ def load_pixels(path: Path, size: int) -> Tensor:
 def image_features(
     extractor: nn.Module, paths: Sequence[Path], *, size: int, micro_batch: int, device: torch.device
 ) -> NDArray[np.float32]:
-    """Features `[n, D]`, float32, of the image files `paths`, in their order. Raises `ValueError` without paths."""
+    """Features `[n, D]`, float32, of the image files `paths`, in their order.
+
+    Raises `ValueError` without paths, and `InputError` when a feature is not finite.
+    """
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
 
         def prepare(batch: Sequence[Path]) -> Tensor:
             return torch.stack(list(pool.map(lambda path: load_pixels(path, size), batch)))
 
         features = embed(extractor, paths, prepare, micro_batch=micro_batch, device=device, progress_label="features")
-    broken = ~features.isfinite().all(1)
-    if broken.any():
+    invalid = ~features.isfinite().all(1)
+    if invalid.any():
         raise InputError(
-            f"the features of {paths[int(broken.nonzero()[0, 0])]} aren't finite: its pixels are sound, so the model's "
-            "weights must be broken or of a type too small for it"
+            f"{paths[int(invalid.nonzero()[0, 0])]}: the features are not finite although the pixels are, so the "
+            "weights of `models.features` are damaged or their data type is too small. Use other weights"
         )
     return features.numpy()

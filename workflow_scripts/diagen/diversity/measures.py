@@ -1,13 +1,15 @@
 """Precision, recall, density and coverage of one synthetic set against the dataset's real images (section 4)."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diagen.config.programs import MeasureDiversitySettings
 from diagen.data.images_file import ImageRow
-from diagen.diversity.manifold import LabeledFeatures, diversity_by_scope
+from diagen.diversity.scopes import LabeledFeatures, diversity_by_scope
+from diagen.files.json_files import DiversityEntry
 from diagen.generation.manifest_file import ManifestRow
 from diagen.weighting.drawing import drawn_shares
 
@@ -19,17 +21,23 @@ def measure_diversity(
     synthetic_features: NDArray[np.float32],
     shares: Sequence[float] | None,
     settings: MeasureDiversitySettings,
-) -> list[dict]:
+    *,
+    real_file: Path = Path("features.npy"),
+    synthetic_file: Path = Path("features.npy"),
+    weights_file: Path | None = None,
+) -> list[DiversityEntry]:
     """The content of `diversity.json`: pooled and for each class, for each k of the settings.
 
     Features are `[n, D]`, in the order of `images` and of `manifest`. With `shares`, the weights of the synthetic
-    images, the set is measured as training draws it (equation 2).
+    images, the metrics are those of the set as training draws it (equation 2). The files are those of the features and
+    weights. Raises `InputError` when features or weights do not match the tables, or when k is too large.
     """
     classes = [row.class_name for row in manifest]
-    weights = None if shares is None else drawn_shares(classes, [row.guide for row in manifest], shares)
-    real = LabeledFeatures(real_features, [row.class_name for row in images])
-    synthetic = LabeledFeatures(synthetic_features, classes, weights)
-    # Validation images of their own split are a part of train-val.
+    guides = [row.guide for row in manifest]
+    weights = None if shares is None else drawn_shares(classes, guides, shares, weights=weights_file)
+    real = LabeledFeatures(real_features, [row.class_name for row in images], file=real_file)
+    synthetic = LabeledFeatures(synthetic_features, classes, weights, synthetic_file)
+    # A separate validation split counts as part of train-val.
     chosen = [
         row
         for row, image in enumerate(images)

@@ -1,9 +1,8 @@
-"""The downstream classifier of a method: trained on real and synthetic images, tested at its best epoch (section 4)."""
+"""The downstream classifier of a method: trained on real and synthetic images, tested at the kept epoch (section 4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from diagen.classifiers.recipe import Recipe
 from diagen.classifiers.views import repeatable_features
 from diagen.config import Downstream
 from diagen.config.programs import TrainDownstreamSettings
+from diagen.files.json_files import SplitResult
 from diagen.generation.manifest_file import ManifestRow
 from diagen.models.backbones import Backbone
 from diagen.weighting.drawing import drawing_probabilities
@@ -23,28 +23,30 @@ from diagen.weighting.drawing import drawing_probabilities
 
 @dataclass(frozen=True)
 class Synthetic:
-    """The synthetic images of a method: `rows` of the manifest `file`, images in the folder `store`.
+    """The synthetic images of a method: `rows` of the table `manifest`, with images in the folder `store`.
 
-    `shares` are their weights, which sum to 1 over each guide image's images or each class's; `None` weighs all alike.
+    `shares` are the weights from the table `weights`, which sum to 1 over the images of each guide image or class;
+    `None` means equal weights. Without synthetic images there are no tables.
     """
 
     rows: Sequence[ManifestRow]
     shares: Sequence[float] | None
-    file: Path | None
     store: Path
+    manifest: Path | None = None
+    weights: Path | None = None
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A trained layer, the content of its `metrics.json`, and its prediction for each image of each split."""
+    """A trained layer, the content of its `metrics.json`, and its predictions for all images of all splits."""
 
     trained: Trained
-    metrics: dict[str, Any]
+    metrics: dict[str, object]
     predictions: list[Prediction]
 
 
 def recipe_of(settings: Downstream) -> Recipe:
-    """The paper's recipe: no weight decay; the epoch of the best validation accuracy is tested."""
+    """The recipe of a downstream classifier: no weight decay; the best epoch has the highest validation accuracy."""
     return Recipe(**settings.model_dump(), weight_decay=0.0, best="accuracy")
 
 
@@ -59,9 +61,9 @@ def train_downstream(
     micro_batch: int,
     device: torch.device,
 ) -> Tested:
-    """Train on the guide images and the synthetic ones, drawn by equation 2, and test the epoch that is kept.
+    """Train on guide images and synthetic images, drawn by equation 2, and test the kept epoch.
 
-    Raises `InputError` when a loss is not finite, or when the synthetic images do not fit the guide images.
+    Raises `InputError` when a loss is not finite, or when the synthetic images do not match the guide images.
     """
     recipe = recipe_of(settings.downstream)
     classes = [row.class_name for row in synthetic.rows]
@@ -72,16 +74,19 @@ def train_downstream(
         [row.guide for row in synthetic.rows],
         synthetic.shares,
         settings.synthetic_probability,
+        manifest=synthetic.manifest,
+        weights=synthetic.weights,
     )
-    inference = {"size": recipe.image_size, "micro_batch": micro_batch, "device": device}
+    size = recipe.image_size
     files = [synthetic.store / row.file_name for row in synthetic.rows]
+    features = repeatable_features(backbone, images.paths["val"], size=size, micro_batch=micro_batch, device=device)
     trained = train_head(
         backbone,
         decode_all([*images.paths["guide"], *files]),
-        labels_of(images.class_names("guide") + classes, images.classes, synthetic.file or Path("shots.csv")),
+        labels_of(images.class_names("guide") + classes, images.classes, synthetic.manifest or Path("shots.csv")),
         probabilities,
         images.classes,
-        (repeatable_features(backbone, images.paths["val"], **inference), images.labels["val"]),
+        (features, images.labels["val"]),
         recipe,
         seed_parts=(*cell, "downstream"),
         progress_label=f"train_downstream {settings.method}",
@@ -90,7 +95,9 @@ def train_downstream(
         device=device,
     )
     logits = {
-        split: trained.head.logits(plain_features(backbone, images.paths[split], **inference))
+        split: trained.head.logits(
+            plain_features(backbone, images.paths[split], size=size, micro_batch=micro_batch, device=device)
+        )
         for split in images.splits
     }
     predictions = [
@@ -103,9 +110,11 @@ def train_downstream(
 
 def _metrics(
     logits: dict[str, Tensor], images: CellImages, trained: Trained, settings: TrainDownstreamSettings, cell: Cell
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The content of `metrics.json`."""
-    splits = {split: evaluate(logits[split], images.labels[split], images.classes) for split in images.splits}
+    splits: dict[str, SplitResult] = {
+        split: evaluate(logits[split], images.labels[split], images.classes) for split in images.splits
+    }
     return {
         "dataset": cell.dataset,
         "method": settings.method,

@@ -1,4 +1,4 @@
-"""The card (README.md) of an exported dataset: what is in it, how it was made, and what its license hangs on."""
+"""The card (README.md) of an exported dataset: its content, how it was made, and what decides its license."""
 
 import json
 import re
@@ -19,9 +19,9 @@ tags: [synthetic, few-shot, image-augmentation]
 
 # {title}
 
-{real} real images and {synthetic} synthetic ones of {classes} classes: what the classifier of the method `{method}` is
-trained on in one few-shot cell (seed {seed}, {shots} real images per class) of DIAGen,
-[arXiv 2408.14584](https://arxiv.org/abs/2408.14584). Images for validation and tests are no part of it.
+{real} real images and {synthetic} synthetic ones of {classes} classes: the training set of the method `{method}` in one
+few-shot cell (seed {seed}, {shots} real images per class) of DIAGen,
+[arXiv 2408.14584](https://arxiv.org/abs/2408.14584). Validation and test images are not included.
 
 ```python
 from datasets import load_dataset
@@ -34,16 +34,16 @@ dataset = load_dataset("imagefolder", data_dir="path/to/this/folder", split="tra
 | column | meaning |
 |---|---|
 | `file_name` | the image, relative to this folder |
-| `label` | name of the class; a name such as `None`, `NA` or `null` reads as missing in many programs |
-| `synthetic` | `True` for an image that was generated |
-| `source_guide` | the real image that it was made from by image-to-image diffusion; of a real image, itself |
-| `prompt` | the prompt; what stands in angle brackets is the word that was learned for the class |
-| `noise_level` | standard deviation of the noise that was added to that word |
+| `label` | name of the class; many programs read a name such as `None`, `NA` or `null` as a missing value |
+| `synthetic` | `True` for a generated image |
+| `source_guide` | the guide image from which image-to-image diffusion generated it; for a real image, itself |
+| `prompt` | the prompt; the word in angle brackets is the learned word of the class |
+| `noise_level` | standard deviation of the noise added to the learned word |
 | `weight` | share of a synthetic image: {weighting} |
-| `probability` | how likely each draw of the training takes this image; sums to 1 |
+| `probability` | probability that one draw in training selects this image; sums to 1 |
 
-Real images have neither prompt nor noise level nor weight. Their files are the photos as they were, EXIF orientation
-included.
+Real images have no prompt, noise level or weight. Their files are unchanged copies of the photos, including the EXIF
+orientation.
 
 ## Classes
 
@@ -55,7 +55,7 @@ included.
 
 {models}
 
-The configuration in full:
+Full configuration:
 
 ```json
 {configuration}
@@ -63,16 +63,16 @@ The configuration in full:
 
 ## License
 
-The workflow doesn't know the license of the photos, nor the terms of the models; look both up before you pass this
-dataset on, and write the outcome here. The real images stay under the license that they came with. The synthetic ones
-are made from them and by the models above, whose licenses may bind what is made with them: that of Stable Diffusion
-v1-4, CreativeML OpenRAIL-M, forbids certain uses. Synthetic images can show what is untrue, carry the models' biases
-and resemble images that the models were trained on.
+The workflow does not know the license of the photos or the terms of the models. Look up both before you share this
+dataset, and state the result here. The real images remain under their own license. The synthetic ones are derived from
+them by the models above, whose licenses may restrict the use of generated images: that of Stable Diffusion v1-4,
+CreativeML OpenRAIL-M, forbids certain uses. Synthetic images can show false content, reproduce the models' biases and
+resemble their training images.
 """
 
 
 def dataset_card(rows: Sequence[ExportRow], settings: ExportDatasetSettings, cell: Cell) -> str:
-    """The card in Markdown, with the front matter that the Hugging Face hub reads."""
+    """The card in Markdown, with front matter for the Hugging Face hub."""
     title = f"{cell.dataset}, seed {cell.seed}, {cell.shots} shots: {label(settings.method)}"
     counts = Counter((row.label, row.synthetic) for row in rows)
     classes = sorted({row.label for row in rows})
@@ -86,7 +86,7 @@ def dataset_card(rows: Sequence[ExportRow], settings: ExportDatasetSettings, cel
         method=settings.method,
         seed=cell.seed,
         shots=cell.shots,
-        weighting="as `weighting` below gives it" if settings.weighting else "equal for all of a guide image",
+        weighting="computed by `weighting` below" if settings.weighting else "equal for all images of a guide image",
         counts="\n".join(table),
         models="\n".join(_models(settings)),
         configuration=json.dumps(settings.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False),
@@ -94,14 +94,14 @@ def dataset_card(rows: Sequence[ExportRow], settings: ExportDatasetSettings, cel
 
 
 def _models(settings: ExportDatasetSettings) -> list[str]:
-    """A line for each model that had a part: its name or path, and which weights exactly."""
+    """A line for each model: its purpose, its name or path, and the revision or hash of its weights."""
     parts = {
-        "Stable Diffusion, which made the images": settings.diffusion,
+        "Stable Diffusion, which generated the images": settings.diffusion,
         "language model, which wrote the prompts": settings.llama,
-        "backbone of the classifier that weighed the images": settings.backbone,
+        "backbone of the classifier that weighted the images": settings.backbone,
     }
     return [
-        f"- {part}: {_code(model.path or model.repository)}, "
+        f"- {part}: {_code(str(model.path or model.repository))}, "
         + (f"revision `{model.revision}`" if model.revision else f"SHA-256 `{model.sha256}`")
         for part, model in parts.items()
         if model is not None
@@ -109,11 +109,11 @@ def _models(settings: ExportDatasetSettings) -> list[str]:
 
 
 def _code(text: str) -> str:
-    """A text between so many backticks that none of its own ends it."""
+    """The text as inline code, fenced by more backticks than it contains in a row."""
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
 
 
 def _escaped(text: str) -> str:
-    """A text as a table's cell shows it, whatever letters it holds: all marks are written by their number."""
+    """The text for a Markdown table: all characters but letters, digits and spaces as numeric references."""
     return "".join(letter if letter.isalnum() or letter == " " else f"&#{ord(letter)};" for letter in text)

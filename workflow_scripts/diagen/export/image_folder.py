@@ -1,7 +1,7 @@
-"""What a method's classifier is trained on, as a dataset for others: an ImageFolder of Hugging Face's `datasets`.
+"""Export of a method's training set as an ImageFolder of Hugging Face's `datasets`.
 
-One table `metadata.csv` tells of every image; classes stand there and not in folder names, because `datasets` takes a
-folder or file called `train`, `val` or `test` for a split, and COCO has a class `train`.
+The table `metadata.csv` describes every image. Classes are in the table rather than in folder names, because `datasets`
+treats a folder or file named `train`, `val` or `test` as a split, and COCO has a class `train`.
 """
 
 import hashlib
@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from diagen.data.shots_file import Shot
-from diagen.errors import InputError
+from diagen.errors import InputError, Problem
 from diagen.files.atomic import atomic_path
 from diagen.files.tables import write_rows
 from diagen.generation.manifest_file import ManifestRow
@@ -31,10 +31,10 @@ PROBLEMS_SHOWN = 30
 class ExportRow:
     """An image of the exported dataset.
 
-    `file_name` and `source_guide`, the real image that it was made from (of a real image: itself), are relative to the
-    dataset's folder. `weight` is its share in [0, 1] as the weighting gives it, equal shares without one;
-    `probability` is that of its being drawn as the next training image (eq. 2), and sums to 1 over the dataset.
-    Real images have neither prompt nor noise level nor weight.
+    `file_name` and `source_guide`, the guide image it was generated from (for a real image: itself), are relative to
+    the dataset's folder. `weight` in [0, 1] is the share computed by the weighting, or an equal share without one;
+    `probability` is the sampling probability per draw in training (eq. 2), and sums to 1 over the dataset. Real images
+    have no prompt, noise level or weight.
     """
 
     file_name: str
@@ -49,7 +49,7 @@ class ExportRow:
 
 @dataclass(frozen=True)
 class ExportedImage:
-    """A row with the file that the image lies in, and the SHA-256 that this file must have."""
+    """A row, the image's source file, and the SHA-256 that this file must have."""
 
     row: ExportRow
     source: Path
@@ -57,96 +57,114 @@ class ExportedImage:
 
 
 def plan_export(
-    cell: Iterable[Shot],
+    shots: Iterable[Shot],
     manifest: Sequence[ManifestRow],
     shares: Sequence[float] | None,
     *,
     synthetic_probability: float,
     store: Path,
+    manifest_file: Path | None = None,
+    weights_file: Path | None = None,
 ) -> list[ExportedImage]:
-    """The guide images of `cell` and the synthetic images of `manifest`, each class's real ones first.
+    """The guide images of `shots` and the synthetic images of `manifest`, sorted by class, real images first.
 
-    `shares` are the weights of the manifest's images in its order, or `None`. File names are unique and hold a hash of
-    the file's content. Raises `InputError` as `drawing_probabilities` does, and for a guide image that is none.
+    `shares` are the weights of the manifest's images in its order, or `None`. File names are unique and contain a hash
+    of the file's content. The files are those of the manifest and weights, for errors. Raises `InputError` as
+    `drawing_probabilities` does, and for a guide image that is no readable image.
     """
-    guides = sorted((shot for shot in cell if shot.role == "guide"), key=lambda shot: (shot.class_name, shot.guide))
-    classes = {name: number for number, name in enumerate(sorted({shot.class_name for shot in guides}))}
+    guides = sorted(
+        ((shot.class_name, shot.guide, shot) for shot in shots if shot.guide is not None), key=lambda guide: guide[:2]
+    )
+    classes = {name: number for number, name in enumerate(sorted({name for name, *_ in guides}))}
     groups = [(row.class_name, row.guide) for row in manifest]
     probabilities = drawing_probabilities(
-        [shot.class_name for shot in guides],
-        [shot.guide for shot in guides],
+        [name for name, *_ in guides],
+        [guide for _, guide, _ in guides],
         [name for name, _ in groups],
         [guide for _, guide in groups],
         shares,
         synthetic_probability,
+        manifest=manifest_file,
+        weights=weights_file,
     ).tolist()
     weights = normalize_per_group([1.0] * len(groups), groups).tolist() if shares is None else shares
 
-    def file_name(class_name: str, guide: int, what: str, sha256: str, suffix: str) -> str:
-        return f"images/{classes[class_name]:03}/{guide:02}-{what}-{sha256[:16]}{suffix}"
+    def file_name(class_name: str, guide: int, number: str, sha256: str, suffix: str) -> str:
+        return f"images/{classes[class_name]:03}/{guide:02}-{number}-{sha256[:16]}{suffix}"
 
     images = []
     names = {}
-    for shot, probability in zip(guides, probabilities, strict=False):
-        name = file_name(shot.class_name, shot.guide, "guide", shot.sha256, _suffix(Path(shot.path)))
-        names[shot.class_name, shot.guide] = name
-        row = ExportRow(name, shot.class_name, False, name, None, None, None, probability)
+    for (class_name, guide, shot), probability in zip(guides, probabilities, strict=False):
+        name = file_name(class_name, guide, "guide", shot.sha256, _suffix(Path(shot.path)))
+        names[class_name, guide] = name
+        row = ExportRow(name, class_name, False, name, None, None, None, probability)
         images.append(ExportedImage(row, Path(shot.path), shot.sha256))
     for made, weight, probability in zip(manifest, weights, probabilities[len(guides) :], strict=True):
         name = file_name(made.class_name, made.guide, f"{made.number:03}", made.sha256, ".png")
-        guide = names[made.class_name, made.guide]
-        row = ExportRow(name, made.class_name, True, guide, made.prompt, made.noise_level, weight, probability)
+        source = names[made.class_name, made.guide]
+        row = ExportRow(name, made.class_name, True, source, made.prompt, made.noise_level, weight, probability)
         images.append(ExportedImage(row, store / made.file_name, made.sha256))
     return sorted(images, key=lambda image: (classes[image.row.label], image.row.synthetic))
 
 
 def _suffix(path: Path) -> str:
-    """The photo's own suffix, or that of its format where readers of image folders wouldn't take it for an image."""
+    """The photo's suffix, or that of its format if readers of image folders do not recognize its own."""
     known, suffix = Image.registered_extensions(), path.suffix.lower()
     if suffix in known:
         return suffix
     try:
         with Image.open(path) as image:
             return next(name for name, kind in known.items() if kind == image.format)
-    except Image.UnidentifiedImageError:
-        raise InputError(f"`{path}` is not an image that can be read; run index_dataset again") from None
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{path}: not a readable image. Restore the file, or remove it, index the dataset again and run Snakemake "
+            "again: rm results/<experiment>/<dataset>/images.csv"
+        ) from None
 
 
 def place_images(images: Sequence[ExportedImage], folder: Path) -> None:
-    """Put the images' files, unchanged, into `folder`, and remove those of an earlier export that are no part of it.
+    """Place the images' files, unchanged, in `folder`, and remove files of an earlier export that are not among them.
 
-    Real photos are copied. Synthetic ones are linked to the store where the file system can, since nothing ever
-    changes a file there; elsewhere they are copied. What is there already is left: its name tells its content.
-    Raises `InputError`, which lists all source files that are missing or aren't what was planned with.
+    Real photos are copied. Synthetic images are hard links to the store if the file system allows, since store files
+    never change; otherwise copies. Existing files are kept: their names contain a hash of their content. Raises
+    `InputError`, which lists all source files that are missing or have changed; then nothing is written.
     """
     missing = [image for image in images if not (folder / image.row.file_name).is_file()]
     problems = [problem for image in missing if (problem := _problem(image))]
     if problems:
-        shown = "".join(f"\n  - {problem}" for problem in problems[:PROBLEMS_SHOWN])
-        more = f"\n  - and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
-        raise InputError(f"the dataset can't be exported:{shown}{more}")
+        raise InputError(
+            f"{folder}: the dataset cannot be exported because of its source files:"
+            + "".join(f"\n  - {problem}" for problem in problems[:PROBLEMS_SHOWN])
+            + (f"\n  - and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else "")
+        )
     for image in missing:
         with atomic_path(folder / image.row.file_name) as temporary:
             if not (image.row.synthetic and _link(image.source, temporary)):
                 shutil.copyfile(image.source, temporary)
     wanted = {folder / image.row.file_name for image in images}
     for path in (folder / "images").rglob("*"):
-        # Nothing but what this function wrote is removed, whatever folder it was pointed at.
+        # `folder` may hold files of the user: remove only names that this function writes.
         if path not in wanted and OUR_NAMES.fullmatch(path.relative_to(folder / "images").as_posix()):
             path.unlink()
 
 
-def _problem(image: ExportedImage) -> str | None:
-    remedy = "run generate_images again" if image.row.synthetic else "restore it, or run index_dataset again"
+def _problem(image: ExportedImage) -> Problem | None:
+    remedy = Problem(
+        "To generate it again, type the commands that this one prints: .venv/bin/snakemake --cores 1 verify_results "
+        "--configfile config/<experiment>.yaml"
+        if image.row.synthetic
+        else "Restore the file, or index the dataset again and run Snakemake again: rm results/<experiment>/<dataset>/"
+        "images.csv"
+    )
     if not image.source.is_file():
-        return f"there is no file `{image.source}`; {remedy}"
+        return Problem(f"{image.source}: no such file. {remedy}")
     with open(image.source, "rb") as file:
         same = hashlib.file_digest(file, "sha256").hexdigest() == image.sha256
-    return None if same else f"`{image.source}` has changed since it was listed; {remedy}"
+    return None if same else Problem(f"{image.source}: the content has changed. {remedy}")
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Make `target` another name of the file `source`; False where the file system can't."""
+    """Create `target` as a hard link to `source`; returns False if the file system does not support it."""
     try:
         os.link(source, target)
     except OSError:
@@ -155,5 +173,5 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def write_metadata(rows: Iterable[ExportRow], path: Path) -> None:
-    """Write `rows` to the CSV file `path`, which appears whole or not at all."""
+    """Write `rows` to the CSV file `path` atomically."""
     write_rows(COLUMNS, map(astuple, rows), path)

@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al. 2017): confidences that mean what they say (section 3.4)."""
+"""Temperature scaling (Guo et al. 2017), which calibrates confidences (section 3.4)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-BINS = 15  # of the expected calibration error, as in Guo et al.
-LARGEST_LOG = 5.0  # |log T| stays below: on logits that are always right the best temperature would be 0
+BINS = 15  # for the expected calibration error, as in Guo et al.
+LARGEST_LOG = 5.0  # bound on |log T|: for logits that are always right the best temperature would be 0
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Predictions whose confidence lies in (lower, upper]: their mean confidence and the share that is right."""
+    """Predictions with a confidence in (lower, upper]: their number, mean confidence and accuracy, 0 without any."""
 
     lower: float
     upper: float
@@ -24,7 +24,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How well confidences fit outcomes; `accuracy` is the plain share of right predictions in [0, 1]."""
+    """Calibration metrics: accuracy in [0, 1], not averaged over classes; mean NLL in nats; ECE in [0, 1]; bins."""
 
     accuracy: float
     nll: float
@@ -34,13 +34,13 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature, and the reliability of the validation images without and with it."""
+    """A temperature, and the reliability on the validation images without and with it."""
 
     temperature: float
     before: Reliability
     after: Reliability
 
-    def to_json(self, classes: Sequence[str]) -> dict:
+    def to_json(self, classes: Sequence[str]) -> dict[str, object]:
         """The content of `calibration.json`; `classes` are in the order of the logits."""
         bins = {"before": [asdict(one) for one in self.before.bins], "after": [asdict(one) for one in self.after.bins]}
         figures = {
@@ -63,14 +63,14 @@ def confidences(logits: Tensor, temperature: float) -> Tensor:
 
 
 def class_confidences(logits: Tensor, labels: Tensor, temperature: float) -> list[float]:
-    """The calibrated confidence q in [0, 1] that image i shows class `labels[i]`, `[n]` (equation 2)."""
+    """The calibrated confidences q in [0, 1] `[n]` that image i shows class `labels[i]` (equation 2)."""
     return confidences(logits, temperature).gather(1, labels[:, None])[:, 0].tolist()
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature in [exp(-5), exp(5)] with the least mean cross-entropy of `logits` `[n, C]`, `labels` `[n]`.
+    """Fit the temperature in [exp(-5), exp(5)] that minimizes the mean cross-entropy of `logits` `[n, C]`.
 
-    LBFGS on log T, in float64, so that T is positive and the predictions stay as they are.
+    `labels`: int64 `[n]`. LBFGS on log T in float64; T is positive, so predictions do not change.
     """
     logits = logits.double()
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -89,15 +89,15 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 def _bounded(log_temperature: Tensor) -> Tensor:
-    """Smoothly between -5 and 5, so that the search stays where exponentials are finite."""
+    """Squash smoothly into (-5, 5), where exponentials are finite."""
     return LARGEST_LOG * torch.tanh(log_temperature / LARGEST_LOG)
 
 
 def reliability(logits: Tensor, labels: Tensor, temperature: float) -> Reliability:
     """Accuracy, mean negative log-likelihood (nats) and expected calibration error at `temperature`.
 
-    The error is the mean, weighted by count, of |accuracy - mean confidence| over 15 equal bins of the confidence
-    of the predicted class (Guo et al. 2017, equation 5).
+    The expected calibration error is the count-weighted mean of |accuracy - mean confidence| over 15 equal bins of the
+    predicted class's confidence (Guo et al. 2017, equation 5).
     """
     probabilities = confidences(logits, temperature)
     confidence = probabilities.amax(1)

@@ -1,4 +1,4 @@
-"""The weight of each synthetic image, from the guide classifier's calibrated confidence in its class (eq. 2)."""
+"""Weights of synthetic images from the guide classifier's calibrated confidence in their class (eq. 2)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,31 +26,35 @@ def score_images(
     rows: Sequence[ManifestRow],
     settings: ScoreImagesSettings,
     *,
+    head_file: Path = Path("head.safetensors"),
     manifest: Path,
     store: Path,
     micro_batch: int,
     device: torch.device,
 ) -> list[WeightRow]:
-    """The weights of the images that the `rows` of `manifest` name in `store`, in their order.
+    """Weigh the images in `store` that the `rows` of `manifest` list, in their order.
 
-    The confidence is the mean over `settings.views` augmented views, or that of the plain view.
-    Raises `InputError` for a class that the guide classifier does not know.
+    The confidence is the mean over `settings.views` augmented views, or that of the plain view if `views` is 0. `head`
+    was read from `head_file`. Raises `InputError` for a class that the guide classifier does not know, or for BatchNorm
+    statistics of another backbone.
     """
     if head.statistics:
-        load_statistics(backbone, head.statistics)
+        load_statistics(backbone, head.statistics, head_file)
     paths = [store / row.file_name for row in rows]
     labels = labels_of([row.class_name for row in rows], head.classes, manifest)
-    inference = {"size": settings.image_size, "micro_batch": micro_batch, "device": device}
+    size = settings.image_size
     views = [
         augmented_features(
             backbone,
             paths,
             [stable_seed(row.image_seed, "view", view) for row in rows],
             settings.augmentation,
-            **inference,
+            size=size,
+            micro_batch=micro_batch,
+            device=device,
         )
         for view in range(settings.views)
-    ] or [plain_features(backbone, paths, **inference)]
+    ] or [plain_features(backbone, paths, size=size, micro_batch=micro_batch, device=device)]
     confidences = np.mean([class_confidences(head.logits(view), labels, temperature) for view in views], 0).tolist()
     values = transform_confidences(confidences, settings.transform, settings.threshold)
     by_guide = settings.normalize == "guide_image"

@@ -1,4 +1,4 @@
-"""The guide classifier: trained on the real shots alone, then calibrated by one temperature (section 3.4)."""
+"""The guide classifier: trained on the guide images, then calibrated by one temperature (section 3.4)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from diagen.weighting.drawing import drawing_probabilities
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A trained layer and the temperature of its confidences."""
+    """A trained layer and its calibration."""
 
     trained: Trained
     calibration: Calibration
@@ -35,14 +35,15 @@ def train_guide_classifier(
     micro_batch: int,
     device: torch.device,
 ) -> Calibrated:
-    """Train on the guide images, keep the epoch of the lowest validation loss, and fit the temperature there.
+    """Train on the guide images, keep the epoch that the recipe selects, and fit the temperature to its layer.
 
-    Raises `InputError` when a loss is not finite.
+    The best epoch has the lowest validation loss. Raises `InputError` when a loss is not finite.
     """
     recipe = Recipe(**settings.guide_classifier.model_dump(), image_size=settings.image_size, best="loss")
     seed_parts = (*cell, "guide")
-    inference = {"micro_batch": micro_batch, "device": device}
-    features = repeatable_features(backbone, images.paths["val"], size=settings.image_size, **inference)
+    features = repeatable_features(
+        backbone, images.paths["val"], size=settings.image_size, micro_batch=micro_batch, device=device
+    )
     trained = train_head(
         backbone,
         decode_all(images.paths["guide"]),
@@ -54,7 +55,8 @@ def train_guide_classifier(
         seed_parts=seed_parts,
         progress_label="train_guide_classifier",
         checkpoint=checkpoint,
-        **inference,
+        micro_batch=micro_batch,
+        device=device,
     )
     labels = images.labels["val"]
     rows = validation_rows(labels, recipe, stable_seed(*seed_parts, "calibration"))

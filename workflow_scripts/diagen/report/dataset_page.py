@@ -1,4 +1,4 @@
-"""A dataset's page of the report: how many images there are, what was left out, and what leaks into the tests."""
+"""The report's page of a dataset: numbers of images, omitted files, and leakage between splits."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ _BODY = """
 <h2>Images</h2>
 <table>
 <thead><tr><th class="text">class</th>{% for split in splits %}<th>{{ split_names[split] }}</th>{% endfor %}
-<th>left out</th></tr></thead>
+<th>omitted</th></tr></thead>
 <tbody>
 {% for row in classes %}
 <tr><th scope="row">{{ row.name }}</th>{% for count in row.counts %}<td>{{ count }}</td>{% endfor %}
@@ -55,9 +55,9 @@ _BODY = """
 <td>{{ total.skipped }}</td></tr></tfoot>
 </table>
 {% if reasons %}
-<h2>Left out</h2>
-<p>{{ total.skipped }} file{{ "s" if total.skipped != 1 }} can't be read as an image and {{ "were" if total.skipped != 1
-else "was" }} left out, as <code>on_bad_image: skip</code> asks.</p>
+<h2>Omitted files</h2>
+<p>{{ total.skipped }} file{{ "s are not readable images and were" if total.skipped != 1
+else " is not a readable image and was" }} omitted (<code>on_bad_image: skip</code>).</p>
 <ul>
 {% for reason in reasons %}
 <li>{{ reason }}</li>
@@ -68,12 +68,13 @@ else "was" }} left out, as <code>on_bad_image: skip</code> asks.</p>
 </ul>
 {% endif %}
 <h2>Leakage</h2>
-<p class="faint">An image that is tested should be in nobody's training set. Exact copies have the same file hash;
-near-duplicates are at most {{ near_distance }} apart in the space of the features (1 - cosine). Numbers are means over
-the {{ cells }} cell{{ "s" if cells != 1 }} (seed and shots), with the largest in brackets.</p>
+<p class="faint">Test and validation images with a duplicate among the training or validation images of the same cell.
+Exact copies have the same file hash; near-duplicates have a feature distance (1 - cosine similarity) of at most
+{{ near_distance }}. Numbers are means over the {{ cells }} cell{{ "s" if cells != 1 }} (seed and shots), with the
+largest in brackets.</p>
 <table>
-<thead><tr><th class="text">of these</th><th class="text">have a duplicate among the</th><th>images</th>
-<th>exact copies</th><th>near-duplicates</th></tr></thead>
+<thead><tr><th class="text">images</th><th class="text">compared with</th><th>number of images</th>
+<th>with an exact copy</th><th>with a near-duplicate</th></tr></thead>
 <tbody>
 {% for pair in pairs %}
 <tr><th scope="row">{{ pair.later }}</th><th class="text">{{ pair.earlier }}</th><td>{{ pair.images }}</td>
@@ -82,13 +83,13 @@ the {{ cells }} cell{{ "s" if cells != 1 }} (seed and shots), with the largest i
 </tbody>
 </table>
 {% for pair in pairs %}
-<h2>Most alike: {{ pair.later }} and {{ pair.earlier }}</h2>
+<h2>Most similar pairs: {{ pair.later }} and {{ pair.earlier }}</h2>
 <div class="pairs">
 {% for twin, left, right in pair.shown %}
 <figure>
 <div><img src="{{ left }}" alt="{{ twin.path }}"><img src="{{ right }}" alt="{{ twin.twin_path }}"></div>
 <figcaption><b{% if twin.kind != "apart" %} class="found"{% endif %}>{{ kinds[twin.kind] }}</b>,
-{{ "%.3f" | format(twin.distance) }} apart<br><bdi>{{ twin.path }}</bdi> (<bdi>{{ twin.class_name }}</bdi>)<br>
+distance {{ "%.3f" | format(twin.distance) }}<br><bdi>{{ twin.path }}</bdi> (<bdi>{{ twin.class_name }}</bdi>)<br>
 <bdi>{{ twin.twin_path }}</bdi> (<bdi>{{ twin.twin_class }}</bdi>)</figcaption>
 </figure>
 {% endfor %}
@@ -99,7 +100,7 @@ the {{ cells }} cell{{ "s" if cells != 1 }} (seed and shots), with the largest i
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """A row of the table of images: how many a class has in each split, and how many files were left out."""
+    """A row of the table of images: the number of a class's images in each split, and of its omitted files."""
 
     name: str
     counts: list[int]
@@ -108,7 +109,7 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class Number:
-    """A number over cells: its mean and largest value as text, and the HTML attribute that marks it unless it is 0."""
+    """A number over cells: mean and maximum as text, and the HTML attribute that highlights it unless it is 0."""
 
     text: str
     mark: str
@@ -116,7 +117,7 @@ class Number:
 
 @dataclass(frozen=True)
 class RolePair:
-    """What the cells' leaks between two roles come to, with the pairs to show and their images as data URIs."""
+    """The leaks between two roles over all cells, with the pairs to show and their images as data URIs."""
 
     earlier: str
     later: str
@@ -133,20 +134,20 @@ def dataset_page(
     leaks: Sequence[Leak],
     near_distance: float,
 ) -> str:
-    """The page of the dataset `name`, self-contained; all texts are escaped. Paths are as the tables have them."""
+    """The self-contained HTML page of the dataset `name`; all texts are escaped. Paths are those of the tables."""
     splits = [split for split in SPLITS if any(row.split == split for row in images)]
-    classes = sorted({row.class_name for row in [*images, *skipped]})
+    classes = sorted({row.class_name for row in images} | {row.class_name for row in skipped})
     counts = Counter((row.class_name, row.split) for row in images)
-    left_out = Counter(row.class_name for row in skipped)
+    omitted = Counter(row.class_name for row in skipped)
     rows = [
-        ClassCounts(each.replace("_", " "), [counts[each, split] for split in splits], left_out[each])
+        ClassCounts(each.replace("_", " "), [counts[each, split] for split in splits], omitted[each])
         for each in classes
     ]
     total = ClassCounts(
         "all", [sum(column) for column in zip(*(row.counts for row in rows), strict=True)], len(skipped)
     )
     return render(
-        f"The images of {label(name)}",
+        f"Images of {label(name)}",
         _STYLE,
         _BODY,
         splits=splits,
@@ -167,7 +168,7 @@ def _role_pairs(leaks: Sequence[Leak]) -> list[RolePair]:
         found = [leak for leak in leaks if (leak.earlier, leak.later) == (earlier, later)]
         if not found:
             continue
-        # Cells share images: each pair is shown once.
+        # Cells share images; show each pair once.
         twins = {(twin.path, twin.twin_path): twin for leak in found for twin in leak.twins}
         closest = sorted(twins.values(), key=lambda twin: (twin.kind != "exact", twin.distance, twin.path))[:CLOSEST]
         pairs.append(

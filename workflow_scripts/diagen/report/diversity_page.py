@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage as an HTML page, with the paper's Table 1 beside our own figures."""
+"""Precision, recall, density and coverage as an HTML page, beside the paper's Table 1."""
 
 from dataclasses import dataclass
 
@@ -35,10 +35,10 @@ td { text-align: right; padding: .25rem .4rem; min-width: 3.2rem;
 """
 
 _BODY = """
-<p class="faint">Of the synthetic images against the real ones, in the feature space of DINOv2, in percent, means over
-seeds. Precision and density ask whether synthetic images look real, recall and coverage whether they reach all that is
-real. The bars are drawn to 100 %. A row "drawn by weights" measures the same images, each by how often it is drawn in
-training.</p>
+<p class="faint">Synthetic images compared with the real ones in the feature space of DINOv2, in percent, means over
+seeds. Precision and density measure whether synthetic images look real, recall and coverage whether they cover the
+real images. A full bar is 100 %. Rows "drawn by weights" weight each image by its sampling probability in
+training (equation 2).</p>
 <div class="tables">
 {% for column in columns %}
 <div>
@@ -80,7 +80,7 @@ training.</p>
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the page: rows of (name, values in percent or None), measure by measure, shots by shots."""
+    """A table of the page: rows of (name, values in percent or `None`), ordered by measure, then by shots."""
 
     heading: str
     caption: str
@@ -90,15 +90,15 @@ class Table:
 
 
 def diversity_page(diversity: pd.DataFrame) -> str:
-    """The page for the summary's table of diversity (columns `statistics.DIVERSITY`); only scope `pooled` is shown."""
+    """The page for the table `summary/diversity.csv` (columns `statistics.DIVERSITY`); shows the scope `pooled`."""
     pooled = diversity[diversity["scope"] == "pooled"]
     groups = pooled.groupby(["dataset", "k"], sort=False)
-    measured = [_measured(str(dataset), int(k), rows) for (dataset, k), rows in groups]
+    measured = [_measured(str(dataset), str(k), rows) for (dataset, k), rows in groups]
     first = Markup(' class="first"')
     return render("Precision and recall", _STYLE, _BODY, columns=[measured, [_reported()]], first=first)
 
 
-def _measured(dataset: str, k: int, rows: pd.DataFrame) -> Table:
+def _measured(dataset: str, k: str, rows: pd.DataFrame) -> Table:
     shots = tuple(sorted(rows["shots"].unique().tolist()))
     by = ["generator", "weighting", "shots"]
     means = {measure: over_seeds(rows, by, measure).set_index(by)["mean"] for measure in MEASURES}
@@ -118,7 +118,7 @@ def _name(generator: str, weighting: str) -> str:
 
 def _reported() -> Table:
     measures = ("precision", "recall")
-    rows = [
+    rows: list[tuple[str, list[float | None]]] = [
         (f"{dataset}, {method}", [value for measure in measures for value in values[measure]])
         for (dataset, method), values in PAPER.items()
     ]

@@ -1,14 +1,14 @@
-"""The report's charts: accuracy over shots, the ablation, and the guide classifier's calibration.
+"""The report's charts: accuracy over shots, the ablation, and the calibration of the guide classifiers.
 
-Every function returns a matplotlib figure; `save_figure` writes it so that equal figures are equal files. Colors
-are those of Okabe and Ito, which readers of any color vision tell apart, and every line has its own marker too.
+Every function returns a matplotlib figure; `save_figure` writes equal figures to equal files. Colors are those of Okabe
+and Ito, which are distinguishable with any color vision, and every line has its own marker.
 """
 
 from collections.abc import Sequence
 from itertools import cycle
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 
@@ -19,11 +19,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from diagen.files.json_files import Bin, Calibration
 from diagen.report.labels import label
 from diagen.report.statistics import Difference, over_seeds, paired_difference
 
 INK, FAINT = "#333333", "#d9d9d9"
-STYLE = {
+STYLE: dict[Any, Any] = {  # matplotlib lists the allowed keys in its type
     "svg.hashsalt": "diagen",
     "font.size": 10,
     "text.color": INK,
@@ -55,16 +56,16 @@ SPARE_LOOKS = [("#000000", "<"), ("#5d3a9b", ">"), ("#994f00", "p"), ("#0c7bdc",
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure; the format follows the suffix, and no date is written into it."""
+    """Write the figure, without a date, in the format of the suffix (.svg or .png)."""
     with matplotlib.rc_context(STYLE):
         metadata = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(path, bbox_inches="tight", facecolor="white", metadata=metadata, dpi=160)
 
 
 def plot_accuracy(accuracy: pd.DataFrame) -> Figure:
-    """Accuracy over shots: a row of panels per dataset, a panel per split, a line per method.
+    """Plot accuracy over shots: a row of panels per dataset, a panel per split, a line per method.
 
-    `accuracy` is the summary's table; error bars are standard errors over seeds, left out where there is one seed.
+    `accuracy` is the table `summary/accuracy.csv`; error bars are standard errors over seeds, omitted for one seed.
     """
     means = over_seeds(accuracy, ["dataset", "split", "method", "shots"], "accuracy")
     datasets, splits, methods = (_distinct(means[column]) for column in ("dataset", "split", "method"))
@@ -90,10 +91,10 @@ def plot_accuracy(accuracy: pd.DataFrame) -> Figure:
 
 
 def plot_ablation(accuracy: pd.DataFrame, baseline: str) -> Figure:
-    """What each component adds: mean accuracy over shots and seeds per method, and the difference to `baseline`.
+    """Plot the mean accuracy of each method over shots and seeds, and its difference to `baseline`.
 
-    A small dot is one run, a large one their mean; at the right the paired difference to `baseline` in percentage
-    points, with its 95 % interval where there are three pairs or more. Panels as in `plot_accuracy`.
+    A small dot is one run, a large one the mean; text at the right is the mean paired difference to `baseline` in
+    percentage points, with its 95 % interval for three pairs or more. Panels as in `plot_accuracy`.
     """
     datasets, splits, methods = (_distinct(accuracy[column]) for column in ("dataset", "split", "method"))
     looks = _looks(methods)
@@ -117,21 +118,25 @@ def plot_ablation(accuracy: pd.DataFrame, baseline: str) -> Figure:
     return figure
 
 
-def plot_calibration(calibrations: Sequence[dict[str, Any]]) -> Figure:
-    """Reliability of the guide classifiers before and after the temperature, bins pooled over all of them.
+def plot_calibration(calibrations: Sequence[Calibration]) -> Figure:
+    """Plot the reliability of guide classifiers before and after temperature scaling, with bins pooled over all.
 
-    `calibrations` are the contents of `calibration.json` files. The legend tells the means over the classifiers of
-    the expected calibration error, the negative log-likelihood and, afterwards, the temperature.
+    `calibrations` are the contents of `calibration.json` files. The legend shows means over the classifiers: the
+    expected calibration error, the negative log-likelihood and the temperature.
     """
     temperature = np.mean([calibration["temperature"] for calibration in calibrations])
-    states = [("before", "before", "#7f7f7f", "s"), ("after", f"after (T = {temperature:.2f})", "#d55e00", "D")]
+    states: list[tuple[Literal["before", "after"], str, str, str]] = [
+        ("before", "before", "#7f7f7f", "s"),
+        ("after", f"after (T = {temperature:.2f})", "#d55e00", "D"),
+    ]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 5.6), layout="constrained")
         diagram, counts = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         diagram.plot([0, 100], [0, 100], color=FAINT, linestyle="--", zorder=0)
         for state, name, color, marker in states:
             edges, count, confidence, accuracy = pool_bins([each["reliability"][state] for each in calibrations])
-            error, loss = (np.mean([each["val"][f"{key}_{state}"] for each in calibrations]) for key in ("ece", "nll"))
+            errors, losses = zip(*(_error_and_loss(each, state) for each in calibrations), strict=True)
+            error, loss = np.mean(errors), np.mean(losses)
             text = f"{name}: ECE {100 * error:.1f} %, NLL {loss:.2f}"
             diagram.plot(100 * confidence, 100 * accuracy, color=color, marker=marker, label=text, linewidth=1.6)
             counts.stairs(count, 100 * edges, color=color, linewidth=1.6)
@@ -144,21 +149,28 @@ def plot_calibration(calibrations: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def pool_bins(tables: Sequence[list[dict[str, Any]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Add up reliability bins with the same edges.
+def _error_and_loss(calibration: Calibration, state: Literal["before", "after"]) -> tuple[float, float]:
+    """Expected calibration error and negative log-likelihood."""
+    values = calibration["val"]
+    if state == "before":
+        return values["ece_before"], values["nll_before"]
+    return values["ece_after"], values["nll_after"]
 
-    Each bin is `{lower, upper, count, confidence, accuracy}`. Returns the edges [bins + 1], the counts [bins], and
-    mean confidence and accuracy [filled bins], both as fractions and of the bins that hold an image.
+
+def pool_bins(tables: Sequence[list[Bin]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pool reliability bins with the same edges.
+
+    Returns the edges `[bins + 1]`, the counts `[bins]`, and mean confidence and accuracy in [0, 1] of the non-empty
+    bins `[non-empty bins]`.
     """
     count = np.array([[each["count"] for each in bins] for bins in tables], dtype=np.float64)
-    sums = [
-        np.nansum(count * np.array([[each[key] for each in bins] for bins in tables], dtype=np.float64), axis=0)
-        for key in ("confidence", "accuracy")
-    ]
+    confidence = np.array([[each["confidence"] for each in bins] for bins in tables], dtype=np.float64)
+    accuracy = np.array([[each["accuracy"] for each in bins] for bins in tables], dtype=np.float64)
     total = count.sum(axis=0)
     filled = total > 0
     edges = np.array([each["lower"] for each in tables[0]] + [tables[0][-1]["upper"]])
-    return edges, total, sums[0][filled] / total[filled], sums[1][filled] / total[filled]
+    sums = [np.nansum(count * values, axis=0)[filled] for values in (confidence, accuracy)]
+    return edges, total, sums[0] / total[filled], sums[1] / total[filled]
 
 
 def _distinct(column: pd.Series) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The gallery: guide images beside the synthetic images made from them, with prompt, noise level and weight."""
+"""The gallery: guide images beside their synthetic images, with prompt, noise level and weight."""
 
 import base64
 import io
@@ -13,8 +13,8 @@ from diagen.generation.manifest_file import ManifestRow
 from diagen.images import load_image
 from diagen.report.pages import render
 
-SMALL = 128  # edge in pixels up to which an image is shown enlarged and crisp
-LARGEST = 256  # larger images are scaled down to this edge, or pages of photos would weigh hundreds of megabytes
+SMALL = 128  # pixels; images up to this edge are enlarged without interpolation
+LARGEST = 256  # pixels; larger images are scaled down to this edge, which saves hundreds of megabytes per page
 
 _STYLE = """
 section { border-top: 1px solid var(--line); padding: 1.2rem 0;
@@ -34,9 +34,9 @@ figcaption { font-size: .78rem; line-height: 1.35; margin-top: .35rem; overflow-
 """
 
 _BODY = """
-<p class="faint">One real guide image of each class, and images that were generated from it. The word in angle brackets
-was learned from the real images.{% if weighted %} A bar shows how often the downstream classifier sees an image, of all
-images of its guide image; equal shares would fill {{ "%.0f" | format(100 * equal_share) }} % of it.{% endif %}</p>
+<p class="faint">One guide image of each class, and synthetic images generated from it. The word in angle brackets
+is the learned word of the class.{% if weighted %} A bar shows the weight of an image: its share among the images of its
+guide image, by which training draws it. Equal weights are {{ "%.2f" | format(equal_share) }}.{% endif %}</p>
 {% for exhibit in exhibits %}
 <section>
 <figure>
@@ -70,7 +70,7 @@ images of its guide image; equal shares would fill {{ "%.0f" | format(100 * equa
 
 @dataclass(frozen=True)
 class SyntheticSet:
-    """A set to show: its name, its manifest, and the weight in [0, 1] of each file name, if it has weights."""
+    """A synthetic set: its name, its manifest, and the weight in [0, 1] of each file name, if it has weights."""
 
     name: str
     manifest: Sequence[ManifestRow]
@@ -79,7 +79,7 @@ class SyntheticSet:
 
 @dataclass(frozen=True)
 class Picture:
-    """An embedded image: a data URI, how to show it, and what is told about it."""
+    """An embedded image: its data URI, its size class (`small` or `large`), and its caption."""
 
     uri: str
     kind: str
@@ -90,7 +90,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A class of the gallery: its guide image and a row of pictures per set."""
+    """A class in the gallery: its guide image, and a row of pictures for each set."""
 
     class_name: str
     guide: Picture
@@ -98,7 +98,7 @@ class Exhibit:
 
 
 def gallery_page(shots: Sequence[Shot], sets: Sequence[SyntheticSet], store: Path, classes: int, images: int) -> str:
-    """The gallery of the first guide image of the first `classes` classes, `images` pictures per set.
+    """The gallery page of the first guide image of each of the first `classes` classes, with `images` pictures per set.
 
     File names in the manifests are relative to the folder `store`. Images are embedded; all texts are escaped.
     """
@@ -113,7 +113,7 @@ def gallery_page(shots: Sequence[Shot], sets: Sequence[SyntheticSet], store: Pat
     ]
     weighted = [each for each in sets if each.weights]
     equal_share = 1 / (1 + max(row.number for row in weighted[0].manifest)) if weighted else None
-    title = "Guide images and what is made of them"
+    title = "Guide images and their synthetic images"
     return render(title, _STYLE, _BODY, exhibits=exhibits, weighted=bool(weighted), equal_share=equal_share)
 
 
@@ -131,7 +131,7 @@ def _pictures(synthetic: SyntheticSet, class_name: str, store: Path, images: int
 
 
 def embed_image(path: Path) -> tuple[str, str]:
-    """The image file as a data URI, and how to show it: `small` (enlarged and crisp) or `large` (scaled down)."""
+    """The image file as a data URI, and its size class: `small` (enlarged on the page) or `large` (scaled down)."""
     image = load_image(path)
     small = max(image.size) <= SMALL
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""How methods, generators and splits are called in figures and tables."""
+"""Names of methods, generators and splits in figures and tables."""
 
 _NAMES = {
     "standard": "Standard augmentation",
@@ -18,5 +18,5 @@ _NAMES = {
 
 
 def label(name: str) -> str:
-    """The name of a block or split as a reader knows it; unknown names have their underscores replaced."""
+    """The display name of a block or split; in unknown names, underscores become spaces."""
     return _NAMES.get(name, name.replace("_", " "))

@@ -1,4 +1,4 @@
-"""What the results were made with (versions, devices, threads, micro-batches) as an HTML page."""
+"""Versions, devices, threads and micro-batches of all results, as an HTML page."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ STAGES = {
     "downstream": "downstream classifiers",
     "diversity": "diversity",
 }
-"""The word of the page for each kind of result, in the order of the stages."""
+"""Display names of the kinds of results, in the order of the stages."""
 
 _STYLE = """
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0 1rem; }
@@ -30,12 +30,12 @@ td { padding: .25rem 1.2rem .25rem 0; vertical-align: top; }
 """
 
 _BODY = """
-<p class="faint">These decide the last bits of a result beside its settings and its code. A change of them reruns
-nothing, so results of different versions can stand side by side.</p>
+<p class="faint">Besides settings and code, these values affect how results round. Changing them reruns nothing, so an
+experiment may contain results of different versions.</p>
 {% if mixed %}
 <p class="mixed">These results are mixed: {% for name, values in mixed %}{{ name }} {{ values | join(", ") }}{{
-"; " if not loop.last }}{% endfor %}. Figures that compare them also compare these differences. To make all results
-anew, delete those that differ, or run with <code>--forceall</code>.</p>
+"; " if not loop.last }}{% endfor %}. Figures that compare them also compare these differences. To compute them again
+with the same versions, delete the results that differ, or run with <code>--forceall</code>.</p>
 {% else %}
 <p>All results were made with the same versions on the same kind of device.</p>
 {% endif %}
@@ -53,7 +53,7 @@ anew, delete those that differ, or run with <code>--forceall</code>.</p>
 
 @dataclass(frozen=True)
 class Row:
-    """How many `parts` (images, words, jobs) of a stage were made with `values`."""
+    """The number of `parts` (images, words, jobs) of a stage that were made with `values`."""
 
     stage: str
     parts: int
@@ -61,24 +61,24 @@ class Row:
 
 
 def record_files(
-    datasets: Iterable[str], cells: Iterable[tuple[int, int]], blocks: Mapping[str, Iterable[str]]
+    datasets: Iterable[str], seeds_and_shots: Iterable[tuple[int, int]], blocks: Mapping[str, Iterable[str]]
 ) -> Iterator[tuple[str, str]]:
-    """Kind and path, below the experiment's folder, of each record of the experiment.
+    """Kind and path, relative to the experiment's folder, of each record of the experiment.
 
-    `cells` are pairs of seed and shots. `blocks` names what there is of each kind, as results are called: a generator
-    for `manifest`, `features` and `diversity`, `generator/weighting` for `weights` and, again, `diversity`.
+    `blocks` lists the names of the results of each kind: generators for `manifest`, `features` and `diversity`,
+    `generator/weighting` for `weights` and also for `diversity`.
     """
-    cells = list(cells)
+    seeds_and_shots = list(seeds_and_shots)
     for dataset in datasets:
         yield "features", f"{dataset}/features{SUFFIX}"
         yield from (("prompts", f"{dataset}/prompts/{name}{SUFFIX}") for name in blocks["prompts"])
-        for (seed, shots), (kind, names) in product(cells, blocks.items()):
+        for (seed, shots), (kind, names) in product(seeds_and_shots, blocks.items()):
             for name in names if kind != "prompts" else ():
                 yield kind, f"{dataset}/seed{seed}/shots{shots}/{_place(kind, name)}{SUFFIX}"
 
 
 def _place(kind: str, name: str) -> str:
-    """The path of a result within its cell, without its ending."""
+    """The path of a result relative to its cell's folder, without the suffix."""
     generator, _, weighting = name.partition("/")
     places = {
         "manifest": f"synthetic/{name}/manifest",
@@ -91,7 +91,7 @@ def _place(kind: str, name: str) -> str:
 
 
 def made_with_page(records: Iterable[tuple[str, list[Share]]]) -> str:
-    """The page for `records`, each of a kind in `STAGES`; results of different versions or devices get a notice."""
+    """The page for `records`, pairs of a kind in `STAGES` and its shares; it marks mixed versions and devices."""
     counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
     for kind, shares in records:
         for share in shares:
@@ -106,7 +106,7 @@ def made_with_page(records: Iterable[tuple[str, list[Share]]]) -> str:
 
 
 def _mixed(rows: Iterable[Row]) -> list[tuple[str, list[str]]]:
-    """Names with more than one value: versions and devices over all stages, how the work was divided within each."""
+    """Names with more than one value: versions and devices over all stages, threads and micro-batches within each."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         for name, value in row.values.items():

@@ -1,4 +1,4 @@
-"""What the report's HTML pages share: one calm style sheet, and templates that escape every text put into them."""
+"""The frame of the report's HTML pages: one style sheet, and templates that escape all values."""
 
 from typing import Any
 
@@ -33,7 +33,10 @@ p { max-width: 46rem; margin: .4rem 0; }
 
 
 def render(title: str, style: str, body: str, **values: Any) -> str:
-    """A self-contained page: `body` is a jinja2 template for `values`, `style` is CSS. All values are escaped."""
+    """A self-contained HTML page from the jinja2 template `body`, its `values` and the CSS `style`.
+
+    All values are escaped, except instances of `Markup`.
+    """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_FRAME.replace("{% block body %}{% endblock %}", body))
     return template.render(title=title, style=Markup(style), **values)

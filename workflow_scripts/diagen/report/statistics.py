@@ -1,22 +1,22 @@
-"""From single results to the summary tables, and from those to means, errors and paired differences.
+"""The summary tables, and statistics on them: means, standard errors and paired differences.
 
-Accuracies and the measures of diversity are fractions in [0, 1].
+Accuracies and measures of diversity are fractions; all but density are in [0, 1].
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from diagen.files.json_files import DiversityEntry, Metrics
 from diagen.files.tables import reading
 from diagen.prompts.prompts_file import PromptRow
 
-Cell = tuple[str, str, int, int, str]
-"""Dataset, generator, seed, shots, and the weighting by which its images are drawn; empty where they count alike."""
+MeasuredSet = tuple[str, str, int, int, str]
+"""Dataset, generator, seed, shots, and the weighting by which images are drawn; empty for equal weights."""
 
 ACCURACY = ["dataset", "method", "seed", "shots", "split", "accuracy", "n_images"]
 PER_CLASS = ["dataset", "method", "seed", "shots", "split", "class", "accuracy", "n_images"]
@@ -27,7 +27,7 @@ TEXT = ["dataset", "method", "generator", "prompt_set", "split", "scope", "class
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Read a summary table; names such as `NA` or `1` stay text. Raises `InputError` when it is damaged."""
+    """Read a summary table; names such as `NA` or `1` remain text. Raises `InputError` when it is damaged."""
     texts = {name: str for name in columns if name in TEXT}
     numbers = {name: ["", "nan"] for name in columns if name not in TEXT}
     with reading(path):
@@ -35,19 +35,19 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         missing = [name for name in columns if name not in table.columns]
         if missing:
             raise ValueError(f"missing columns: {', '.join(missing)}")
-        table = table[columns].apply(lambda column: column if column.name in TEXT else pd.to_numeric(column))
+        table = table[columns].assign(**{name: pd.to_numeric(table[name]) for name in columns if name not in TEXT})
         if "accuracy" in columns and not (len(table) and table["accuracy"].between(0, 1).all()):
-            raise ValueError("it doesn't hold an accuracy in each row")
+            raise ValueError("some rows have no accuracy in [0, 1], or there are no rows")
         return table
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a summary table as CSV; numbers keep all their digits."""
+    """Write a summary table as CSV, numbers with all digits."""
     table.to_csv(path, index=False, lineterminator="\n")
 
 
-def accuracy_table(metrics: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """One row per classifier and split (columns `ACCURACY`) from the contents of `metrics.json` files."""
+def accuracy_table(metrics: Iterable[Metrics]) -> pd.DataFrame:
+    """One row per classifier and split (columns `ACCURACY`), from the contents of `metrics.json` files."""
     rows = [
         {**run, "split": split, "accuracy": result["accuracy"], "n_images": result["n_images"]}
         for run in metrics
@@ -56,8 +56,8 @@ def accuracy_table(metrics: Iterable[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=ACCURACY)
 
 
-def per_class_table(metrics: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """One row per classifier, split and class (columns `PER_CLASS`) from the contents of `metrics.json` files."""
+def per_class_table(metrics: Iterable[Metrics]) -> pd.DataFrame:
+    """One row per classifier, split and class (columns `PER_CLASS`), from the contents of `metrics.json` files."""
     rows = [
         {**run, "split": split, "class": name, **result}
         for run in metrics
@@ -67,18 +67,15 @@ def per_class_table(metrics: Iterable[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PER_CLASS)
 
 
-def diversity_table(cells: Iterable[tuple[Cell, list[dict[str, Any]]]]) -> pd.DataFrame:
-    """One row per cell, k and scope (columns `DIVERSITY`) from the contents of `diversity.json` files."""
-    rows = [
-        dict(zip(("dataset", "generator", "seed", "shots", "weighting"), cell, strict=True)) | result
-        for cell, results in cells
-        for result in results
-    ]
+def diversity_table(sets: Iterable[tuple[MeasuredSet, list[DiversityEntry]]]) -> pd.DataFrame:
+    """One row per set, k and scope (columns `DIVERSITY`), from the contents of `diversity.json` files."""
+    names = ("dataset", "generator", "seed", "shots", "weighting")
+    rows = [{**dict(zip(names, measured, strict=True)), **entry} for measured, entries in sets for entry in entries]
     return pd.DataFrame(rows, columns=DIVERSITY)
 
 
 def prompts_table(sets: Iterable[tuple[str, str, Iterable[PromptRow]]]) -> pd.DataFrame:
-    """All prompts (columns `PROMPTS`) from (dataset, prompt set, its rows)."""
+    """All prompts (columns `PROMPTS`), from triples of dataset, prompt set and its rows."""
     rows = [(dataset, name, row.class_name, row.number, row.prompt) for dataset, name, rows in sets for row in rows]
     return pd.DataFrame(rows, columns=PROMPTS)
 
@@ -92,9 +89,9 @@ def standard_error(values: Sequence[float] | np.ndarray) -> float:
 
 
 def over_seeds(table: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
-    """Mean and standard error of `value` over the seeds, for each combination of the columns `by`.
+    """Mean and standard error of the column `value` over seeds, for each combination of the columns `by`.
 
-    Returns the columns `by`, `mean`, `standard_error` (NaN with one seed) and `n_seeds`, in the table's order.
+    Returns the columns `by`, `mean`, `standard_error` (NaN for one seed) and `n_seeds`, in the table's order.
     """
     groups = table.groupby(by, sort=False)[value]
     return groups.agg(mean="mean", standard_error=standard_error, n_seeds="size").reset_index()
@@ -102,7 +99,7 @@ def over_seeds(table: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference between paired runs; `low` and `high` bound it (NaN with fewer than two pairs)."""
+    """A mean difference between paired runs, and its confidence interval (NaN with fewer than two pairs)."""
 
     mean: float
     low: float
@@ -111,11 +108,11 @@ class Difference:
 
 
 def paired_difference(accuracy: pd.DataFrame, method: str, baseline: str, confidence: float = 0.95) -> Difference:
-    """How much higher `method` is than `baseline`, run by run, with Student's t interval.
+    """The mean paired difference of `method` minus `baseline`, with Student's t interval.
 
-    Runs are paired over dataset, seed, shots and split, as far as the table `accuracy` (columns `ACCURACY`) holds
-    both: the same shots and the same validation images stand behind either. Pairs that share a seed are not quite
-    independent, so the interval is a guide and not a test. Raises `ValueError` when there is no pair.
+    Runs in the table `accuracy` (columns `ACCURACY`) are paired by dataset, seed, shots and split, so both use the same
+    guide and validation images; runs without a partner are ignored. Pairs of one seed are not independent, so the
+    interval is approximate. Raises `ValueError` when there is no pair.
     """
     keys = ["dataset", "seed", "shots", "split"]
     runs = accuracy.pivot(index=keys, columns="method", values="accuracy")

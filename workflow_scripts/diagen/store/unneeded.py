@@ -1,4 +1,4 @@
-"""The store keeps what experiments share and what interrupted jobs go on with: which of it nothing names any more."""
+"""Unneeded files in the store, which holds what experiments share and the state of interrupted jobs."""
 
 import time
 from collections.abc import Iterator
@@ -11,15 +11,16 @@ from safetensors.numpy import load_file
 from diagen.files.atomic import TEMPORARY
 from diagen.files.tables import DamagedFile, read_rows
 
-KEPT_DAYS = 30  # words and checkpoints are small and took hours; an experiment that was put off goes on with them
+KEPT_DAYS = 30  # words and checkpoints are small and took hours; an interrupted experiment resumes from them
 Word = tuple[str, bytes]  # class, vectors
 
 
 @dataclass
 class Unneeded:
-    """Files that nothing names, by kind.
+    """Unneeded files by kind.
 
-    `waiting` are images that no manifest names, but one may: that of a plan among `unfilled`, which has none yet.
+    `waiting` holds images that no manifest lists yet, but which may belong to a plan in `unfilled`, a list of plans
+    without a manifest.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -30,16 +31,16 @@ class Unneeded:
     unfilled: list[Path] = field(default_factory=list)
 
     def removable(self) -> list[Path]:
-        """All that can go."""
+        """All files that can be removed."""
         return [*self.images, *self.words, *self.checkpoints, *self.temporary]
 
 
 def find_unneeded(results: Path, store: Path) -> Unneeded:
-    """What no experiment in the folder `results` needs of `store`, and what killed jobs left behind anywhere.
+    """Files in `store` that no experiment in the folder `results` needs, and temporary files of killed jobs in both.
 
-    An image is needed if a manifest names it. Learned words are needed if a file of embeddings holds them; others, and
-    checkpoints of words that aren't learned yet, may be those of an interrupted job and are needed for 30 days.
-    Raises `DamagedFile` for a manifest that can't be read: its images would be taken for unneeded.
+    An image is needed if a manifest lists it. Learned words are needed if a file of embeddings contains them; others,
+    and checkpoints of words that are not learned yet, may belong to an interrupted job and are kept for 30 days.
+    Raises `DamagedFile` for an unreadable manifest, since its images would appear unneeded.
     """
     found = Unneeded()
     named = {name for manifest in _experiments(results, store, "manifest.csv") for name in _named_images(manifest)}
@@ -62,7 +63,7 @@ def find_unneeded(results: Path, store: Path) -> Unneeded:
     for file in _files(store / "checkpoints", "*.safetensors"):
         if file.stat().st_mtime < oldest or (store / "words" / file.name).is_file():
             found.checkpoints.append(file)
-    places = [results, store] if store.is_symlink() else [results]  # a walk doesn't follow a link to another disk
+    places = [results, store] if store.is_symlink() else [results]  # rglob does not follow links
     found.temporary = sorted(path for place in places for path in place.rglob(".*") if TEMPORARY.fullmatch(path.name))
     return found
 
@@ -72,7 +73,7 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 
 def _experiments(results: Path, store: Path, pattern: str) -> list[Path]:
-    """The files of all experiments that match `pattern`, which is looked for at any depth."""
+    """The files of all experiments that match `pattern` at any depth."""
     folders = [folder for folder in results.iterdir() if folder.is_dir() and folder != store]
     return sorted(path for folder in folders for path in folder.rglob(pattern) if not path.name.startswith("."))
 
@@ -81,12 +82,12 @@ def _named_images(manifest: Path) -> Iterator[str]:
     names = read_rows(manifest, ["file_name"], lambda values: values["file_name"])
     plan = manifest.with_name("plan.csv")
     if plan.is_file() and len(names) != len(read_rows(plan, [], dict)):
-        raise DamagedFile(manifest, "it doesn't hold what plan.csv beside it plans")
+        raise DamagedFile(manifest, "it does not list the images that plan.csv plans")
     yield from names
 
 
 def _words(file: Path) -> Iterator[Word]:
-    """The words in a safetensors file; none if it is damaged."""
+    """The words in a safetensors file; none if the file is damaged."""
     try:
         yield from ((name, vectors.tobytes()) for name, vectors in load_file(file).items())
     except SafetensorError:

@@ -1,6 +1,6 @@
-"""Results that were damaged or lost after they were made, all of them at once, and how each is made again.
+"""Find all damaged or missing results, with the files to remove and to make again.
 
-Images are compared with the hashes in the manifests. Other files are read as the programs read them that need them.
+Images are compared with the hashes in the manifests. Other files are read by the functions that the programs use.
 """
 
 import hashlib
@@ -36,25 +36,25 @@ from diagen.weighting.weights_file import WeightRow, read_weights
 def _read_history(path: Path) -> None:
     columns = [field.name for field in fields(Epoch)]
     if not read_rows(path, columns, lambda values: [float(value) for value in values.values()]):
-        raise DamagedFile(path, "it holds no epoch")
+        raise DamagedFile(path, "it lists no epochs")
 
 
 def _read_predictions(path: Path) -> None:
     if not read_rows(path, evaluation.COLUMNS, lambda values: float(values["probability"])):
-        raise DamagedFile(path, "it holds no prediction")
+        raise DamagedFile(path, "it lists no predictions")
 
 
 def _read_checkpoint(path: Path) -> None:
     with reading(path, SafetensorError):
         if not all(np.isfinite(tensor).all() for tensor in load_file(path).values()):
-            raise ValueError("it holds values that aren't finite")
+            raise ValueError("it contains non-finite values")
 
 
 def _read_page(path: Path) -> None:
     ending = f"</{path.suffix[1:]}>"
     with reading(path):
         if not path.read_text("utf-8").rstrip().endswith(ending):
-            raise ValueError(f"it doesn't end with {ending}")
+            raise ValueError(f"it does not end with {ending}")
 
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -88,21 +88,21 @@ READERS: dict[str, Callable[[Path], object]] = {
     "*.svg": _read_page,
     "*.html": _read_page,
 }
-"""What reads a file, by the end of its path; the first that fits counts (a set of prompts may be called `images`)."""
-TOGETHER: dict[str, tuple[str, ...]] = {
+"""The reader of a file by the end of its path; the first match counts, since a prompt set may be named `images`."""
+WRITTEN_TOGETHER: dict[str, tuple[str, ...]] = {
     "downstream/*": ("metrics.json", "history.csv", "predictions.csv", "head.safetensors", "metrics.made_with.json"),
     "guide_classifiers/*": ("head.safetensors", "calibration.json", "history.csv", "head.made_with.json"),
     "summary": ("accuracy.csv", "per_class.csv", "diversity.csv", "prompts.csv"),
 }
-"""Files that one job writes into a folder: where one is, all must be."""
-DATASET = ("images.csv", "skipped.csv")  # the same, in each folder of the experiment itself
+"""Files that one job writes into a folder: if one exists, all must exist."""
+DATASET = ("images.csv", "skipped.csv")  # written together into each folder directly below the experiment's
 NOT_RESULTS = ("logs", "benchmarks", "export")
 MANIFEST = "synthetic/*/manifest.csv"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A damaged or missing file, what is wrong with it, what to remove, and the file to ask the workflow for then."""
+    """A damaged or missing file, its problem, the files to remove, and the target to request from Snakemake then."""
 
     path: Path
     problem: str
@@ -111,46 +111,49 @@ class Finding:
 
 
 def verify_results(results: Path, store: Path) -> Iterator[Finding]:
-    """Look at everything that an experiment wrote into its folder `results`, and at its images in `store`."""
-    tables = lru_cache(maxsize=8)(_read)  # a manifest is read for itself, and compared with its weights and features
+    """Check an experiment's files in `results`, its images in `store`, and the store's words and checkpoints.
+
+    Files in `NOT_RESULTS` and hidden files are skipped. Yields findings in the order of the paths.
+    """
+    tables = lru_cache(maxsize=8)(_read)  # a manifest is also compared with its weights and features
     for path in sorted(results.rglob("*")):
         inside = path.relative_to(results)
         if inside.parts[0] in NOT_RESULTS or any(part.startswith(".") for part in inside.parts):
             continue
         if path.is_dir():
-            yield from _lost_beside_others(path, DATASET if len(inside.parts) == 1 else ())
+            yield from _missing_files(path, DATASET if len(inside.parts) == 1 else ())
             continue
         content, problem = tables(path) if path.suffix == ".csv" else _read(path)
         if problem:
             yield Finding(path, problem, (path,), path)
         elif path.match(MANIFEST):
-            yield from _unlike_its_plan(path, content, tables(path.with_name("plan.csv"))[0])
-            yield from _images(path, content, store)
+            yield from _compare_with_plan(path, content, tables(path.with_name("plan.csv"))[0])
+            yield from _check_images(path, content, store)
         elif path.match("weights/*.csv"):
-            yield from _unlike_its_manifest(path, content, tables(path.parents[1] / "manifest.csv")[0])
+            yield from _compare_with_manifest(path, content, tables(path.parents[1] / "manifest.csv")[0])
         elif path.name == "features.npy":
-            yield from _unlike_its_table(path, content, tables(_listing(path))[0])
-    # A file that is there is taken for whole, so a damaged one would stop each job that goes on with it.
+            yield from _compare_with_table(path, content, tables(_table_of(path))[0])
+    # Jobs resume from these files, so a damaged one would stop each job that reads it.
     for path in sorted([*store.glob("words/*.safetensors"), *store.glob("checkpoints/*.safetensors")]):
         if not path.name.startswith(".") and (problem := _read(path)[1]):
             yield Finding(path, problem, (path,), None)
 
 
-def _lost_beside_others(folder: Path, otherwise: tuple[str, ...]) -> Iterator[Finding]:
-    """Files that one job writes together, or from each other, and of which only some are there."""
-    names = next((names for pattern, names in TOGETHER.items() if folder.match(pattern)), otherwise)
+def _missing_files(folder: Path, default: tuple[str, ...]) -> Iterator[Finding]:
+    """Missing files in `folder`: of those that one job writes together (else `default`), or the table of features."""
+    names = next((names for pattern, names in WRITTEN_TOGETHER.items() if folder.match(pattern)), default)
     if any((folder / name).is_file() for name in names):
-        lost = [folder / name for name in names if not (folder / name).is_file()]
+        missing = [folder / name for name in names if not (folder / name).is_file()]
     else:
-        source = _listing(folder / "features.npy")
-        lost = [source] if (folder / "features.npy").is_file() and not source.is_file() else []
-    yield from (Finding(path, "is missing", (), path) for path in lost)
+        table = _table_of(folder / "features.npy")
+        missing = [table] if (folder / "features.npy").is_file() and not table.is_file() else []
+    yield from (Finding(path, "is missing", (), path) for path in missing)
 
 
 def _read(path: Path) -> tuple[Any, str | None]:
-    """The content of a file as its reader gives it, and how it shows that it isn't what its program wrote.
+    """The content of a file from its reader, and the problem of a damaged file.
 
-    The content is None where it can't be read, and where nothing is known of what it should hold.
+    The content is `None` for a damaged file, and for a file without a reader.
     """
     read = next((read for pattern, read in READERS.items() if path.match(pattern)), None)
     try:
@@ -158,53 +161,57 @@ def _read(path: Path) -> tuple[Any, str | None]:
     except DamagedFile as error:
         return None, error.reason
     except OSError as error:
-        return None, f"can't be read ({error.strerror})"
+        return None, f"cannot be read ({error.strerror})"
 
 
-# What a file is compared with is None where it can't be read, which is told by itself.
+# In the comparisons below, the other file's content is `None` if that file is damaged, which is a finding of its own.
 
 
-def _unlike_its_plan(path: Path, made: Sequence[ManifestRow], planned: Sequence[PlanRow] | None) -> Iterator[Finding]:
-    if planned is not None and _planned(made) != _planned(planned):
-        # Either may be the one that was edited.
-        yield Finding(path, "doesn't hold what plan.csv beside it plans", (path, path.with_name("plan.csv")), path)
-
-
-def _unlike_its_manifest(
-    path: Path, weights: Sequence[WeightRow], made: Sequence[ManifestRow] | None
+def _compare_with_plan(
+    path: Path, manifest: Sequence[ManifestRow], plan: Sequence[PlanRow] | None
 ) -> Iterator[Finding]:
-    if made is not None and [row.file_name for row in weights] != [row.file_name for row in made]:
-        yield Finding(path, "doesn't hold the images of the manifest", (path,), path)
+    if plan is not None and _planned(manifest) != _planned(plan):
+        # Either file may be the edited one.
+        yield Finding(path, "does not list the images that plan.csv plans", (path, path.with_name("plan.csv")), path)
 
 
-def _unlike_its_table(path: Path, features: NDArray[np.float32], images: Sequence[object] | None) -> Iterator[Finding]:
+def _compare_with_manifest(
+    path: Path, weights: Sequence[WeightRow], manifest: Sequence[ManifestRow] | None
+) -> Iterator[Finding]:
+    if manifest is not None and [row.file_name for row in weights] != [row.file_name for row in manifest]:
+        yield Finding(path, "rows differ from manifest.csv", (path,), path)
+
+
+def _compare_with_table(
+    path: Path, features: NDArray[np.float32], images: Sequence[object] | None
+) -> Iterator[Finding]:
     if images is not None and len(features) != len(images):
-        source = _listing(path)
-        # A dataset's table is compared with nothing else, so it may be the one that was cut.
-        remove = (path,) if source.name == "manifest.csv" else (path, source)
-        problem = f"holds features of {len(features)} images, and {source.name} lists {len(images)}"
-        yield Finding(path, problem, remove, path)
+        table = _table_of(path)
+        # No other file is compared with a dataset's table, so the table may be the damaged one.
+        remove = (path,) if table.name == "manifest.csv" else (path, table)
+        yield Finding(path, f"features of {len(features)} images, but {table.name} lists {len(images)}", remove, path)
 
 
-def _listing(features: Path) -> Path:
-    """The table of the images whose features a file holds."""
+def _table_of(features: Path) -> Path:
+    """The table that lists the images of a file of features."""
     return features.with_name("manifest.csv" if features.match("synthetic/*/*") else "images.csv")
 
 
-def _images(path: Path, made: Sequence[ManifestRow], store: Path) -> Iterator[Finding]:
-    """The images that a manifest names and that aren't in the store as it says."""
-    for row in made:
+def _check_images(path: Path, manifest: Sequence[ManifestRow], store: Path) -> Iterator[Finding]:
+    """The images of a manifest that are missing in the store or differ from the manifest's hash."""
+    for row in manifest:
         image = store / row.file_name
         try:
             if hashlib.sha256(image.read_bytes()).hexdigest() != row.sha256:
-                yield Finding(image, f"isn't the image that {path} names: its hash differs", (image, path), path)
+                yield Finding(image, f"the hash differs from that in {path}", (image, path), path)
         except FileNotFoundError:
             yield Finding(image, "is missing", (path,), path)
         except OSError as error:
-            yield Finding(image, f"can't be read ({error.strerror})", (image, path), path)
+            yield Finding(image, f"cannot be read ({error.strerror})", (image, path), path)
 
 
 def _planned(rows: Sequence[ManifestRow] | Sequence[PlanRow]) -> list[tuple]:
+    """The columns that plan and manifest share."""
     return [
         (row.class_name, row.guide, row.number, row.prompt, row.noise_level, row.noise_seed, row.image_seed)
         for row in rows

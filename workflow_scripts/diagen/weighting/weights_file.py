@@ -1,7 +1,4 @@
-"""Weights of synthetic images, and which image is drawn how often in training (section 3.4, equation 2).
-
-Free of torch.
-"""
+"""The table `weights/<weighting>.csv`: confidences and weights of synthetic images (equation 2). Free of torch."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
@@ -15,7 +12,10 @@ COLUMNS = ("file_name", "confidence", "temperature", "weight")
 
 @dataclass(frozen=True)
 class WeightRow:
-    """A synthetic image's calibrated confidence q, and its share `weight` in [0, 1] of its guide image or class."""
+    """A synthetic image's calibrated confidence q, the temperature, and the image's weight.
+
+    `weight` in [0, 1] is the image's share among those of its guide image or class.
+    """
 
     file_name: str
     confidence: float
@@ -29,19 +29,22 @@ def write_weights(rows: Iterable[WeightRow], path: Path) -> None:
 
 
 def read_weights(path: Path) -> list[WeightRow]:
-    """Read a table of weights. Raises `InputError` when it is damaged."""
+    """Read a table of weights. Raises `InputError` when the file is damaged."""
     return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> WeightRow:
     confidence, temperature, weight = (float(values[name]) for name in COLUMNS[1:])
     if not (0 <= confidence <= 1 and 0 <= weight <= 1):
-        raise ValueError(f"confidence {confidence} and weight {weight} aren't both shares")
+        raise ValueError(f"confidence {confidence} or weight {weight} is not in [0, 1]")
     return WeightRow(values["file_name"], confidence, temperature, weight)
 
 
 def read_shares(path: Path, file_names: Sequence[str]) -> list[float]:
-    """The weights of the images `file_names` of the manifest, in their order. Raises `InputError` when the table is of other images."""
+    """Read the weights of the manifest's images `file_names`, in their order.
+
+    Raises `InputError` when the file is damaged or lists other images.
+    """
     rows = read_weights(path)
     if [row.file_name for row in rows] != list(file_names):
         raise InputError(f"{path}: rows differ from manifest.csv. Delete the file and run Snakemake again: rm {path}")

@@ -1,0 +1,96 @@
+"""Diversity of labeled synthetic images, pooled and for each class. Free of torch."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagen.diversity.manifold import Points, diversity, weighted_diversity
+from diagen.errors import InputError
+from diagen.files.json_files import DiversityEntry
+from diagen.seeds import stable_seed
+
+
+@dataclass(frozen=True)
+class LabeledFeatures:
+    """Features `[n, D]` from `file`, the class of each row, and relative sampling weights >= 0 `[n]` if not equal."""
+
+    features: Points
+    classes: Sequence[str]
+    weights: NDArray[np.float64] | None = None
+    file: Path = Path("features.npy")
+
+    def __post_init__(self) -> None:
+        """Raise `InputError` when features and table differ in length."""
+        if len(self.features) != len(self.classes):
+            raise InputError(
+                f"{self.file}: features of {len(self.features)} images, but the table lists {len(self.classes)}. "
+                f"Delete the file and run Snakemake again: rm {self.file}"
+            )
+
+    def take(self, rows: Sequence[int]) -> "LabeledFeatures":
+        """The given rows, in the given order."""
+        weights = None if self.weights is None else self.weights[rows]
+        return LabeledFeatures(self.features[rows], [self.classes[row] for row in rows], weights, self.file)
+
+    def drawn(self) -> "LabeledFeatures":
+        """The rows with a positive weight."""
+        return self if self.weights is None else self.take(np.flatnonzero(self.weights > 0).tolist())
+
+    def of_class(self, name: str) -> "LabeledFeatures":
+        """The rows of one class."""
+        return self.take([row for row, label in enumerate(self.classes) if label == name])
+
+    def subsample(self, at_most: int | None, *seed_parts: str | int) -> "LabeledFeatures":
+        """At most `at_most` rows, drawn without replacement by a seed, in their order."""
+        if at_most is None or len(self.classes) <= at_most:
+            return self
+        order = np.random.RandomState(stable_seed(*seed_parts, "subsample")).permutation(len(self.classes))
+        return self.take(sorted(order[:at_most].tolist()))
+
+
+def diversity_by_scope(real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]) -> list[DiversityEntry]:
+    """The entries of `diversity.json`: `pooled` at each k, then each class at each k that it has enough images for.
+
+    With weights of the synthetic images, the values are those of `weighted_diversity` over images of positive weight.
+    A class with k or fewer real or synthetic images is omitted at that k, with a warning on standard error. Raises
+    `InputError` when all classes together have no more than k images.
+    """
+    synthetic = synthetic.drawn()
+    entries = _entries("pooled", real, synthetic, ks)
+    for name in sorted(set(real.classes) | set(synthetic.classes)):
+        of_real, of_synthetic = real.of_class(name), synthetic.of_class(name)
+        fewest = min(len(of_real.classes), len(of_synthetic.classes))
+        possible = [k for k in ks if k < fewest]
+        if len(possible) < len(ks):
+            omitted = ", ".join(str(k) for k in ks if k not in possible)
+            print(
+                f"warning: class {name} is omitted at k = {omitted}: it has only {fewest} real or synthetic images",
+                file=sys.stderr,
+            )
+        if possible:
+            entries += _entries(name, of_real, of_synthetic, possible)
+    return entries
+
+
+def _entries(scope: str, real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]) -> list[DiversityEntry]:
+    if synthetic.weights is None:
+        results = diversity(real.features, synthetic.features, ks)
+    else:
+        results = weighted_diversity(real.features, synthetic.features, synthetic.weights, ks)
+    return [
+        {
+            "k": result.k,
+            "scope": scope,
+            "precision": result.precision,
+            "recall": result.recall,
+            "density": result.density,
+            "coverage": result.coverage,
+            "n_real": len(real.classes),
+            "n_synthetic": len(synthetic.classes),
+        }
+        for result in results
+    ]
