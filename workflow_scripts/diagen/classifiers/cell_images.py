@@ -1,17 +1,14 @@
-"""The images of a cell by role, with labels, as pixels or as features."""
+"""The images of a cell by role, with labels."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from diagen.classifiers.augmentation import decode, plain
 from diagen.data.shots_file import ROLES, Shot
 from diagen.errors import InputError
-from diagen.models.backbones import Backbone, embed
 
 
 @dataclass(frozen=True)
@@ -62,21 +59,3 @@ def labels_of(class_names: Iterable[str], classes: Sequence[str], file: Path) ->
         raise InputError(
             f"{file}: class {error} has no guide image. Delete the file and run Snakemake again: rm {file}"
         ) from None
-
-
-def decode_all(paths: Sequence[str | Path]) -> list[Tensor]:
-    """Read all images as uint8 `[3, H, W]` in their original size, in the order of `paths`."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(decode, paths))
-
-
-def plain_features(
-    backbone: Backbone, paths: Sequence[str | Path], *, size: int, micro_batch: int, device: torch.device
-) -> Tensor:
-    """Features `[n, D]`, float32, of the plain views of image files."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-
-        def prepare(batch: Sequence[str | Path]) -> Tensor:
-            return plain(list(pool.map(decode, batch)), size)
-
-        return embed(backbone, paths, prepare, micro_batch=micro_batch, device=device)

@@ -1,8 +1,6 @@
-"""Training views of images, and features that are recomputed or of augmented views."""
+"""Training views of images."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,9 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diagen.classifiers import cutmix
-from diagen.classifiers.augmentation import AUGMENTATIONS, decode, plain, resize
+from diagen.classifiers.augmentation import AUGMENTATIONS
 from diagen.classifiers.recipe import Recipe
-from diagen.models.backbones import Backbone, embed
 
 
 def epoch_views(
@@ -46,44 +43,3 @@ def epoch_views(
         return cutmix.paste(views(chosen), views(mixed.partners[chosen].tolist()), mixed.boxes[chosen])
 
     return mixed_views, cutmix.mixed_labels(targets, mixed, n_classes)
-
-
-def repeatable_features(
-    backbone: Backbone, paths: Sequence[str | Path], *, size: int, micro_batch: int, device: torch.device
-) -> Callable[[], Tensor]:
-    """A function that computes features `[n, D]` of the plain views with the current state of the backbone.
-
-    The files are read once and kept in memory as resized pixels.
-    """
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        images = list(pool.map(lambda path: resize(decode(path), size), paths))
-
-    def features() -> Tensor:
-        return embed(backbone, images, lambda batch: plain(batch, size), micro_batch=micro_batch, device=device)
-
-    return features
-
-
-def augmented_features(
-    backbone: Backbone,
-    paths: Sequence[str | Path],
-    seeds: Sequence[int],
-    augmentation: str,
-    *,
-    size: int,
-    micro_batch: int,
-    device: torch.device,
-) -> Tensor:
-    """Features `[n, D]` of one randomly augmented view of each image file; `seeds` `[n]` seed the views."""
-    transform = AUGMENTATIONS[augmentation]
-
-    def draw(number: int) -> Tensor:
-        return torch.rand(transform.draws, generator=torch.Generator().manual_seed(seeds[number]))
-
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-
-        def prepare(numbers: Sequence[int]) -> Tensor:
-            images = list(pool.map(lambda number: decode(paths[number]), numbers))
-            return transform.apply(images, torch.stack([draw(number) for number in numbers]), size)
-
-        return embed(backbone, range(len(paths)), prepare, micro_batch=micro_batch, device=device)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from diagen.cells import Cell
-from diagen.classifiers.cell_images import CellImages, decode_all, labels_of, plain_features
+from diagen.classifiers.cell_images import CellImages, labels_of
 from diagen.classifiers.evaluation import Prediction, evaluate, predict
+from diagen.classifiers.image_features import decode_all, plain_features, repeatable_features
 from diagen.classifiers.linear_probe import Trained, train_head
 from diagen.classifiers.recipe import Recipe
-from diagen.classifiers.views import repeatable_features
 from diagen.config import Downstream
 from diagen.config.programs import TrainDownstreamSettings
 from diagen.files.json_files import SplitResult

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from diagen.classifiers.batch_norm import load_statistics
-from diagen.classifiers.cell_images import labels_of, plain_features
+from diagen.classifiers.cell_images import labels_of
 from diagen.classifiers.heads import Head
-from diagen.classifiers.views import augmented_features
+from diagen.classifiers.image_features import augmented_features, plain_features
 from diagen.config.programs import ScoreImagesSettings
 from diagen.generation.manifest_file import ManifestRow
 from diagen.guide_classifiers.calibration import class_confidences

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from diagen.cells import Cell
-from diagen.classifiers.cell_images import CellImages, decode_all
+from diagen.classifiers.cell_images import CellImages
+from diagen.classifiers.image_features import decode_all, repeatable_features
 from diagen.classifiers.linear_probe import Trained, train_head, validation_rows
 from diagen.classifiers.recipe import Recipe
-from diagen.classifiers.views import repeatable_features
 from diagen.config.programs import TrainGuideClassifierSettings
 from diagen.guide_classifiers.calibration import Calibration, calibrate
 from diagen.models.backbones import Backbone

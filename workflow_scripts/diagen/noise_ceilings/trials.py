@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from diagen.cells import Cell
-from diagen.classifiers.cell_images import labels_of, plain_features
+from diagen.classifiers.cell_images import labels_of
 from diagen.classifiers.heads import Head
+from diagen.classifiers.image_features import plain_features
 from diagen.config.programs import FindNoiseCeilingsSettings
 from diagen.data.shots_file import Shot
 from diagen.generation.fill import generate, image_names, missing_rows
