@@ -28,7 +28,7 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen.classifiers.head_file import read_head
+    from diagen.classifiers.trained_file import read_head
     from diagen.data.shots_file import read_shots
     from diagen.embeddings.words_file import read_words
     from diagen.files.json_files import read_calibration

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diagen.classifiers.head_file import read_head, write_head
 from diagen.classifiers.heads import Head, new_head
+from diagen.classifiers.trained_file import read_head, write_head
 from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
 from diagen.data.leakage_file import Leak, Twin, read_leaks, write_leaks
 from diagen.data.shots_file import Shot, read_shots, write_shots

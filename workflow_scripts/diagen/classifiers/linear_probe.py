@@ -18,8 +18,8 @@ from torch.nn import functional
 from diagen.classifiers import batch_norm
 from diagen.classifiers.evaluation import balanced_loss_and_accuracy
 from diagen.classifiers.heads import Head, new_head
-from diagen.classifiers.history_file import Epoch
 from diagen.classifiers.recipe import Recipe
+from diagen.classifiers.trained_file import Epoch
 from diagen.classifiers.training_state import TrainingState
 from diagen.classifiers.views import epoch_views
 from diagen.errors import InputError, Problem

@@ -16,8 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from diagen.classifiers import evaluation
-from diagen.classifiers.head_file import read_head
-from diagen.classifiers.history_file import Epoch
+from diagen.classifiers.trained_file import Epoch, read_head
 from diagen.data.images_file import read_images, read_skipped
 from diagen.data.leakage_file import read_leaks
 from diagen.data.shots_file import read_shots
