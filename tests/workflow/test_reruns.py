@@ -7,7 +7,7 @@ import pytest
 
 from tests.workflow.project import copy_project
 
-TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
+TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity", "tabulate_made_with"}
 FIGURES = {"plot_accuracy", "plot_ablation", "plot_calibration"}
 GALLERY = {"plot_gallery"}
 AUDIT = {"audit_leakage", "tabulate_dataset"}
