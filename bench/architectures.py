@@ -1,4 +1,4 @@
-"""The paper's models at their real sizes, untrained, and their files in the real formats."""
+"""The paper's models at their real sizes, untrained, and files of them in the real formats."""
 
 import argparse
 import itertools
@@ -22,7 +22,7 @@ from transformers import (
 from demo.training.architectures import write_checksums, write_clip_merges
 from demo.training.text_to_image import new_scheduler
 
-TOKENS = 49_408  # of CLIP's vocabulary
+TOKENS = 49_408  # size of CLIP's vocabulary
 TEXT_LENGTH = 77
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -69,7 +69,7 @@ def new_text_encoder() -> CLIPTextModel:
 
 
 def new_dinov2(width: int = 1024, layers: int = 24, heads: int = 16) -> Dinov2Model:
-    """DINOv2, ViT-L/14 unless said otherwise; its positions were learned at 518 pixels."""
+    """DINOv2, by default ViT-L/14, with position embeddings for 518 pixels."""
     return Dinov2Model(
         Dinov2Config(
             hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, image_size=518, patch_size=14
@@ -82,7 +82,7 @@ def new_resnet() -> ResNetForImageClassification:
     return ResNetForImageClassification(ResNetConfig(num_labels=1000))
 
 
-# What each part is called, its parameters as published, and how it is made.
+# Name of each part, its published number of parameters, and its constructor.
 PARTS: dict[str, tuple[int, Callable[[], nn.Module]]] = {
     "UNet": (859_520_964, new_unet),
     "VAE": (83_653_863, new_autoencoder),
@@ -93,7 +93,7 @@ PARTS: dict[str, tuple[int, Callable[[], nn.Module]]] = {
 
 
 def make(part: str) -> nn.Module:
-    """The untrained part. Raises `ValueError` when it hasn't the published number of parameters."""
+    """Create an untrained part. Raises `ValueError` unless it has the published number of parameters."""
     expected, new = PARTS[part]
     model = new()
     count = sum(parameter.numel() for parameter in model.parameters())
@@ -103,7 +103,7 @@ def make(part: str) -> nn.Module:
 
 
 def clip_merges() -> list[tuple[str, str]]:
-    """As many merges as make CLIP's 49,408 tokens: of all words of two and three letters, and of some of four."""
+    """Return merges that yield CLIP's 49,408 tokens: all words of two and three letters, and some of four."""
     pairs = ["".join(letters) for letters in itertools.product(LETTERS, repeat=2)]
     triples = ["".join(letters) for letters in itertools.product(LETTERS, repeat=3)]
     merges = itertools.chain(
@@ -117,7 +117,7 @@ def clip_merges() -> list[tuple[str, str]]:
 
 
 def write_stable_diffusion(folder: Path) -> None:
-    """Writes Stable Diffusion v1-4's folder in the layout of diffusers, with random float16 weights."""
+    """Write Stable Diffusion v1-4 in the layout of diffusers, with random float16 weights."""
     write_clip_merges(folder / "tokenizer", clip_merges(), TEXT_LENGTH)
     pipeline = StableDiffusionImg2ImgPipeline(
         vae=make("VAE").half(),
@@ -130,19 +130,19 @@ def write_stable_diffusion(folder: Path) -> None:
         requires_safety_checker=False,
     )
     pipeline.save_pretrained(folder)
-    # One source of the vocabulary: what transformers would read first holds the same once more.
+    # One source of the vocabulary: this file, which transformers prefers, duplicates it.
     (folder / "tokenizer" / "tokenizer.json").unlink(missing_ok=True)
 
 
 def write_dinov2(folder: Path, model: Dinov2Model) -> None:
-    """Writes a torch.hub repository with the entry point `dinov2_vitl14` and float16 weights."""
+    """Write a torch.hub repository with the entry point `dinov2_vitl14` and float16 weights."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(Path(__file__).with_name("dinov2_hubconf.py"), folder / "hubconf.py")
     model.half().save_pretrained(folder)
 
 
 def write_models(folder: Path, seed: int = 0) -> None:
-    """Writes `stable_diffusion/`, `dinov2/`, `resnet/` and, last, `SHA256SUMS` into `folder`: some 2.8 GB."""
+    """Write `stable_diffusion/`, `dinov2/`, `resnet/` and, last, `SHA256SUMS` into `folder`: some 2.8 GB."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         write_stable_diffusion(folder / "stable_diffusion")
@@ -154,6 +154,6 @@ def write_models(folder: Path, seed: int = 0) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder to write the models into")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default: %(default)s)")
     arguments = parser.parse_args()
     write_models(arguments.output, arguments.seed)

@@ -1,6 +1,6 @@
 """DINOv2 as a torch.hub repository on disk: the interface of facebookresearch/dinov2, the network of transformers.
 
-``torch.hub.load(folder, "dinov2_vitl14", source="local")`` gives a module whose ``forward`` maps images
+``torch.hub.load(folder, "dinov2_vitl14", source="local")`` returns a module whose ``forward`` maps images
 ``[B, 3, H, W]`` (normalized with ImageNet's mean and standard deviation) to the last norm's class token ``[B, D]``.
 """
 
@@ -14,7 +14,7 @@ dependencies = ["torch", "transformers"]
 
 
 class DinoVisionTransformer(nn.Module):
-    """The network whose configuration and weights lie in ``folder``."""
+    """The network with the configuration and weights in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -26,5 +26,5 @@ class DinoVisionTransformer(nn.Module):
 
 
 def dinov2_vitl14() -> DinoVisionTransformer:
-    """The model beside this file, in evaluation mode."""
+    """Load the model beside this file, in evaluation mode."""
     return DinoVisionTransformer(Path(__file__).resolve().parent).eval()

@@ -1,9 +1,9 @@
-"""Run the workflow with models of the real sizes, and tell how long each stage takes and how much memory.
+"""Run the workflow with models of the real sizes, and report time and memory of each stage.
 
-The weights are random, so the pictures show nothing; shapes, formats, memory and time are those of the real models:
-Stable Diffusion v1-4 at 512 pixels, DINOv2 ViT-L/14, ResNet-50. What is run says the configuration: full_size.yaml is
-as little as shows that every stage works, full_size_gpu.yaml enough to tell rates on a GPU. The models (2.8 GB) are
-written into bench/build/full_size/models, once.
+The weights are random, so the images show noise; shapes, formats, memory and time are those of the real models:
+Stable Diffusion v1-4 at 512 pixels, DINOv2 ViT-L/14, ResNet-50. The configuration full_size.yaml is the smallest that
+runs every stage; full_size_gpu.yaml is large enough to measure rates on a GPU. The models (2.8 GB) are written once
+into bench/build/full_size/models.
 """
 
 import argparse
@@ -26,9 +26,9 @@ CONFIG = ROOT / "config" / "full_size.yaml"
 
 @dataclass(frozen=True)
 class Stage:
-    """What one job took: wall time and CPU time in seconds, and the most memory seen, resident and of all GPUs, in GB.
+    """Wall time and CPU time of one job in seconds, and its peak memory in GB: resident, and of all GPUs.
 
-    `gpu_memory_gb` is 0 where no GPU was looked at.
+    `gpu_memory_gb` is 0 if no GPU was observed.
     """
 
     stage: str
@@ -39,14 +39,14 @@ class Stage:
 
 
 def read_stages(benchmarks: Iterable[Path], gpu_memory: Sequence[Sample]) -> list[Stage]:
-    """What Snakemake's extended benchmarks tell of each job, in the order in which the jobs ended.
+    """Read Snakemake's extended benchmarks of all jobs, in the order in which the jobs ended.
 
-    A job's GPU memory is the largest sample between its start and its end, one job running at a time.
+    A job's GPU memory is the largest sample between its start and its end; one job runs at a time.
     """
     stages = []
     for path in sorted(benchmarks, key=lambda path: path.stat().st_mtime_ns):
         record = json.loads(path.read_text("utf-8").splitlines()[-1])
-        # Jobs of less than the first sample have no figures of memory.
+        # Jobs that end before the first sample have no memory values.
         seconds, cpu, memory = (float(record[key] or 0) for key in ("s", "cpu_time", "max_rss"))
         ended = path.stat().st_mtime
         on_gpu = max((sample.gb for sample in gpu_memory if ended - seconds <= sample.time <= ended), default=0.0)
@@ -55,7 +55,7 @@ def read_stages(benchmarks: Iterable[Path], gpu_memory: Sequence[Sample]) -> lis
 
 
 def table(stages: Iterable[Stage]) -> str:
-    """The stages as a table in Markdown."""
+    """Format the stages as a table in Markdown."""
     lines = ["| stage | time (s) | CPU time (s) | peak memory (GB) | peak GPU memory (GB) |", "|---|---|---|---|---|"]
     lines += [
         f"| {stage.stage} | {stage.seconds:.0f} | {stage.cpu_seconds:.0f} | {stage.memory_gb:.1f} "
@@ -68,16 +68,16 @@ def table(stages: Iterable[Stage]) -> str:
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cores", type=int, default=2, metavar="N", help="cores for Snakemake (default: 2)")
+    parser.add_argument("--cores", type=int, default=2, metavar="N", help="cores for Snakemake (default: %(default)s)")
     parser.add_argument("--configfile", type=Path, default=CONFIG, help="default: config/full_size.yaml")
     arguments = parser.parse_args()
 
     models = FOLDER / "models"
     if not (models / "SHA256SUMS").is_file():
-        print(f"writing models of full size, with random weights, into {models}")
-        # In a process of its own, whose gigabytes are free again when the stages run.
+        print(f"writing full-size models with random weights into {models}")
+        # In a separate process, whose memory is released before the stages run.
         subprocess.run([sys.executable, "-m", "bench.architectures", "--output", models], check=True)
-    # Every run measures all stages, so none may find its result made.
+    # Every run measures all stages, so no results may exist.
     shutil.rmtree(FOLDER / "results", ignore_errors=True)
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", FOLDER]
     command += ["--configfile", arguments.configfile.resolve(), "--workflow-profile", ROOT / "profiles" / "default"]
@@ -90,9 +90,8 @@ def main() -> None:
         writer.writerows(astuple(stage) for stage in stages)
     print(table(stages))
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
-    print(
-        f"The largest process held {largest:.1f} GB. {sum(stage.seconds for stage in stages) / 60:.0f} minutes in all."
-    )
+    minutes = sum(stage.seconds for stage in stages) / 60
+    print(f"The largest process used {largest:.1f} GB. Total time: {minutes:.0f} minutes.")
 
 
 if __name__ == "__main__":

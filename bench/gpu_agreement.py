@@ -1,4 +1,4 @@
-"""The step `agreement` of `gpu_check`: the demo's trained models on the device against the CPU, and against itself."""
+"""Step `agreement` of `gpu_check`: the demo's trained models on the device, compared with the CPU and with repeats."""
 
 import dataclasses
 
@@ -38,11 +38,11 @@ from bench.gpu_parts import (
 STEP = "agreement"
 CPU = torch.device("cpu")
 EMBEDDING = Embedding(steps=20, batch=4, learning_rate=1.25e-3)
-LOSSES_WITHIN = 0.005  # of the loss
-FLOAT32_LEVELS, FLOAT16_LEVELS, FLOAT16_MEAN = 2, 8, 0.3  # grey levels of 255
-FLOAT16_BEYOND = 0.001  # of the values that may be further apart than FLOAT16_LEVELS, at edges that move a little
+LOSSES_WITHIN = 0.005  # relative to the loss
+FLOAT32_LEVELS, FLOAT16_LEVELS, FLOAT16_MEAN = 2, 8, 0.3  # of 255 gray levels
+FLOAT16_BEYOND = 0.001  # share of values that may differ by more than FLOAT16_LEVELS, at edges that move slightly
 LEAST_COSINE = 0.9999
-IMAGES_APART = 2  # of the test images, those judged right on one device alone
+IMAGES_APART = 2  # test images that only one device classifies correctly
 RECIPE = Recipe(
     epochs=4,
     iterations=20,
@@ -56,7 +56,7 @@ RECIPE = Recipe(
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
-    """Compare everything that the demo's models compute."""
+    """Compare all results of the demo's models."""
     for part in (inversion, generation, features, heads):
         clock.require(5)
         part(setup, report)
@@ -64,7 +64,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
 
 
 def inversion(setup: Setup, report: Report) -> None:
-    """Losses of ten steps with the words as they start, and words that are learned, twice."""
+    """Compare the losses of ten steps with the initial words, and words that are learned, twice."""
     steps = 3 if setup.small else 10
     settings = EMBEDDING.model_copy(update={"steps": 2 * steps})
     results = {}
@@ -95,12 +95,12 @@ def inversion(setup: Setup, report: Report) -> None:
 
 
 def relative(values: Tensor, reference: Tensor) -> float:
-    """The largest difference relative to the reference; NaN where a value isn't finite."""
+    """Return the largest difference relative to the reference; NaN if a value is not finite."""
     return float(((values - reference) / reference).abs().max())
 
 
 def generation(setup: Setup, report: Report) -> None:
-    """Pixels on the device against the CPU in float32 and half precision, twice, and with other micro-batches."""
+    """Compare pixels with the CPU in float32 and half precision, with a repeat, and with other micro-batches."""
     rows = planned_rows(setup.folder / "guides", 16)
     settings = GenerateImagesSettings(
         strength=0.7, guidance_scale=4.0, inference_steps=6 if setup.small else 25, diffusion=demo_model()
@@ -136,18 +136,18 @@ def generation(setup: Setup, report: Report) -> None:
 
 
 def levels(images: NDArray[np.uint8], reference: NDArray[np.uint8]) -> list[float]:
-    """The largest and the mean difference in grey levels."""
+    """Return the largest and the mean difference in gray levels."""
     apart = np.abs(images.astype(np.int16) - reference)
     return [int(apart.max()), round(float(apart.mean()), 4)]
 
 
 def unequal(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> int:
-    """How many images aren't the same."""
+    """Return the number of images that differ."""
     return int((images != others).any(axis=(1, 2, 3)).sum())
 
 
 def features(setup: Setup, report: Report) -> None:
-    """DINOv2's features of drawn photos, out of files as `extract_features` takes them."""
+    """Compare DINOv2's features of drawn photos, read from files as in `extract_features`."""
     folder = setup.folder / "photos"
     folder.mkdir(exist_ok=True)
     paths = []
@@ -166,7 +166,7 @@ def features(setup: Setup, report: Report) -> None:
 
 
 def heads(setup: Setup, report: Report) -> None:
-    """Heads trained on both devices: how many test images they judge differently; and the same bytes twice."""
+    """Train heads on both devices; compare their classifications of test images, and the bytes of a repeat."""
     counts = {"train-val": 8, "val": 8, "test": 10 if setup.small else 40}
     drawn = {
         role: photos("test" if role == "val" else role, count, seed=8 if role == "val" else 7)

@@ -1,4 +1,4 @@
-"""The step `ceilings` of `gpu_check`: versions, and how fast the device multiplies, convolves and copies."""
+"""Step `ceilings` of `gpu_check`: versions, and rates of matrix products, convolutions and copies on the device."""
 
 import platform
 import shutil
@@ -22,7 +22,7 @@ KINDS = {
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
-    """Measure them all."""
+    """Measure all rates."""
     report.add(STEP, "versions", versions(setup))
     edge = 256 if setup.small else 8192
     batch, channels, side = (2, 32, 16) if setup.small else (32, 320, 64)
@@ -54,7 +54,7 @@ def _convolution(images: torch.Tensor, kernel: torch.Tensor) -> Callable[[], tor
 
 
 def versions(setup: Setup) -> dict[str, object]:
-    """What runs here: Python, the libraries, CUDA, the card and its driver."""
+    """Return the versions of Python, libraries, CUDA and driver, and the name of the card."""
     found: dict[str, object] = {"python": platform.python_version(), "torch": torch.__version__}
     found |= {name: version(name) for name in ("diffusers", "transformers", "pydantic")}
     found["threads"] = torch.get_num_threads()

@@ -1,7 +1,8 @@
-"""Check the library on a GPU: that its results agree with the CPU's, and how fast and how large its stages are there.
+"""Check the library on a GPU: agreement with the CPU, and speed and memory of its stages.
 
-Needs no data, no trained weights but the demo's, and no Snakemake. All results go into a JSON file, which is written
-at every figure. Ends with 1 when a step fails or a tolerance is broken; full memory and a lack of time are results.
+Needs no data, no trained weights except the demo's, and no Snakemake. All results are written to a JSON file, which is
+updated after every measurement. The exit status is 1 when a step fails or a tolerance is exceeded; full memory and a
+lack of time are results.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from bench.gpu_measure import Clock, OutOfTime, Report, free_memory
 from bench.gpu_parts import Setup, prepare_torch
 
 Step = Callable[[Setup, Report, Clock], None]
-# Each step with the seconds that it may take.
+# Each step with its time limit in seconds.
 STEPS: dict[str, tuple[Step, float]] = {
     "ceilings": (gpu_ceilings.run, 30),
     "agreement": (gpu_agreement.run, 90),
@@ -35,7 +36,7 @@ STEPS: dict[str, tuple[Step, float]] = {
     "vision": (gpu_vision.run, 90),
     "compiled": (gpu_generation.compiled, 150),
 }
-GRACE = 15.0  # seconds after which a step that doesn't look at its clock is stopped
+GRACE = 15.0  # seconds beyond the limit after which a step that does not check its clock is stopped
 
 
 def main() -> int:
@@ -43,8 +44,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="default: %(default)s")
-    parser.add_argument("--small", action="store_true", help="all steps on tiny models, to test the program itself")
-    parser.add_argument("--steps", default=",".join(STEPS), help="which, in this order (default: %(default)s)")
+    parser.add_argument("--small", action="store_true", help="run all steps on tiny models, to test this program")
+    parser.add_argument("--steps", default=",".join(STEPS), help="steps in this order (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=900.0, help="time for all steps (default: %(default)s)")
     parser.add_argument("--torch-threads", type=int, default=8, metavar="N", help="CPU threads (default: %(default)s)")
     arguments = parser.parse_args()
@@ -68,7 +69,7 @@ def main() -> int:
 
 
 def _run(name: str, setup: Setup, report: Report, end: float) -> None:
-    """Run a step within its time, and keep how it ended."""
+    """Run a step within its time limit, and record how it ended."""
     step, seconds = STEPS[name]
     start = time.monotonic()
     deadline = min(start + seconds, end)
@@ -80,7 +81,7 @@ def _run(name: str, setup: Setup, report: Report, end: float) -> None:
         step(setup, report, Clock(deadline))
     except OutOfTime:
         report.results.setdefault("out_of_time", []).append(name)
-    except Exception as error:  # whatever it is, the other steps still tell something
+    except Exception as error:  # after any error, the other steps are still useful
         traceback.print_exc()
         report.results.setdefault("failed", {})[name] = "".join(traceback.format_exception(error))[-3000:]
     finally:
@@ -94,20 +95,20 @@ def _stop(_: int, __: FrameType | None) -> None:
 
 
 def _collect_warnings(report: Report) -> None:
-    """Keep the first line of each warning beside the results."""
+    """Record the first line of each warning in the results."""
 
     def keep(message: Warning | str, category: type[Warning], file: str, line: int, *_: Any) -> None:
-        told = f"{category.__name__}: {str(message).strip().partition(chr(10))[0][:300]} ({Path(file).name}:{line})"
+        text = f"{category.__name__}: {str(message).strip().partition(chr(10))[0][:300]} ({Path(file).name}:{line})"
         known = report.results.setdefault("warnings", [])
-        if told not in known:
-            known.append(told)
+        if text not in known:
+            known.append(text)
 
     warnings.showwarning = keep
 
 
 def summary(results: dict[str, Any]) -> str:
-    """A short table of what was measured, checked and not done."""
-    lines = [f"card: {results.get('ceilings', {}).get('versions', {}).get('card', 'not looked at')}"]
+    """Format a short table of measurements, checks, and steps without a result."""
+    lines = [f"card: {results.get('ceilings', {}).get('versions', {}).get('card', 'not measured')}"]
     for step in STEPS:
         for name, value in results.get(step, {}).items():
             if isinstance(value, dict) and ("tflop_per_s" in value or "images_per_s" in value):

@@ -1,4 +1,4 @@
-"""Steps of `gpu_check`: how fast a full-size model generates images, and in how much memory."""
+"""Steps of `gpu_check`: speed and memory of generation with a full-size model."""
 
 import dataclasses
 import time
@@ -38,9 +38,9 @@ from bench.gpu_parts import (
 )
 
 STEP, VARIANTS, COMPILED = "generation", "generation_variants", "compiled"
-MICRO_BATCHES = (16, 1, 32, 8, 4)  # the most telling first
+MICRO_BATCHES = (16, 1, 32, 8, 4)  # the most informative first
 STRENGTH, GUIDANCE, STEPS = 0.7, 15.0, 50
-_WORK: dict[str, float] = {}  # the TFLOP of an image, counted once
+_WORK: dict[str, float] = {}  # TFLOP per image, counted once
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
@@ -87,7 +87,7 @@ def variants(setup: Setup, report: Report, clock: Clock) -> None:
     shape = _laid_out(diffusion, torch.contiguous_format)
     for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION) if setup.cuda else ():
         clock.require(6)
-        # The VAE's one head of 512 values is more than flash attention takes.
+        # Flash attention does not support the VAE's single head of 512 values.
         with switched(fill=False), sdpa_kernel([backend, SDPBackend.EFFICIENT_ATTENTION], set_priority=True):
             result = measure(setup, diffusion, sizes[0])
         report.add(VARIANTS, f"{half}, micro-batch {sizes[0]}, {shape}, fill off, {backend.name}", result)
@@ -101,8 +101,8 @@ def variants(setup: Setup, report: Report, clock: Clock) -> None:
             clock.require(6)
             with switched(fill=False, tf32=tf32):
                 result = measure(setup, diffusion, size, steps)
-            told = f"float32, micro-batch {size}, {steps} steps, {shape}, tf32 {'on' if tf32 else 'off'}"
-            report.add(VARIANTS, told, result)
+            name = f"float32, micro-batch {size}, {steps} steps, {shape}, tf32 {'on' if tf32 else 'off'}"
+            report.add(VARIANTS, name, result)
 
 
 def _laid_out(diffusion: Diffusion, layout: torch.memory_format) -> str:
@@ -112,7 +112,7 @@ def _laid_out(diffusion: Diffusion, layout: torch.memory_format) -> str:
 
 
 def compiled(setup: Setup, report: Report, clock: Clock) -> None:
-    """Measure a compiled UNet, the time that compiling takes, and how much its images differ."""
+    """Measure a compiled UNet, the time of compilation, and the difference of its images."""
     if not setup.cuda:
         report.add(COMPILED, "compiled", "not measured: compiling is worth its time on a GPU alone")
         return
@@ -132,19 +132,19 @@ def compiled(setup: Setup, report: Report, clock: Clock) -> None:
 
 
 def stacked(images: list[Image.Image]) -> torch.Tensor:
-    """The values [n, H, W, 3] of images, int16."""
+    """Return the values [n, H, W, 3] of images, int16."""
     return torch.stack([torch.from_numpy(np.array(image)) for image in images]).short()
 
 
 def settings_of(steps: int = STEPS) -> GenerateImagesSettings:
-    """The paper's settings, with another number of steps where few will do."""
+    """Return the paper's settings, optionally with fewer steps."""
     return GenerateImagesSettings(
         strength=STRENGTH, guidance_scale=GUIDANCE, inference_steps=steps, diffusion=demo_model()
     )
 
 
 def batch_maker(setup: Setup, diffusion: Diffusion, size: int) -> Callable[[int], Any]:
-    """A function that generates one micro-batch in so many steps of the schedule."""
+    """Return a function that generates one micro-batch with this number of schedule steps."""
     rows = planned_rows(setup.folder / "guides", size)
     posteriors = guide_posteriors(diffusion, rows, 1)
     words = batch_of(rows, plain_words(diffusion))
@@ -152,7 +152,7 @@ def batch_maker(setup: Setup, diffusion: Diffusion, size: int) -> Callable[[int]
 
 
 def work(setup: Setup, diffusion: Diffusion) -> dict[str, float]:
-    """The TFLOP of an image: one evaluation with guidance, and the decoding."""
+    """Count the TFLOP of an image: of one evaluation with guidance, and of decoding."""
     side, width = diffusion.unet.config.sample_size, diffusion.text_encoder.config.hidden_size
     options = {"device": setup.device, "dtype": diffusion.dtype}
     latents = torch.randn(2, diffusion.unet.config.in_channels, side, side, **options)
@@ -164,7 +164,7 @@ def work(setup: Setup, diffusion: Diffusion) -> dict[str, float]:
 
 
 def measure(setup: Setup, diffusion: Diffusion, size: int, steps: int = STEPS) -> dict[str, Any] | str:
-    """Generate one micro-batch: images a second, UNet's and VAE's shares, and memory; or that it is full."""
+    """Generate one micro-batch: measure images per second, times of UNet and VAE, and memory; or record full memory."""
     make = batch_maker(setup, diffusion, size)
     reset_peak(setup.device)
     if not fits(lambda: make(4)):
@@ -189,7 +189,7 @@ def measure(setup: Setup, diffusion: Diffusion, size: int, steps: int = STEPS) -
 
 
 def kernels(setup: Setup, diffusion: Diffusion, size: int) -> dict[str, Any]:
-    """Which attention was used, and the kernels that took longest in a short generation, in milliseconds."""
+    """Profile a short generation: attention backend, and the slowest kernels in milliseconds."""
     make = batch_maker(setup, diffusion, size)
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if setup.cuda else [])
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Steps of `gpu_check`: how fast words are learned with a full-size model, and in how much memory."""
+"""Steps of `gpu_check`: speed and memory of learning words with a full-size model."""
 
 import contextlib
 import itertools
@@ -21,7 +21,7 @@ from bench.gpu_parts import (
 
 STEP, VARIANTS = "inversion", "inversion_variants"
 BATCH = 4  # images per class and step
-ROWS = (16, 4, 32, 8)  # the most telling first
+ROWS = (16, 4, 32, 8)  # the most informative first
 PRECISIONS = ("bfloat16", "float32")
 
 
@@ -65,8 +65,8 @@ def variants(setup: Setup, report: Report, clock: Clock) -> None:
 
 
 def _variants(weights: str) -> list[tuple[str, dict[str, bool]]]:
-    """Precision of the passes and switches that are worth a look with weights of a precision."""
-    if weights == "bfloat16":  # no autocast: what the weights are, the passes are
+    """Return the precisions of passes and the switches that are informative for a precision of the weights."""
+    if weights == "bfloat16":  # no autocast: passes have the precision of the weights
         return [("float32", {"fill": False})]
     return [
         ("bfloat16", {"fill": True}),
@@ -84,7 +84,7 @@ def _told(switches: dict[str, bool]) -> str:
 
 @contextlib.contextmanager
 def checkpointed(diffusion: Diffusion, on: bool) -> Any:
-    """Inside, the UNet's activations are computed again in the backward pass, if `on`."""
+    """If `on`, recompute the UNet's activations in the backward pass inside the block."""
     if on:
         diffusion.unet.enable_gradient_checkpointing()
     try:
@@ -94,7 +94,7 @@ def checkpointed(diffusion: Diffusion, on: bool) -> Any:
 
 
 def step_tera_flop(diffusion: Diffusion, classes: list[ClassImages]) -> float:
-    """The TFLOP of one step of one class, forward and backward."""
+    """Count the TFLOP of one step of one class, forward and backward."""
     settings = Embedding(steps=1, batch=BATCH)
     words = word_vectors(diffusion, "the")[None, :1].to(diffusion.device).requires_grad_(True)
     return tera_flop(lambda: class_losses(diffusion, classes[:1], words, settings, 0).sum().backward())
@@ -103,7 +103,10 @@ def step_tera_flop(diffusion: Diffusion, classes: list[ClassImages]) -> float:
 def measure(
     setup: Setup, diffusion: Diffusion, classes: list[ClassImages], dtype: str, flop: float
 ) -> dict[str, float] | str:
-    """Learn the words of `classes` for some steps: class-steps a second, TFLOP/s and memory; or that it is full."""
+    """Learn the words of `classes` for some steps: measure class-steps per second, TFLOP/s and memory.
+
+    Out of memory is a result too.
+    """
     steps = 2 if setup.small or dtype == "float32" else 5
 
     def learn(count: int) -> None:

@@ -1,4 +1,4 @@
-"""The step `memory` of `gpu_check`: what fits on smaller cards, and whether halving the micro-batch works on a GPU."""
+"""Step `memory` of `gpu_check`: what fits on smaller cards, and whether halving the micro-batch works on a GPU."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,14 +22,14 @@ from bench.gpu_parts import (
 )
 
 STEP = "memory"
-CARDS = (24, 16, 12, 8)  # GiB, falling: what doesn't fit on a card doesn't on a smaller one
-CONTEXT = 0.6  # GiB that CUDA takes for itself, beside torch's tensors
+CARDS = (24, 16, 12, 8)  # GiB, descending: what does not fit on a card does not fit on a smaller one
+CONTEXT = 0.6  # GiB of the CUDA context, in addition to torch's tensors
 CLASSES_AT_ONCE = (16, 12, 8, 6, 4, 3, 2, 1)
 MICRO_BATCHES = (32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
-    """Halve first, then see what fits on which card."""
+    """Test the halving first, then find what fits on which card."""
     diffusion = large_diffusion(setup, "float16" if setup.cuda else "float32")
     halving(setup, report, diffusion)
     if not setup.cuda:
@@ -60,7 +60,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
 
 @contextlib.contextmanager
 def limited(gib: float) -> Iterator[None]:
-    """Inside, torch may take that much of the GPU's memory."""
+    """Limit the GPU memory that torch may use inside the block."""
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(min(1.0, gib * 2**30 / total))
     try:
@@ -70,7 +70,7 @@ def limited(gib: float) -> Iterator[None]:
 
 
 def largest(candidates: Sequence[int], work: Callable[[int], None], clock: Clock) -> dict[int, int]:
-    """The first of the falling `candidates` with which `work` fits on each card; 0 where none does."""
+    """Find for each card the first of the descending `candidates` with which `work` fits; 0 if none does."""
     found, left = {}, list(candidates)
     for card in CARDS:
         free_memory()
@@ -83,7 +83,7 @@ def largest(candidates: Sequence[int], work: Callable[[int], None], clock: Clock
 
 
 def halving(setup: Setup, report: Report, diffusion: Diffusion) -> None:
-    """Generate with too large a micro-batch, and again with the one that it came down to: the same files?"""
+    """Check that a micro-batch that was halved yields the same files as the smaller one from the start."""
     size = 4 if setup.small else 16
     rows = planned_rows(setup.folder / "guides", size)
     named = [(row, f"{row.number}.png") for row in rows]

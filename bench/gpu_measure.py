@@ -1,4 +1,4 @@
-"""How `gpu_check` measures: time by CUDA events, memory, switches of torch, and a report that grows on disk."""
+"""Measurement for `gpu_check`: times by CUDA events, memory, switches of torch, and a report on disk."""
 
 import contextlib
 import gc
@@ -19,19 +19,19 @@ from bench.gpu_parts import is_full
 
 @dataclass
 class Report:
-    """The results by step, written to a JSON file at every change, so that a run that is cut off keeps them."""
+    """Results by step, written to a JSON file at every change, so that an interrupted run keeps them."""
 
     path: Path
     results: dict[str, Any] = field(default_factory=dict)
 
     def add(self, step: str, name: str, value: Any) -> None:
-        """Keep and print a result."""
+        """Record and print a result."""
         self.results.setdefault(step, {})[name] = value
         self.write()
         print(f"[{step}] {name}: {json.dumps(value)}", flush=True)
 
     def check(self, step: str, name: str, value: float, limit: float, *, at_least: bool = False) -> None:
-        """Keep and print whether a value is within its tolerance; NaN never is."""
+        """Record and print whether a value is within its tolerance; NaN never is."""
         held = value >= limit if at_least else value <= limit
         sign = ">=" if at_least else "<="
         self.results.setdefault("checks", []).append(
@@ -41,43 +41,43 @@ class Report:
         print(f"[{step}] {'held' if held else 'BROKEN'}: {name}: {value:.6g} {sign} {limit}", flush=True)
 
     def write(self) -> None:
-        """Write all results, whole or not at all."""
+        """Write all results atomically."""
         partial = self.path.with_suffix(".partial")
         partial.write_text(json.dumps(self.results, indent=1) + "\n", encoding="utf-8")
         partial.replace(self.path)
 
 
 class OutOfTime(Exception):
-    """A step has used up its time."""
+    """A step has reached its time limit."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The time that a step has, in seconds of `time.monotonic`."""
+    """The deadline of a step, in seconds of `time.monotonic`."""
 
     deadline: float
 
     def require(self, seconds: float = 0.0) -> None:
-        """Raise `OutOfTime` unless there are that many seconds left."""
+        """Raise `OutOfTime` unless this many seconds remain."""
         if time.monotonic() + seconds > self.deadline:
             raise OutOfTime
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done everything."""
+    """Wait until the device has finished all work."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
 def free_memory() -> None:
-    """Give back what is no longer used."""
+    """Release unused memory."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def wall_seconds(work: Callable[[], Any], device: torch.device) -> float:
-    """The time of one call, to the end of all that it starts on the device."""
+    """Measure the time of one call, including all work that it starts on the device."""
     synchronise(device)
     start = time.perf_counter()
     work()
@@ -86,7 +86,7 @@ def wall_seconds(work: Callable[[], Any], device: torch.device) -> float:
 
 
 def median_seconds(work: Callable[[], Any], device: torch.device, repeats: int = 10) -> float:
-    """The median time of a call on the device, by CUDA events where there are any, after a warm-up."""
+    """Measure the median time of a call on the device, with CUDA events if available, after a warm-up."""
     work()
     work()
     synchronise(device)
@@ -104,14 +104,14 @@ def median_seconds(work: Callable[[], Any], device: torch.device, repeats: int =
 
 
 def reset_peak(device: torch.device) -> None:
-    """Count the largest use of memory anew."""
+    """Reset the peak of memory use."""
     free_memory()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
 
 
 def peak_gb(device: torch.device) -> dict[str, float]:
-    """The largest use of GPU memory since `reset_peak`, in GB: what tensors took, and what torch held for them."""
+    """Return the peak of GPU memory since `reset_peak`, in GB: allocated by tensors, and reserved by torch."""
     if device.type != "cuda":
         return {}
     allocated, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
@@ -119,7 +119,7 @@ def peak_gb(device: torch.device) -> dict[str, float]:
 
 
 def tera_flop(work: Callable[[], Any]) -> float:
-    """The TFLOP of the matrix products and convolutions in a call, two for a multiply-add."""
+    """Count the TFLOP of matrix products and convolutions in a call; a multiply-add counts as two."""
     with FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops() / 1e12
@@ -134,10 +134,10 @@ def switched(
     benchmark: bool | None = None,
     tf32: bool | None = None,
 ) -> Iterator[None]:
-    """Inside, torch's switches are so; those left out stay as they are, and all are set back afterwards.
+    """Set switches of torch inside the block; omitted ones are unchanged, and all are restored afterwards.
 
-    `strict` makes a nondeterministic kernel an error instead of a warning, and has attention take a deterministic one;
-    `fill` is whether new tensors are filled with NaN.
+    `strict` makes a nondeterministic kernel an error instead of a warning, and selects deterministic attention;
+    `fill` fills new tensors with NaN.
     """
     before = (
         torch.are_deterministic_algorithms_enabled(),
@@ -163,13 +163,13 @@ def _switch(deterministic: bool, strict: bool, fill: bool, benchmark: bool, tf32
 
 
 def fits(work: Callable[[], Any]) -> bool:
-    """Whether a call finds enough memory."""
+    """Return whether a call finds enough memory."""
     try:
         work()
     except RuntimeError as error:
         if not is_full(error):
             raise
-        # Nothing is freed here: the error's frames still hold their tensors.
+        # Nothing is freed here: the frames of the error still reference their tensors.
         full = True
     else:
         full = False
@@ -178,7 +178,7 @@ def fits(work: Callable[[], Any]) -> bool:
 
 
 class PartTimes:
-    """The time that modules take on the device while the context lasts, and whether their outputs are finite."""
+    """Context manager that measures the time of modules on the device, and checks that their outputs are finite."""
 
     def __init__(self, device: torch.device, **modules: nn.Module) -> None:
         """Name the modules whose calls are timed."""
@@ -187,7 +187,7 @@ class PartTimes:
         self.finite: dict[str, torch.Tensor] = {}
 
     def __enter__(self) -> "PartTimes":
-        """Watch the modules."""
+        """Register the hooks."""
         self.handles = []
         for name, module in self.modules.items():
             self.handles.append(module.register_forward_pre_hook(lambda *_, name=name: self._mark(name)))
@@ -195,7 +195,7 @@ class PartTimes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the modules alone."""
+        """Remove the hooks."""
         for handle in self.handles:
             handle.remove()
 
@@ -212,7 +212,7 @@ class PartTimes:
             self.marks[name].append(time.perf_counter())
 
     def seconds(self) -> dict[str, float]:
-        """The sum of each module's times."""
+        """Return the total time of each module."""
         synchronise(self.device)
         sums = {}
         for name, marks in self.marks.items():

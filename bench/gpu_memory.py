@@ -1,4 +1,4 @@
-"""How much memory the GPUs of this machine hold while something runs, as their driver tells it."""
+"""Sample the memory in use on the GPUs of this machine, as reported by their driver."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-EVERY = 0.5  # seconds
+INTERVAL = 0.5  # seconds between samples
 QUERY = ("nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits")
 
 
@@ -21,10 +21,10 @@ class Sample:
 
 
 class GpuMemory:
-    """Samples of the memory in use, taken in a thread while the context lasts; none without NVIDIA's driver."""
+    """Context manager that samples the memory in use in a thread; no samples without NVIDIA's driver."""
 
     def __init__(self) -> None:
-        """Prepare; `samples` fills while the context lasts."""
+        """Prepare the thread; `samples` fills inside the context."""
         self.samples: list[Sample] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -42,6 +42,6 @@ class GpuMemory:
             self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(INTERVAL):
             used = subprocess.run(QUERY, check=True, capture_output=True, text=True).stdout
             self.samples.append(Sample(time.time(), sum(float(line) for line in used.split()) * 2**20 / 1e9))

@@ -1,7 +1,7 @@
-"""What `gpu_check` takes from the library, and the models, images and plans that it runs them on.
+"""The parts of the library that `gpu_check` uses, with models, images and plans to run them on.
 
-All imports of the library stand here. The small models are the demo's, trained; the full-size ones have the
-architecture of Stable Diffusion v1-4 and random weights, and are built on the device without a file.
+All imports of the library are here. The small models are the trained ones of the demo; the full-size ones have the
+architecture of Stable Diffusion v1-4 and random weights, and are created on the device without a file.
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ FULL = 512
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Where the steps run: the device, whether on tiny models alone, and a folder for files that nobody keeps."""
+    """Environment of the steps: device, whether only tiny models are used, and a folder for temporary files."""
 
     device: torch.device
     small: bool
@@ -78,33 +78,33 @@ class Setup:
 
     @property
     def cuda(self) -> bool:
-        """Whether the device is a GPU of CUDA."""
+        """Return whether the device is a CUDA GPU."""
         return self.device.type == "cuda"
 
 
 def demo_diffusion(device: torch.device, dtype: str = "float32") -> Diffusion:
-    """The demo's trained Stable Diffusion."""
+    """Load the demo's trained Stable Diffusion."""
     return load_diffusion(demo_model(dtype), device)
 
 
 def demo_model(dtype: str = "float32") -> DiffusionModel:
-    """Where the demo's Stable Diffusion lies."""
+    """Return the settings of the demo's Stable Diffusion."""
     return DiffusionModel(path=str(MODELS / "stable_diffusion"), dtype=dtype, image_size=SMALL)
 
 
 def demo_backbone(device: torch.device) -> Backbone:
-    """The demo's trained ResNet."""
+    """Load the demo's trained ResNet."""
     return load_backbone(BackboneModel(path=str(MODELS / "resnet")), device)
 
 
 def demo_extractor(device: torch.device) -> nn.Module:
-    """The demo's trained DINOv2."""
+    """Load the demo's trained DINOv2."""
     source = FeatureModel(path=str(MODELS / "dinov2"), entry_point="dinov2_demo", image_size=SMALL)
     return load_feature_extractor(source, device)
 
 
 def large_diffusion(setup: Setup, dtype: str, *, channels_last: bool = True) -> Diffusion:
-    """Stable Diffusion v1-4 with random weights, laid out as `load_diffusion` does; with `small`, the demo's."""
+    """Create Stable Diffusion v1-4 with random weights, laid out as in `load_diffusion`; if `small`, the demo's."""
     if setup.small:
         diffusion = demo_diffusion(setup.device, dtype)
     else:
@@ -124,20 +124,20 @@ def large_diffusion(setup: Setup, dtype: str, *, channels_last: bool = True) -> 
 
 
 class ClassToken(nn.Module):
-    """DINOv2's interface: images `[B, 3, H, W]` to the last norm's class token `[B, D]`."""
+    """Interface of DINOv2: images `[B, 3, H, W]` to the class token `[B, D]` after the last norm."""
 
     def __init__(self, body: nn.Module) -> None:
-        """Take the network of transformers."""
+        """Wrap a network of transformers."""
         super().__init__()
         self.body = body
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features `[B, D]`."""
+        """Compute features `[B, D]`."""
         return self.body(pixel_values=images).last_hidden_state[:, 0]
 
 
 def large_extractor(setup: Setup) -> nn.Module:
-    """DINOv2 ViT-L/14 with random weights in float32; with `small`, the demo's."""
+    """Create DINOv2 ViT-L/14 with random float32 weights; if `small`, load the demo's."""
     if setup.small:
         return demo_extractor(setup.device)
     with torch.device(setup.device):
@@ -145,7 +145,7 @@ def large_extractor(setup: Setup) -> nn.Module:
 
 
 def large_backbone(setup: Setup) -> Backbone:
-    """ResNet-50 with random weights in float32, laid out as `load_backbone` does; with `small`, the demo's."""
+    """Create ResNet-50 with random float32 weights, laid out as in `load_backbone`; if `small`, load the demo's."""
     if setup.small:
         return demo_backbone(setup.device)
     with torch.device(setup.device):
@@ -154,7 +154,7 @@ def large_backbone(setup: Setup) -> Backbone:
 
 
 def photos(split: str, count: int, seed: int = 7) -> dict[str, list[Image.Image]]:
-    """`count` drawn photos of each class out of a split of the demo's world."""
+    """Draw `count` photos of each class from a split of the demo's world."""
     drawn: dict[str, list[Image.Image]] = {}
     for _, _, scene in dataset_scenes(seed, list(CLASSES), {split: count}):
         drawn.setdefault(scene.class_name, []).append(draw(scene))
@@ -162,7 +162,7 @@ def photos(split: str, count: int, seed: int = 7) -> dict[str, list[Image.Image]
 
 
 def encoded_classes(diffusion: Diffusion, count: int) -> list[ClassImages]:
-    """`count` classes with four guide images each; beyond the demo's number, they repeat under other names."""
+    """Encode `count` classes with four guide images each; beyond the demo's classes, these repeat under other names."""
     guides = photos("train-val", 4)
     encoded = {
         name: encode_class(diffusion, name, ("gpu_check", 0, 4), images, crop="squash", micro_batch=8)
@@ -176,7 +176,7 @@ def encoded_classes(diffusion: Diffusion, count: int) -> list[ClassImages]:
 
 
 def planned_rows(folder: Path, count: int) -> list[PlanRow]:
-    """`count` rows of a plan over guide images of all classes, whose files are written into `folder`."""
+    """Plan `count` rows over guide images of all classes, and write the guide images into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     guides = []
     for name, images in photos("train-val", 2).items():
@@ -193,13 +193,13 @@ def planned_rows(folder: Path, count: int) -> list[PlanRow]:
 
 
 def plain_words(diffusion: Diffusion) -> dict[str, Tensor]:
-    """A word [1, width] for each class: the vector of `the`, and a little of its own."""
+    """Return a word [1, width] for each class: the vector of `the` plus a small random offset."""
     start, generator = word_vectors(diffusion, "the")[:1], torch.Generator().manual_seed(5)
     return {name: start + 0.01 * torch.randn(start.shape, generator=generator) for name in CLASSES}
 
 
 def guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch: int) -> list[Posterior]:
-    """The posterior of each row's guide image."""
+    """Encode the guide image of each row."""
     paths = dict.fromkeys(row.guide_path for row in rows)
     images = []
     for path in paths:
@@ -215,7 +215,7 @@ def guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch:
 
 
 def batch_of(rows: Sequence[PlanRow], words: dict[str, Tensor]) -> list[Word]:
-    """The words of the rows, as `generate_batch` takes them."""
+    """Return the words of the rows, as for `generate_batch`."""
     return [Word(pseudo_word(row.class_name), words[row.class_name]) for row in rows]
 
 
@@ -226,7 +226,7 @@ def pixels(
     settings: GenerateImagesSettings,
     micro_batch: int,
 ) -> NDArray[np.uint8]:
-    """The generated images `[n, S, S, 3]` of the rows, whose number is a multiple of `micro_batch`."""
+    """Generate images `[n, S, S, 3]` of the rows; their number must be a multiple of `micro_batch`."""
     posteriors, spoken = guide_posteriors(diffusion, rows, micro_batch), batch_of(rows, words)
     images = []
     for start in range(0, len(rows), micro_batch):

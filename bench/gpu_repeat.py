@@ -1,4 +1,4 @@
-"""The step `repeat` of `gpu_check`: whether a full-size model gives the same bits again, and in little memory."""
+"""Step `repeat` of `gpu_check`: whether a full-size model is deterministic, also with little memory."""
 
 import contextlib
 import itertools
@@ -22,11 +22,11 @@ from bench.gpu_parts import (
 )
 
 STEP = "repeat"
-LITTLE = {"bfloat16": 16.0, "float32": 22.0}  # GiB in which two words are learned
+LITTLE = {"bfloat16": 16.0, "float32": 22.0}  # GiB that suffice to learn two words
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
-    """Learn words and generate images twice each, under several conditions."""
+    """Learn words and generate images twice, under several conditions."""
     diffusion = large_diffusion(setup, "float32")
     classes = encoded_classes(diffusion, 2)
     for dtype, strict in itertools.product(("bfloat16", "float32"), (None, True)):
@@ -39,16 +39,18 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
             report.add(STEP, name, f"error: {str(error)[:300]}")
             continue
         report.check(STEP, f"{name}: values that differ when learned again", _differing(first, second), 0)
-        report.add(STEP, name, told(first, second))
+        report.add(STEP, name, difference(first, second))
         clock.require(3)
         with switched(strict=strict, fill=False), checkpointed(diffusion, True):
-            report.add(STEP, f"{name}, checkpointing against none", told(learned(diffusion, classes, dtype), first))
+            report.add(
+                STEP, f"{name}, checkpointing against none", difference(learned(diffusion, classes, dtype), first)
+            )
         clock.require(3)
         free_memory()
         with switched(strict=strict, fill=False), limited(LITTLE[dtype]) if setup.cuda else contextlib.nullcontext():
             reset_peak(setup.device)
             little = learned(diffusion, classes, dtype)
-            report.add(STEP, f"{name}, in {LITTLE[dtype]} GiB against all", told(little, first))
+            report.add(STEP, f"{name}, in {LITTLE[dtype]} GiB against all", difference(little, first))
             report.add(STEP, f"{name}, in {LITTLE[dtype]} GiB: peak", peak_gb(setup.device))
     del diffusion
     free_memory()
@@ -62,15 +64,15 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         report.check(STEP, f"images in {dtype}: values that differ when generated again", _differing(first, second), 0)
         free_memory()
         with limited(8.0) if setup.cuda else contextlib.nullcontext():
-            report.add(STEP, f"images in {dtype}, in 8 GiB against all", told(stacked(make(8)), first))
+            report.add(STEP, f"images in {dtype}, in 8 GiB against all", difference(stacked(make(8)), first))
         del diffusion, make
         free_memory()
 
 
 def float32(setup: Setup, report: Report, clock: Clock) -> None:
-    """Rates and memory in float32 alone, to be run with other environment variables of cuDNN.
+    """Measure rates and memory in float32, for runs with different environment variables of cuDNN.
 
-    Where much memory is free, cuDNN takes a great deal of it as workspace; `CUDNN_CONV_WSCAP_DBG` (MB) bounds that.
+    When much memory is free, cuDNN uses a large part of it as workspace; `CUDNN_CONV_WSCAP_DBG` (MB) limits this.
     """
     report.add("float32", "CUDNN_CONV_WSCAP_DBG", os.environ.get("CUDNN_CONV_WSCAP_DBG", ""))
     diffusion = large_diffusion(setup, "float32")
@@ -91,13 +93,13 @@ def float32(setup: Setup, report: Report, clock: Clock) -> None:
 
 
 def learned(diffusion: Diffusion, classes: list[ClassImages], dtype: str) -> torch.Tensor:
-    """The words [classes, vectors, width] after a few steps."""
+    """Learn words [classes, vectors, width] for a few steps."""
     words = learn_words(diffusion, classes, Embedding(steps=4, batch=4, dtype=dtype))
     return torch.stack([word.vectors for word in words])
 
 
-def told(values: torch.Tensor, others: torch.Tensor) -> dict[str, float]:
-    """How many values differ, of how many, and by how much at most."""
+def difference(values: torch.Tensor, others: torch.Tensor) -> dict[str, float]:
+    """Return the number of values that differ, of all values, and the largest difference."""
     return {
         "differing": _differing(values, others),
         "of": values.numel(),

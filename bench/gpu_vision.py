@@ -1,4 +1,4 @@
-"""The step `vision` of `gpu_check`: features and the training of heads per second, with models of full size."""
+"""Step `vision` of `gpu_check`: rates of feature extraction and head training with full-size models."""
 
 import copy
 
@@ -24,7 +24,7 @@ CLASSES = ("a", "b", "c", "d")
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
-    """Measure the extractor and the backbone alone, then the library's loops around them."""
+    """Measure the extractor and the backbone by themselves, then the library's loops around them."""
     edges = (64, 64) if setup.small else (224, 256)
     sizes = (16,) if setup.small else (16, 64, 128)
     generator = torch.Generator().manual_seed(3)
@@ -38,14 +38,14 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         largest = batches[name]
         for label, switches in {"fill off": {"fill": False}, "tf32 on": {"tf32": True}}.items():
             with switched(**switches):
-                told = f"{name}, float32, batch {len(largest)}, {label}: images/s"
-                report.add(STEP, told, rate(setup, model, largest))
+                entry = f"{name}, float32, batch {len(largest)}, {label}: images/s"
+                report.add(STEP, entry, rate(setup, model, largest))
         reset_peak(setup.device)
-        told = f"{name}, library's embed, micro-batch {len(largest)}"
-        report.add(STEP, told, {"images_per_s": embedded(setup, model, largest), **peak_gb(setup.device)})
+        entry = f"{name}, library's embed, micro-batch {len(largest)}"
+        report.add(STEP, entry, {"images_per_s": embedded(setup, model, largest), **peak_gb(setup.device)})
         if setup.cuda:
-            told = f"{name}, float16, batch {len(largest)}: images/s"
-            report.add(STEP, told, rate(setup, copy.deepcopy(model).half(), largest.half()))
+            entry = f"{name}, float16, batch {len(largest)}: images/s"
+            report.add(STEP, entry, rate(setup, copy.deepcopy(model).half(), largest.half()))
     clock.require(8)
     files(setup, report, models["ViT-L/14"], edges[0])
     heads(setup, report, clock, models["ResNet-50"], edges[1])
@@ -54,7 +54,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
 
 @torch.no_grad()
 def rate(setup: Setup, model: nn.Module, images: Tensor) -> float:
-    """Images a second of the model alone, with the images on the device."""
+    """Measure images per second of the model, with the images on the device."""
     images = images.to(setup.device, memory_format=torch.channels_last)
     with torch.no_grad():
         seconds = median_seconds(lambda: model(images), setup.device, repeats=2 if setup.small else 5)
@@ -62,7 +62,7 @@ def rate(setup: Setup, model: nn.Module, images: Tensor) -> float:
 
 
 def embedded(setup: Setup, model: nn.Module, images: Tensor) -> float:
-    """Images a second of the library's loop, with nothing to prepare."""
+    """Measure images per second of the library's loop, without preprocessing."""
     count = len(images)
 
     def loop(batches: int) -> None:
@@ -73,7 +73,7 @@ def embedded(setup: Setup, model: nn.Module, images: Tensor) -> float:
 
 
 def files(setup: Setup, report: Report, extractor: nn.Module, edge: int) -> None:
-    """Features out of image files of 512 pixels, as `extract_features` makes them."""
+    """Measure feature extraction from image files of 512 pixels, as in `extract_features`."""
     folder = setup.folder / "files"
     folder.mkdir(exist_ok=True)
     paths = [folder / f"{number}.png" for number in range(16 if setup.small else 256)]
@@ -93,7 +93,7 @@ def files(setup: Setup, report: Report, extractor: nn.Module, edge: int) -> None
 
 
 def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge: int) -> None:
-    """Training of a head on photos of 512 pixels, against its augmentation without a backbone."""
+    """Measure the training of a head on photos of 512 pixels, and its augmentation without a backbone."""
     generator = torch.Generator().manual_seed(4)
     images = [torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=generator) for _ in range(64)]
     labels = torch.arange(len(CLASSES)).repeat_interleave(len(images) // len(CLASSES))
@@ -135,14 +135,14 @@ def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge:
         ):
             clock.require(8)
             seconds = wall_seconds(lambda m=model, a=augmentation, s=size: train(m, a, s), setup.device)
-            told = f"head, {name}, micro-batch {size}, {threads} threads: images/s"
-            report.add(STEP, told, round(32 * iterations / seconds, 1))
+            entry = f"head, {name}, micro-batch {size}, {threads} threads: images/s"
+            report.add(STEP, entry, round(32 * iterations / seconds, 1))
     torch.set_num_threads(setup.threads)
 
 
 class Means(nn.Module):
-    """As good as no backbone: the mean of each channel."""
+    """A backbone with negligible cost: the mean of each channel."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features `[B, 3]`."""
+        """Compute features `[B, 3]`."""
         return images.mean((2, 3))

@@ -1,17 +1,17 @@
 def planned_prompts(wildcards):
-    """The prompts that the generator names; without them each prompt is `a photo of a <class>`."""
+    """The prompts of the generator, if any; otherwise each prompt is `a photo of a <class>`."""
     prompt_set = CONFIG.generators[wildcards.generator].prompts
     return f"<results>/{wildcards.dataset}/prompts/{prompt_set}.csv" if prompt_set else []
 
 
 def learned_words(wildcards):
-    """The words that the generator names; without them prompts hold plain class names."""
+    """The learned words of the generator, if any; otherwise prompts contain plain class names."""
     embedding = CONFIG.generators[wildcards.generator].embedding
     return f"{CELL}/embeddings/{embedding}.safetensors" if embedding else []
 
 
 def noise_ceilings(wildcards):
-    """The ceilings that the generator fits its noise levels to, if it names some."""
+    """The noise ceilings of the generator, if any."""
     ceiling = CONFIG.generators[wildcards.generator].noise_ceiling
     return f"{CELL}/noise_ceilings/{ceiling}.csv" if ceiling else []
 

@@ -3,7 +3,7 @@ localrules:
     preflight,
 
 
-# For preflight, by this way since a failing command is shown with all that stands in it.
+# For preflight: in the environment, because Snakemake prints failing commands in full.
 os.environ.update(DIAGEN_CONFIG=CONFIG.model_dump_json())
 
 
@@ -17,7 +17,7 @@ rule download_models:
         mem_mb=1_000,
         runtime=240,
     params:
-        # Without the hashes of what is here: only a hash that the user named must hold.
+        # Without hashes of existing files: only hashes that the user names are compared.
         settings=lambda wildcards: settings("DownloadModels", models=NAMED.models),
         code=code("download_models"),
     shell:
@@ -41,7 +41,7 @@ rule preflight:
         results=f"results/{CONFIG.experiment}",
         store=STORE,
     shell:
-        # What would run is asked of Snakemake itself; `preflight` among its targets lets files be missing.
+        # Snakemake itself lists the jobs that would run; the target `preflight` allows missing files.
         'printf %s "$DIAGEN_CONFIG" > {params.folder}/config.json;'
         ' snakemake --dry-run --quiet rules --nolock --snakefile "$DIAGEN"/Snakefile'
         " --configfile {params.folder}/config.json -- all preflight > {params.folder}/jobs.txt 2>&1 || true;"

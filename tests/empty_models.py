@@ -1,4 +1,4 @@
-"""Models of which nothing is there but the names by which a configuration takes them for models."""
+"""Empty models: only the files whose existence the configuration checks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ PARTS = {"diffusion": "unet/config.json", "llama": "", "features": "hubconf.py",
 
 
 def write_empty_models(folder: Path, models: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write an empty file of each model of the section `models` that has a local path, which starts from `folder`."""
+    """Write an empty file for each model of the section `models` with a local path, relative to `folder`."""
     for name, model in models.items():
         if "path" in model:
             file = folder / model["path"] / PARTS[name]

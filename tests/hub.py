@@ -1,4 +1,4 @@
-"""A server on loopback that answers as the Hugging Face hub, as GitHub's archives, and as a host of weight files do."""
+"""A server on loopback that imitates the Hugging Face hub, GitHub's archives, and a host of weight files."""
 
 import hashlib
 import io
@@ -17,21 +17,21 @@ from safetensors.torch import load_file
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 UNWANTED = {"unet/diffusion_pytorch_model.bin": b"x", "pytorch_model.bin": b"x", "README.md": b"x"}
-LARGE = (".safetensors", ".gguf")  # kept by Git LFS, so that the hub tells their SHA-256
+LARGE = (".safetensors", ".gguf")  # stored with Git LFS, so that the hub lists their SHA-256
 
 
 @dataclass
 class Hub:
-    """What is served: repositories of the hub (files by name), archives of GitHub, and single files by path.
+    """The content of the server: repositories of the hub (files by name), archives of GitHub, and files by path.
 
-    `lies` holds the content that is sent instead of a file's own; `missing` files are listed but not there; a file in
-    `breaks` is cut off in the middle that many times. `requests` are the paths that were asked for.
+    `replaced` has content that is sent instead of a file's own; `missing` files are listed but not found; the transfer
+    of a file in `breaks` ends in the middle that many times. `requests` lists the requested paths.
     """
 
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
     archives: dict[str, dict[str, bytes]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
-    lies: dict[str, bytes] = field(default_factory=dict)
+    replaced: dict[str, bytes] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     breaks: dict[str, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -39,14 +39,14 @@ class Hub:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """The content of all files of a folder by relative path, without caches."""
+    """Read all files of a folder by relative path, without caches."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @contextmanager
 def serve(hub: Hub) -> Iterator[Hub]:
-    """Serve `hub` on a free port of loopback; its `url` is set."""
+    """Serve `hub` on a free port of loopback and set its `url`."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -96,7 +96,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 return self.refuse("EntryNotFound")
             content = hub.repositories[repository][file]
             etag = sha256(content) if large(file) else git_hash(content)
-            self.send_content(file, hub.lies.get(file, content), {"X-Repo-Commit": COMMIT, "ETag": f'"{etag}"'})
+            self.send_content(file, hub.replaced.get(file, content), {"X-Repo-Commit": COMMIT, "ETag": f'"{etag}"'})
 
         def refuse(self, code: str | None) -> None:
             self.send_response(404)
@@ -138,7 +138,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
 
 
 def hub_of(stand_ins: Path) -> Hub:
-    """The stand-ins as repositories; beside what is needed, each holds what must not be fetched."""
+    """Serve the stand-ins as repositories; each also has files that must not be downloaded."""
     buffer = io.BytesIO()
     weights = load_file(stand_ins / "dinov2/dinov2_demo.safetensors")
     torch.save({name: tensor.float() for name, tensor in weights.items()}, buffer)
@@ -155,7 +155,7 @@ def hub_of(stand_ins: Path) -> Hub:
 
 
 def named(hub: Hub) -> dict[str, dict[str, Any]]:
-    """The models of a configuration, all by repository."""
+    """Return the models of a configuration, all named by repository."""
     return {
         "diffusion": {"repository": "some/diffusion", "revision": COMMIT, "image_size": 32},
         "llama": {"repository": "some/llama", "revision": COMMIT, "file": "llama.gguf", "context": 1024},
@@ -171,7 +171,7 @@ def named(hub: Hub) -> dict[str, dict[str, Any]]:
 
 
 def archive(files: dict[str, bytes], name: str) -> bytes:
-    """A zip of a repository as GitHub makes it: all below one folder with the commit in its name."""
+    """Return a zip of a repository in GitHub's layout: all files below one folder with the commit in its name."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as code:
         for path, content in files.items():

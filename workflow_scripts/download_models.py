@@ -1,7 +1,7 @@
-"""Fetch the models that the configuration names by repository into models/, each pinned to a commit and checked.
+"""Download the models that the configuration names by repository into models/, pinned to a commit and verified.
 
-Models with a local path are only checked. All problems are told together. Mirrors of the Hugging Face hub and of GitHub
-can be named in the environment, as HF_ENDPOINT and GITHUB_ENDPOINT.
+Models with a local path are only verified. All problems are reported together. The environment variables HF_ENDPOINT
+and GITHUB_ENDPOINT select mirrors of the Hugging Face hub and of GitHub.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
         except InputError as error:
             problems.append(str(error))
     if problems:
-        raise InputError("not all models are here:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        raise InputError("some models are missing or damaged:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
 if __name__ == "__main__":

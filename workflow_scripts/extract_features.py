@@ -1,4 +1,4 @@
-"""Extract the features of a table's images: float32 [images, D], rows in the order of the table."""
+"""Extract the features of the images in a table: float32 [images, D], rows in the order of the table."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, help="images.csv (column `path`) or manifest.csv (column `file_name`)")
-    parser.add_argument("--root", required=True, type=Path, help="folder that the table's paths start from")
+    parser.add_argument("--root", required=True, type=Path, help="folder to which the paths in the table are relative")
     parser.add_argument("--settings", required=True, type=ExtractFeaturesSettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, help="features.npy to write")
     add_execution_arguments(parser)

@@ -1,4 +1,4 @@
-"""Find the largest noise level that each class of a cell tolerates, by the guide classifier's confidence in trials."""
+"""Find the largest noise level that each class of a cell tolerates, by the guide classifier's confidence."""
 
 import argparse
 from pathlib import Path
@@ -16,10 +16,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument("embeddings", type=Path, help="learned words, one tensor per class (safetensors)")
-    parser.add_argument("guide_classifier", type=Path, help="folder that train_guide_classifier wrote")
+    parser.add_argument("guide_classifier", type=Path, help="output folder of train_guide_classifier")
     parser.add_argument("--settings", required=True, type=FindNoiseCeilingsSettings.from_argument, help="as JSON")
     add_cell_arguments(parser)
-    parser.add_argument("--store", required=True, type=Path, help="folder that keeps the trial images")
+    parser.add_argument("--store", required=True, type=Path, help="folder of trial images")
     parser.add_argument("--output", required=True, type=Path, help="table of trials and ceilings to write (CSV)")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
@@ -28,7 +28,7 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen.classifiers.head_file import read_head
+    from diagen.classifiers.trained_file import read_head
     from diagen.data.shots_file import read_shots
     from diagen.embeddings.words_file import read_words
     from diagen.files.json_files import read_calibration

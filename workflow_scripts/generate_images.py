@@ -1,4 +1,4 @@
-"""Generate the images of a plan, each once, and write the manifest when all of them are in the store."""
+"""Generate the images of a plan that the store lacks, and write the manifest when all are there."""
 
 import argparse
 from pathlib import Path
@@ -13,17 +13,17 @@ from diagen.runtime.shards import add_shard_arguments, of_shard, run_shards
 
 
 def main() -> None:
-    """Read `plan.csv` and learned words, fill the store, and write `manifest.csv`."""
+    """Read `plan.csv` and learned words, generate missing images, and write `manifest.csv`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", type=Path, help="plan.csv")
     parser.add_argument(
         "embeddings",
         type=Path,
         nargs="?",
-        help="learned words, one tensor per class (safetensors); none for plans with plain class names",
+        help="learned words, one tensor per class (safetensors); omit for plans with plain class names",
     )
     parser.add_argument("--settings", required=True, type=GenerateImagesSettings.from_argument, help="as JSON")
-    parser.add_argument("--store", required=True, type=Path, help="folder that keeps the images")
+    parser.add_argument("--store", required=True, type=Path, help="folder of images")
     parser.add_argument("--output", required=True, type=Path, help="manifest.csv to write")
     add_execution_arguments(parser)
     add_shard_arguments(parser)
@@ -31,8 +31,8 @@ def main() -> None:
     settings, store, shard = arguments.settings, arguments.store, arguments.shard
 
     verify(settings.diffusion)
-    all_made = run_shards(arguments.shards, shard)
-    device = prepare_torch("cpu" if all_made else arguments.device, arguments.torch_threads)
+    shards_done = run_shards(arguments.shards, shard)
+    device = prepare_torch("cpu" if shards_done else arguments.device, arguments.torch_threads)
 
     from diagen.embeddings.words_file import read_words
     from diagen.generation.fill import generate, image_names, manifest_of, missing_rows

@@ -1,4 +1,4 @@
-"""Learn the word of each class of a cell from its guide images (Textual Inversion), all words together."""
+"""Learn the word of each class of a cell from its guide images (Textual Inversion)."""
 
 import argparse
 from pathlib import Path
@@ -18,16 +18,18 @@ def main() -> None:
     parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument("--settings", required=True, type=LearnEmbeddingsSettings.from_argument, help="as JSON")
     add_cell_arguments(parser)
-    parser.add_argument("--store", required=True, type=Path, help="folder that keeps checkpoints and words")
-    parser.add_argument("--words-together", type=int, default=8, metavar="N", help="words per batch (default: 8)")
+    parser.add_argument("--store", required=True, type=Path, help="folder of checkpoints and words")
+    parser.add_argument(
+        "--words-together", type=int, default=8, metavar="N", help="words per batch (default: %(default)s)"
+    )
     parser.add_argument("--output", required=True, type=Path, help="safetensors file to write")
     add_execution_arguments(parser)
     add_shard_arguments(parser)
     arguments = parser.parse_args()
 
     verify(arguments.settings.diffusion)
-    all_made = run_shards(arguments.shards, arguments.shard)
-    device = prepare_torch("cpu" if all_made else arguments.device, arguments.torch_threads)
+    shards_done = run_shards(arguments.shards, arguments.shard)
+    device = prepare_torch("cpu" if shards_done else arguments.device, arguments.torch_threads)
 
     from diagen.data.shots_file import read_shots
     from diagen.embeddings.word_groups import learn_cell

@@ -14,24 +14,24 @@ from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Read `shots.csv` and, if given, a table of prompts; write `plan.csv`."""
+    """Read `shots.csv` and, if given, prompts and noise ceilings; write `plan.csv`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path, metavar="SHOTS", help="shots.csv of the cell")
     parser.add_argument(
-        "--prompts", type=Path, metavar="CSV", help="table of prompts; without one, `a photo of a <class>` for all"
+        "--prompts", type=Path, metavar="CSV", help="table of prompts (default: `a photo of a <class>` for all images)"
     )
     parser.add_argument(
         "--ceilings",
         type=Path,
         metavar="CSV",
-        help="noise ceilings; without them all classes get the same levels",
+        help="table of noise ceilings (default: the same levels for all classes)",
     )
     parser.add_argument(
         "--settings",
         required=True,
         metavar="JSON",
         type=PlanGenerationSettings.from_argument,
-        help='{"images_per_guide": number, "noise_levels": [standard deviations]}, and further keys of generators',
+        help='{"images_per_guide": number, "noise_levels": [standard deviations]} and other keys of a generator',
     )
     add_cell_arguments(parser)
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="plan.csv to write")

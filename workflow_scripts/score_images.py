@@ -25,7 +25,7 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
-    from diagen.classifiers.head_file import read_head
+    from diagen.classifiers.trained_file import read_head
     from diagen.files.json_files import read_calibration
     from diagen.generation.manifest_file import read_manifest
     from diagen.guide_classifiers.scoring import score_images

@@ -38,8 +38,7 @@ def main() -> None:
 
     from diagen.classifiers.cell_images import arrange
     from diagen.classifiers.evaluation import write_predictions
-    from diagen.classifiers.head_file import write_head
-    from diagen.classifiers.history_file import write_history
+    from diagen.classifiers.trained_file import write_head, write_history
     from diagen.data.shots_file import read_shots
     from diagen.downstream.training import Synthetic, train_downstream
     from diagen.generation.manifest_file import read_manifest

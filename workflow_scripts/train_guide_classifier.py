@@ -33,8 +33,7 @@ def main() -> None:
     device = prepare_torch(arguments.device, arguments.torch_threads)
 
     from diagen.classifiers.cell_images import arrange
-    from diagen.classifiers.head_file import write_head
-    from diagen.classifiers.history_file import write_history
+    from diagen.classifiers.trained_file import write_head, write_history
     from diagen.data.shots_file import read_shots
     from diagen.guide_classifiers.training import train_guide_classifier
     from diagen.models.backbones import load_backbone

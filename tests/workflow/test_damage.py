@@ -60,11 +60,11 @@ def repair(project: Project, output: str) -> None:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "tiny/world/images.csv": (change(b",sha256", b",sha"), "it lacks the column(s) sha256"),
+    "tiny/world/images.csv": (change(b",sha256", b",sha"), "missing columns: sha256"),
     "tiny/world/features.npy": (lambda path: path.write_bytes(b""), "No data left in file"),
     "tiny/world/leakage.json": (cut, "Invalid JSON: EOF while parsing"),
-    "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "line 2 hasn't a value for each column"),
-    f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "line 2 hasn't a value for each column"),
+    "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "line 2 does not have one value per column"),
+    f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "line 2 does not have one value per column"),
     f"{CELL}/embeddings/paper.safetensors": (cut, "Error while deserializing header"),
     f"{CELL}/guide_classifiers/paper/calibration.json": (
         change(b'"temperature"', b'"warmth"'),

@@ -1,4 +1,4 @@
-"""A loss that isn't finite stops its own job with a sentence, and with `--keep-going` no other."""
+"""A loss that is not finite stops its own job with a sentence, and with `--keep-going` no other."""
 
 CELL = "results/tiny/world/seed7/shots2"
 
@@ -21,7 +21,7 @@ def test_a_loss_that_isnt_finite_stops_one_job_and_the_others_go_on(changeable):
     assert result.returncode != 0 and "Traceback" not in result.stdout
     logs = changeable.folder / "results/tiny/logs"
     words = (logs / "learn_embeddings/world/seed7/shots2/wild.log").read_text("utf-8")
-    for part in ("error: the loss of ", "car", "isn't finite at step ", "lower embeddings.<name>.learning_rate"):
+    for part in ("error: the loss of ", "car", "is not finite at step ", "Lower `embeddings.<name>.learning_rate`"):
         assert part in words
     layer = (logs / "train_downstream/world/seed7/shots2/wild_layer.log").read_text("utf-8")
     for part in ("error: the loss of ", " of epoch 1 of train_downstream wild_layer; lower the `learning_rate`"):

@@ -167,7 +167,7 @@ def test_images_made_before_the_disk_was_full_are_whole_and_stay(finished, small
     filler = fill(small_disk.folder / "results", free=60_000)
     failed = small_disk.snakemake("--cores", "1", manifest)
     assert failed.returncode != 0
-    assert "the disk is full; make room" in failed.stdout and "Traceback" not in failed.stdout, failed.stdout
+    assert "the disk is full. Make room" in failed.stdout and "Traceback" not in failed.stdout, failed.stdout
     made = {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
     assert made.keys() and {path.name for path in made} < named
     for path in made:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.workflow.project import copy_project
 
-TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity"}
+TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity", "tabulate_made_with"}
 FIGURES = {"plot_accuracy", "plot_ablation", "plot_calibration"}
 GALLERY = {"plot_gallery"}
 AUDIT = {"audit_leakage", "tabulate_dataset"}
@@ -181,7 +181,8 @@ def test_the_reasons_are_explained(changeable):
     job = "(dataset=world, seed=7, shots=2, generator=diagen)"
     assert f"generate_images {job}\n    settings: strength: 0.7 -> 0.9\n" in explained
     assert f"extract_features {job}\n    input: rewritten by another job: " in explained
-    assert f"measure_diversity {job}\n    code: modules that compute its result have changed" in explained
+    other = job.replace("diagen", "da_fusion")  # whose inputs stay
+    assert f"measure_diversity {other}\n    code: modules that compute its result have changed" in explained
     assert f"{len(changeable.plan())} jobs would run" in explained
 
 

@@ -10,11 +10,10 @@ from torch.nn import functional
 from diagen.classifiers import linear_probe
 from diagen.classifiers.augmentation import AUGMENTATIONS
 from diagen.classifiers.cell_images import arrange
-from diagen.classifiers.head_file import read_head, write_head
 from diagen.classifiers.heads import Head, new_head
-from diagen.classifiers.history_file import Epoch
 from diagen.classifiers.linear_probe import Trained, train_head
 from diagen.classifiers.recipe import Recipe
+from diagen.classifiers.trained_file import Epoch, read_head, write_head
 from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError

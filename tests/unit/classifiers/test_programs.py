@@ -15,7 +15,7 @@ import train_downstream
 import train_guide_classifier
 from diagen.classifiers import batch_norm
 from diagen.classifiers.augmentation import AUGMENTATIONS, decode, plain
-from diagen.classifiers.head_file import read_head
+from diagen.classifiers.trained_file import read_head
 from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot, read_shots, write_shots
 from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest

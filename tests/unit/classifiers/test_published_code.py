@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from diagen.classifiers import batch_norm
 from diagen.classifiers.augmentation import AUGMENTATIONS
-from diagen.classifiers.head_file import read_head, write_head
 from diagen.classifiers.heads import new_head
 from diagen.classifiers.linear_probe import Trained, train_head, validation_rows
 from diagen.classifiers.recipe import Recipe
+from diagen.classifiers.trained_file import read_head, write_head
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
 from diagen.models.backbones import Backbone, load_backbone

@@ -108,7 +108,7 @@ def test_a_killed_training_resumes_with_the_same_bytes(
 
     checkpoint.write_bytes(content[:-100])
     assert epochs("anew") == 14 and same("anew")
-    assert f"warning: the checkpoint {checkpoint} is damaged" in capsys.readouterr().err
+    assert f"warning: {checkpoint}: damaged checkpoint (" in capsys.readouterr().err
 
 
 def test_damaged_states_are_ignored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,7 @@ def test_damaged_states_are_ignored(tmp_path: Path, capsys: pytest.CaptureFixtur
     for length in (0, 5, 100, len(whole) - 1):
         path.write_bytes(whole[:length])
         assert load_state(path) is None, length
-    assert "is damaged" in capsys.readouterr().err
+    assert "damaged checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("broken", ["training", "validation"])

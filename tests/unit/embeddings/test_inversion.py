@@ -1,4 +1,4 @@
-"""Textual Inversion: words learned together are the words learned alone, and interruptions leave no trace."""
+"""Textual Inversion: words do not depend on the other words of a batch or on interruptions."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_many_vectors_start_from_the_tokens_of_the_class_name_in_turn(
 ) -> None:
     settings = Embedding(steps=2, batch=2, learning_rate=1e-3, vectors=4, initializer="{class_name}")
     _, fish, pine_tree = learn_words(diffusion, classes, settings)
-    # Two updates of AdamW move each number by at most about twice the rate, so the start can still be told.
+    # Two updates of AdamW move each number by at most about twice the rate, so the start can still be recognized.
     reach = 2 * settings.learning_rate * settings.batch * 1.1
     for word, name in ((fish, "fish"), (pine_tree, "pine tree")):
         start = word_vectors(diffusion, name)
@@ -122,7 +122,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     assert resumed[0].loss == undisturbed[0].loss
 
 
-def test_a_damaged_checkpoint_is_told_and_not_taken(
+def test_a_damaged_checkpoint_is_reported_and_ignored(
     diffusion: Diffusion,
     classes: list[ClassImages],
     tmp_path: Path,
@@ -137,17 +137,17 @@ def test_a_damaged_checkpoint_is_told_and_not_taken(
     content[-3] ^= 1
     checkpoint.write_bytes(content)
     (again,) = learn_words(diffusion, classes[:1], settings, checkpoint)
-    assert f"warning: the checkpoint {checkpoint} is damaged" in capsys.readouterr().err
+    assert f"warning: {checkpoint}: damaged checkpoint (" in capsys.readouterr().err
     assert torch.equal(again.vectors, undisturbed[0].vectors)
 
 
-def test_a_loss_that_isnt_finite_names_class_and_step(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+def test_a_loss_that_is_not_finite_names_class_and_step(diffusion: Diffusion, classes: list[ClassImages]) -> None:
     broken = ClassImages("fish", ("world", 0, 2), classes[1].mean * float("nan"), classes[1].deviation)
-    with pytest.raises(FloatingPointError, match=r"fish isn't finite at step 0"):
+    with pytest.raises(FloatingPointError, match=r"the loss of fish is not finite at step 0\. Lower"):
         learn_words(diffusion, [classes[0], broken], SETTINGS)
 
 
-def test_memory_that_runs_out_names_what_to_lower(
+def test_a_full_gpu_names_the_setting_to_lower(
     stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (40, 48, 3), dtype=np.uint8)
@@ -161,11 +161,13 @@ def test_memory_that_runs_out_names_what_to_lower(
 
     monkeypatch.setattr("diagen.embeddings.inversion.class_losses", full)
     group = [ClassGuides("car", (str(tmp_path / "car.png"),), ("",))] * 3
-    with pytest.raises(InputError, match="no room for 3 words at once: lower `execution.words_together`"):
+    with pytest.raises(
+        InputError, match=r"not enough GPU memory for 3 words at once \(.*\): lower `execution\.words_together`"
+    ):
         learn_group(group, tmp_path / "words" / "x.safetensors", ("world", 0, 1), settings, torch.device("cpu"), 2)
 
 
-def test_a_velocity_model_is_asked_for_the_velocity(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+def test_the_target_of_a_velocity_model_is_the_velocity(diffusion: Diffusion, classes: list[ClassImages]) -> None:
     from diagen.embeddings.inversion import _target
 
     scheduler = type(diffusion.scheduler).from_config(diffusion.scheduler.config, prediction_type="v_prediction")
@@ -179,7 +181,7 @@ def test_a_velocity_model_is_asked_for_the_velocity(diffusion: Diffusion, classe
     assert torch.allclose(_target(scheduler, latents, noise, timesteps), expected, atol=1e-5)
 
 
-def test_words_survive_their_file_byte_for_byte(tmp_path: Path) -> None:
+def test_words_are_read_back_byte_for_byte(tmp_path: Path) -> None:
     words = [LearnedWord(name, torch.rand(2, 8), loss=0.125) for name in ("fish", "car", "pine_tree")]
     write_words(words, tmp_path / "a.safetensors")
     read = read_learned_words(tmp_path / "a.safetensors")

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and a full disk is told as such, whichever library met it."""
+"""Atomic writes; a full disk is reported whichever library encounters it."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from diagen.files.atomic import TEMPORARY, atomic_path
 FULL = os.strerror(errno.ENOSPC)
 
 
-def test_a_file_is_there_when_it_was_written_and_not_before(tmp_path):
+def test_a_file_exists_only_after_it_is_written(tmp_path):
     path = tmp_path / "new/table.csv"
     with atomic_path(path) as temporary:
         temporary.write_text("content")
@@ -22,7 +22,7 @@ def test_a_file_is_there_when_it_was_written_and_not_before(tmp_path):
     assert path.read_text() == "content"
 
 
-def test_after_an_error_the_old_file_stays_and_nothing_else(tmp_path):
+def test_after_an_error_only_the_old_file_remains(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
     with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
@@ -41,19 +41,19 @@ def test_after_an_error_the_old_file_stays_and_nothing_else(tmp_path):
     ],
     ids=["disk", "quota", "safetensors"],
 )
-def test_a_full_disk_is_told_with_the_file_and_the_remedy(tmp_path, error):
-    with pytest.raises(InputError, match=r"table\.csv can't be written: the disk is full; make room"):
+def test_a_full_disk_is_reported_with_file_and_remedy(tmp_path, error):
+    with pytest.raises(InputError, match=r"table\.csv cannot be written: the disk is full\. Make room, .*prune_images"):
         with atomic_path(tmp_path / "table.csv") as temporary:
             temporary.write_text("half")
             raise error
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_error_isnt_taken_for_a_full_disk(tmp_path):
+def test_other_errors_do_not_count_as_a_full_disk(tmp_path):
     with pytest.raises(OSError, match="written"), atomic_path(tmp_path / "features.npy"):
         raise OSError("100 requested and 99 written")
 
 
 @pytest.mark.parametrize("name", ["table.csv", ".lock", ".hidden.csv", ".table.tmp.csv", "table.123.tmp.csv"])
-def test_no_other_name_is_taken_for_a_temporary_one(name):
+def test_other_names_do_not_count_as_temporary(name):
     assert not TEMPORARY.fullmatch(name)

@@ -1,4 +1,4 @@
-"""Checksums of model files: believed when planned, checked before use."""
+"""Checksums of model files: trusted when jobs are planned, verified before use."""
 
 import hashlib
 import json
@@ -50,52 +50,54 @@ def test_caches_beside_the_weights_do_not_count(models):
     assert checksum(models / "net") == before
 
 
-def test_a_list_is_believed_and_the_content_checked_before_use(models):
+def test_a_list_is_trusted_and_the_content_verified_before_use(models):
     model = FeatureModel(path=str(models / "net"), sha256=checksum(models / "net"))
     verify(model)
     (models / "net/a.bin").write_text("changed")
     assert checksum(models / "net") == model.sha256
-    with pytest.raises(InputError, match=r"net/a\.bin: is not the file that SHA256SUMS names.*restore"):
+    with pytest.raises(
+        InputError, match=r"net/a\.bin: differs from SHA256SUMS\. Restore it, .*git checkout -- .*net/a\.bin"
+    ):
         verify(model)
     (models / "net/a.bin").unlink()
-    with pytest.raises(InputError, match=r"net/a\.bin: is missing"):
+    with pytest.raises(InputError, match=r"net/a\.bin: is missing, but is listed in SHA256SUMS"):
         verify(model)
 
 
-def test_other_weights_than_planned_are_refused(models):
+def test_weights_that_differ_from_the_configuration_are_rejected(models):
     (models / "SHA256SUMS").unlink()
     verify(FeatureModel(path=str(models / "net")))
-    with pytest.raises(InputError, match="but the settings name 000"):
+    with pytest.raises(InputError, match="but the configuration names 000"):
         verify(FeatureModel(path=str(models / "net"), sha256="0" * 64))
     with pytest.raises(InputError, match="no such file"):
         verify(FeatureModel(path=str(models / "nowhere")))
 
 
-def test_a_model_of_a_hub_is_verified_where_it_was_fetched_to(models, monkeypatch):
+def test_a_downloaded_model_is_verified_in_its_folder(models, monkeypatch):
     monkeypatch.chdir(models)
     model = BackboneModel(repository="some/net", revision="0123456789abcdef" * 2 + "01234567")
-    with pytest.raises(InputError, match="some/net isn't here.*download_models"):
+    with pytest.raises(InputError, match="some/net is not downloaded.*download_models"):
         verify(model)
     (models / "models").mkdir()
     (models / "net").rename(models / "models/some--net--0123456789ab")
     write_list(model.folder)
     verify(model)
     (model.folder / "a.bin").write_text("changed")
-    with pytest.raises(InputError, match=r"removing models/some--net.*download_models"):
+    with pytest.raises(InputError, match=r"rm -r models/some--net\S*; snakemake .*download_models"):
         verify(model)
 
 
-def test_missing_models_are_told(tmp_path):
+def test_missing_models_are_reported(tmp_path):
     with pytest.raises(InputError, match="nowhere: no such file or folder"):
         checksum(tmp_path / "nowhere")
 
 
-def test_large_files_are_read_once(models):
+def test_unchanged_files_are_read_once(models):
     (models / "SHA256SUMS").unlink()
     memory = models / "memory.json"
     first = checksum(models / "net", memory)
     status = (models / "net/a.bin").stat()
-    (models / "net/a.bin").write_text("C")  # same size; with the old time it can't be told from the known file
+    (models / "net/a.bin").write_text("C")  # same size; with the old time it is indistinguishable from the known file
     os.utime(models / "net/a.bin", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert checksum(models / "net", memory) == first
     os.utime(models / "net/a.bin", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
@@ -104,7 +106,7 @@ def test_large_files_are_read_once(models):
 
 
 @pytest.mark.parametrize("content", ["", '{"a": ', "[1]", "\x00"])
-def test_a_damaged_memory_is_read_anew(models, content):
+def test_a_damaged_memory_is_ignored(models, content):
     memory = models / "memory.json"
     first = checksum(models / "net", memory)
     memory.write_text(content)

@@ -1,4 +1,4 @@
-"""Files that programs hand to each other: read back as they were written, and told by name once they are damaged."""
+"""Files that programs hand to each other: read back as written; damage is reported with the file."""
 
 import json
 from collections.abc import Callable
@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diagen.classifiers.head_file import read_head, write_head
 from diagen.classifiers.heads import Head, new_head
+from diagen.classifiers.trained_file import read_head, write_head
 from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_skipped, write_images, write_skipped
 from diagen.data.leakage_file import Leak, Twin, read_leaks, write_leaks
 from diagen.data.shots_file import Shot, read_shots, write_shots
@@ -29,7 +29,7 @@ from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
 from diagen.report.statistics import ACCURACY, read_table
 from diagen.weighting.weights_file import WeightRow, read_weights, write_weights
 
-NAME = 'a "b", {c}\nd'  # as hostile as tables must bear
+NAME = 'a "b", {c}\nd'  # difficult content that tables must preserve
 HASH = "ab" * 32
 LEAK = Leak(0, 2, "guide", "test", 9, 1, 1, (Twin("exact", 0.0, "a", "car", "b", "car"),))
 
@@ -130,13 +130,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read_damaged(kind: Kind, content: bytes, folder: Path) -> str | None:
-    """What is told when `content` is read; none where it is taken."""
+    """Return the message when `content` is read; `None` if it is accepted."""
     path = folder / f"damaged_{kind.name}"
     path.write_bytes(content)
     try:
         kind.read(path)
     except InputError as error:
-        assert str(error).startswith(f"{path} isn't as ") and "verify_results" in str(error)
+        assert str(error).startswith(f"{path}: damaged (")
+        assert str(error).endswith(f"). Delete the file and run Snakemake again: rm {path}")
         return str(error)
     return None
 
@@ -146,14 +147,14 @@ def read_damaged(kind: Kind, content: bytes, folder: Path) -> str | None:
     "content",
     [b"", b"\x00\xff\xfe", b"{}", b"[]", b"[1]", b"null", b"[" * 100_000, b"a,b\n1,2\n", b'"', b"x" * 200_000],
 )
-def test_other_contents_are_told(name: str, content: bytes, folder: Path) -> None:
+def test_other_content_is_reported(name: str, content: bytes, folder: Path) -> None:
     assert read_damaged(KINDS[name], content, folder) is not None
 
 
 @pytest.mark.parametrize("name", KINDS)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_random_damage_gives_rows_or_a_sentence(name: str, folder: Path, data: st.DataObject) -> None:
+def test_random_damage_yields_rows_or_a_message(name: str, folder: Path, data: st.DataObject) -> None:
     whole = bytearray((folder / name).read_bytes())
     place = data.draw(st.integers(0, len(whole) - 1))
     match data.draw(st.sampled_from(["cut", "change", "remove", "insert"])):
@@ -169,22 +170,22 @@ def test_random_damage_gives_rows_or_a_sentence(name: str, folder: Path, data: s
 
 
 @pytest.mark.parametrize("name", [kind.name for kind in TABLES])
-def test_the_line_and_all_lacking_columns_are_told(name: str, folder: Path) -> None:
+def test_the_line_and_all_missing_columns_are_reported(name: str, folder: Path) -> None:
     columns, *rows = (folder / name).read_text("utf-8").split("\n", 1)
     text = "\n".join([columns.rpartition(",")[0], *rows])
-    told = read_damaged(KINDS[name], text.encode(), folder)
-    assert told is not None and f"it lacks the column(s) {columns.rpartition(',')[2]})" in told
+    message = read_damaged(KINDS[name], text.encode(), folder)
+    assert message is not None and f"(missing columns: {columns.rpartition(',')[2]})" in message
     whole = (folder / name).read_text("utf-8")
-    told = read_damaged(KINDS[name], f"{whole}x\n".encode(), folder)
-    assert told is not None and f"line {whole.count(chr(10)) + 1} hasn't a value for each column" in told
-    told = read_damaged(KINDS[name], whole[:-1].encode(), folder)
-    assert told is not None and "its last line is cut" in told
+    message = read_damaged(KINDS[name], f"{whole}x\n".encode(), folder)
+    assert message is not None and f"line {whole.count(chr(10)) + 1} does not have one value per column" in message
+    message = read_damaged(KINDS[name], whole[:-1].encode(), folder)
+    assert message is not None and "the last line is incomplete" in message
 
 
-def test_a_value_of_another_kind_is_told_with_its_line(folder: Path) -> None:
+def test_an_invalid_value_is_reported_with_its_line(folder: Path) -> None:
     text = (folder / "weights.csv").read_text("utf-8").replace("0.25", "much")
-    told = read_damaged(KINDS["weights.csv"], text.encode(), folder)
-    assert told is not None and "line 3: could not convert string to float: 'much'" in told
+    message = read_damaged(KINDS["weights.csv"], text.encode(), folder)
+    assert message is not None and "line 3: could not convert string to float: 'much'" in message
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_a_value_of_another_kind_is_told_with_its_line(folder: Path) -> None:
         ("leakage.json", ("leaks", 0, "twins", 0, "kind"), "x", "leaks.0.twins.0.kind: Input should be 'exact'"),
     ],
 )
-def test_a_wrong_value_in_json_is_told_with_its_place(
+def test_an_invalid_json_value_is_reported_with_its_place(
     name: str, key: tuple[str | int, ...], value: object, problem: str, folder: Path
 ) -> None:
     content = json.loads((folder / name).read_text("utf-8"))
@@ -206,8 +207,8 @@ def test_a_wrong_value_in_json_is_told_with_its_place(
     for part in key[:-1]:
         inner = inner[part]
     inner[key[-1]] = value
-    told = read_damaged(KINDS[name], json.dumps(content).encode(), folder)
-    assert told is not None and problem in told
+    message = read_damaged(KINDS[name], json.dumps(content).encode(), folder)
+    assert message is not None and problem in message
 
 
 @pytest.mark.parametrize(
@@ -215,9 +216,9 @@ def test_a_wrong_value_in_json_is_told_with_its_place(
     [np.full((5, 3), np.nan, np.float32), np.ones(5, np.float32), np.ones((5, 3)), np.array([["a"]])],
     ids=["NaN", "one-dimensional", "float64", "text"],
 )
-def test_other_arrays_are_no_features(features: np.ndarray, tmp_path: Path) -> None:
+def test_other_arrays_are_rejected(features: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "features.npy", features)
-    with pytest.raises(InputError, match="isn't as extract_features wrote it .it holds no table of finite numbers"):
+    with pytest.raises(InputError, match=r"features\.npy: damaged \(not a float32 table of finite numbers\)"):
         read_features(tmp_path / "features.npy")
 
 
@@ -231,9 +232,9 @@ def test_other_arrays_are_no_features(features: np.ndarray, tmp_path: Path) -> N
     ],
     ids=["another bias", "no matrix", "NaN", "float64"],
 )
-def test_other_tensors_are_no_head(weight: torch.Tensor, bias: torch.Tensor, tmp_path: Path) -> None:
+def test_other_tensors_are_rejected(weight: torch.Tensor, bias: torch.Tensor, tmp_path: Path) -> None:
     write_head(Head(weight, bias, ("car", "star")), tmp_path / "head.safetensors")
-    with pytest.raises(InputError, match="isn't as train_guide_classifier or train_downstream wrote it"):
+    with pytest.raises(InputError, match=r"head\.safetensors: damaged \("):
         read_head(tmp_path / "head.safetensors")
 
 
@@ -247,20 +248,20 @@ def test_other_tensors_are_no_head(weight: torch.Tensor, bias: torch.Tensor, tmp
         ("weights.csv", "0.25", "-1"),
     ],
 )
-def test_values_that_mean_nothing_are_told(name: str, old: str, new: str, folder: Path) -> None:
+def test_impossible_values_are_reported(name: str, old: str, new: str, folder: Path) -> None:
     text = (folder / name).read_text("utf-8")
     assert old in text
     assert read_damaged(KINDS[name], text.replace(old, new).encode(), folder) is not None
 
 
-# No carriage returns, which older versions of Python take for the end of a row: datasets and prompts refuse them.
+# No carriage returns, which older versions of Python treat as the end of a row: datasets and prompts reject them.
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r")), min_size=2, max_size=2)))
 @settings(deadline=None)
-def test_all_text_comes_back(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
+def test_all_text_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
     path = tmp_path_factory.mktemp("table") / "table.csv"
     write_rows(["one", "two"], rows, path)
 
     def parse(values: dict[str, str]) -> list[Any]:
         return [values["one"], values["two"]]
 
-    assert read_rows(path, ["one", "two"], "a program", parse) == rows
+    assert read_rows(path, ["one", "two"], parse) == rows

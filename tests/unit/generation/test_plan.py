@@ -1,4 +1,4 @@
-"""The plan: balanced, stable, with seeds that belong to images."""
+"""The plan: balanced, stable, with the seeds of each image."""
 
 import random
 from collections import Counter
@@ -12,7 +12,7 @@ from diagen.cells import Cell
 from diagen.config.programs import PlanGenerationSettings
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError
-from diagen.generation.plan import deal, plan_generation
+from diagen.generation.plan import assign, plan_generation
 from diagen.generation.plan_file import PlanRow, read_plan, write_plan
 from diagen.prompts.prompts_file import PromptRow
 from diagen.seeds import stable_seed
@@ -51,7 +51,7 @@ def plan(
 
 
 def spread(counts: Counter, choices: int) -> int:
-    """Largest count minus smallest, over all `choices` of which those not in `counts` have none."""
+    """Return the largest count minus the smallest, over all `choices`; those not in `counts` have 0."""
     values = [*counts.values(), *[0] * (choices - len(counts))]
     return max(values) - min(values)
 
@@ -59,11 +59,11 @@ def spread(counts: Counter, choices: int) -> int:
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(prompts=st.integers(1, 24), levels=st.integers(1, 12), turns=st.integers(1, 400))
 def test_any_number_of_turns_is_balanced(prompts: int, levels: int, turns: int) -> None:
-    dealt = [deal(turn, prompts, levels) for turn in range(turns)]
-    assert spread(Counter(prompt for prompt, _ in dealt), prompts) <= 1
-    assert spread(Counter(level for _, level in dealt), levels) <= 1
+    assigned = [assign(turn, prompts, levels) for turn in range(turns)]
+    assert spread(Counter(prompt for prompt, _ in assigned), prompts) <= 1
+    assert spread(Counter(level for _, level in assigned), levels) <= 1
     for prompt in range(prompts):
-        assert spread(Counter(level for other, level in dealt if other == prompt), levels) <= 1
+        assert spread(Counter(level for other, level in assigned if other == prompt), levels) <= 1
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -151,10 +151,10 @@ def test_noise_drawn_once_for_each_class_and_level() -> None:
 def test_names_matched_by_substring_take_other_classes_words() -> None:
     classes = ("car", "carrot", "dog", "hot_dog")
     rows = plan(cell(2, classes), None, 2, images=8, levels=(0.01, 0.02), word_match="substring", turns="number")
-    spoken = {name: [(row.prompt, row.noise_level) for row in rows if row.class_name == name][:4] for name in classes}
-    assert spoken["car"] == [(f"a photo of a <{word}>", level) for word in ("car", "carrot") for level in (0.01, 0.02)]
-    assert {prompt for prompt, _ in spoken["dog"]} == {"a photo of a <dog>", "a photo of a <hot_dog>"}
-    assert {prompt for prompt, _ in spoken["carrot"]} == {"a photo of a <carrot>"}
+    texts = {name: [(row.prompt, row.noise_level) for row in rows if row.class_name == name][:4] for name in classes}
+    assert texts["car"] == [(f"a photo of a <{word}>", level) for word in ("car", "carrot") for level in (0.01, 0.02)]
+    assert {prompt for prompt, _ in texts["dog"]} == {"a photo of a <dog>", "a photo of a <hot_dog>"}
+    assert {prompt for prompt, _ in texts["carrot"]} == {"a photo of a <carrot>"}
     exact = plan(cell(2, classes), None, 2, images=8, levels=(0.01, 0.02))
     assert all(row.prompt == f"a photo of a <{row.class_name}>" for row in exact)
 
@@ -172,12 +172,12 @@ def test_ceilings_scale_or_cap_each_class_s_levels() -> None:
     ceilings["pine_tree"] = 0.012
     assert taken("cup", "cap") == list(levels)
     assert taken("pine_tree", "cap") == [0.005, 0.01, 0.012]
-    with pytest.raises(InputError, match="ceilings hold none for class `pine_tree`"):
+    with pytest.raises(InputError, match=r"noise ceilings: none for class `pine_tree`\. Delete the CSV file"):
         plan(cell(2), None, 2, ceilings={"cup": 0.05})
 
 
 def test_class_without_prompts_and_prompt_without_class() -> None:
-    with pytest.raises(InputError, match="none for class `pine_tree`"):
+    with pytest.raises(InputError, match=r"prompts: none for class `pine_tree`\. Add some"):
         plan(cell(2), prompts_of(3, ("cup",)), 2)
     with pytest.raises(InputError, match="exactly once"):
         plan(cell(2, ("cup",)), [PromptRow("cup", 0, "a photo of a mug")], 2)
@@ -188,5 +188,5 @@ def test_table_survives_a_round_trip(tmp_path: Path) -> None:
     write_plan(rows, tmp_path / "plan.csv")
     assert read_plan(tmp_path / "plan.csv") == rows
     (tmp_path / "other.csv").write_text("class\n")
-    with pytest.raises(InputError, match="plan_generation"):
+    with pytest.raises(InputError, match=r"other\.csv: damaged \(missing columns: guide"):
         read_plan(tmp_path / "other.csv")

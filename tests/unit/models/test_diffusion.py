@@ -1,4 +1,4 @@
-"""Pseudo-words in the text encoder: the same states as diffusers and transformers give for added tokens."""
+"""Pseudo-words in the text encoder: the same states as diffusers and transformers compute for added tokens."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_a_word_without_slots_encodes_as_transformers_does(diffusion: Diffusion)
 
 @pytest.mark.parametrize("vectors", [1, 3])
 def test_slots_take_the_words_vectors(diffusion: Diffusion, vectors: int) -> None:
-    """Slots filled with the vectors of ordinary tokens give the states of these tokens."""
+    """Slots with the vectors of ordinary tokens have the states of these tokens."""
     ordinary = ["the", "red", "photo"][:vectors]
     words = torch.cat([word_vectors(diffusion, text) for text in ordinary])[None]
     assert words.shape[1] == vectors
@@ -50,13 +50,13 @@ def test_each_row_has_its_own_word(diffusion: Diffusion) -> None:
     assert not torch.allclose(together[0], together[1], atol=1e-3)
 
 
-def test_a_long_prompt_loses_its_end_but_never_its_word(diffusion: Diffusion) -> None:
+def test_a_long_prompt_is_truncated_but_keeps_its_word(diffusion: Diffusion) -> None:
     tail = "snow " * 200
     tokens = tokenize(diffusion.tokenizer, [f"a photo of a <x> in the {tail}"], ["<x>"], 1)
     assert tokens.ids.shape[1] == diffusion.tokenizer.model_max_length
     assert tokens.ids[0, -1] == diffusion.tokenizer.eos_token_id
     assert (tokens.slots == 0).sum() == 1
-    with pytest.raises(InputError, match="too long"):
+    with pytest.raises(InputError, match=r"too long: its word <x> comes after \d+ tokens\. Shorten"):
         tokenize(diffusion.tokenizer, [f"{tail} <x>"], ["<x>"], 1)
 
 
@@ -68,7 +68,7 @@ def test_gradients_reach_the_words_and_nothing_else(diffusion: Diffusion) -> Non
     assert all(parameter.grad is None for parameter in diffusion.text_encoder.parameters())
 
 
-def test_posteriors_dont_depend_on_the_company(diffusion: Diffusion) -> None:
+def test_posteriors_do_not_depend_on_the_other_images(diffusion: Diffusion) -> None:
     images = list(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1)
     mean, deviation = encode_posteriors(diffusion, images, micro_batch=4)
     alone, _ = encode_posteriors(diffusion, images[4:], micro_batch=4)
@@ -78,11 +78,11 @@ def test_posteriors_dont_depend_on_the_company(diffusion: Diffusion) -> None:
     assert torch.allclose(deviation, reference.std, atol=1e-5)
 
 
-def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"models\.diffusion.*" + tmp_path.name):
         load_diffusion(DiffusionModel(path=str(tmp_path)), torch.device("cpu"))
 
 
-def test_an_initializer_without_tokens_is_told(diffusion: Diffusion) -> None:
-    with pytest.raises(InputError, match="initializer"):
+def test_an_initializer_without_tokens_is_reported(diffusion: Diffusion) -> None:
+    with pytest.raises(InputError, match=r"embeddings\.<name>\.initializer: '' has no token"):
         word_vectors(diffusion, "")

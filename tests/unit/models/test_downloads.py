@@ -1,4 +1,4 @@
-"""`download_models` against a server on loopback: what it fetches, what it checks, and how it tells what is wrong."""
+"""`download_models` with a server on loopback: what it downloads, verifies and reports."""
 
 import json
 import os
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 def download(folder: Path, hub: Hub, models: dict[str, dict[str, Any]]) -> subprocess.CompletedProcess[str]:
-    """Run the program in `folder`. It is to reach nothing but the server."""
+    """Run the program in `folder`, with access to the server only."""
     settings = json.dumps({"models": models})
     command = [sys.executable, str(PROGRAM), "--settings", settings]
     environment = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_TOKEN")}
@@ -41,7 +41,7 @@ def problems(folder: Path, hub: Hub, models: dict[str, dict[str, Any]]) -> list[
     return re.findall(r"^  - (.*)$", result.stderr, re.MULTILINE)
 
 
-def test_everything_is_fetched_once_and_loads(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_downloaded_once_and_loads(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     models = named(hub)
     result = download(tmp_path, hub, models)
     assert result.returncode == 0, result.stderr
@@ -58,48 +58,46 @@ def test_everything_is_fetched_once_and_loads(tmp_path: Path, hub: Hub, monkeypa
 
     fetched = {path.name for path in (tmp_path / "models").rglob("*") if path.is_file()}
     assert not fetched & {"README.md", "pytorch_model.bin", "diffusion_pytorch_model.bin", "other.gguf"}
-    assert not list((tmp_path / "models").rglob(".*")), "what the download needed for itself is gone"
+    assert not list((tmp_path / "models").rglob(".*")), "temporary files of the download are removed"
     hub.requests.clear()
     assert download(tmp_path, hub, models).returncode == 0
-    assert hub.requests == [], "what is here is not asked for again"
+    assert hub.requests == [], "existing models are not requested again"
 
 
-def test_what_is_here_is_checked_again(tmp_path: Path, hub: Hub) -> None:
+def test_existing_models_are_verified_again(tmp_path: Path, hub: Hub) -> None:
     models = named(hub)
     download(tmp_path, hub, models)
     file = tmp_path / BackboneModel(**models["backbone"]).location / "config.json"
     file.write_text("{}")
     (problem,) = problems(tmp_path, hub, models)
-    assert "config.json: is not the file" in problem and "download_models" in problem
+    assert "config.json: differs from SHA256SUMS" in problem and "download_models" in problem
 
 
-def test_all_problems_are_told_together_and_nothing_half_is_left(tmp_path: Path, hub: Hub) -> None:
+def test_all_problems_are_reported_together_and_no_partial_model_remains(tmp_path: Path, hub: Hub) -> None:
     models = named(hub)
     unet = "unet/diffusion_pytorch_model.safetensors"
     wrong = hub.repositories["some/diffusion"][unet][:-1] + b"!"
-    hub.lies[unet] = wrong
+    hub.replaced[unet] = wrong
     hub.missing.add("config.json")
     hub.breaks["weights/dinov2.pth"] = 1
     models["llama"]["file"] = "lama.gguf"
-    told = problems(tmp_path, hub, models)
-    assert len(told) == 4
-    diffusion, llama, features, backbone = told
-    assert unet in diffusion and sha256(wrong) in diffusion and "the hub names" in diffusion
-    assert "no file lama.gguf; it has llama.gguf, other.gguf" in llama
-    assert "dinov2.pth broke off after" in features
-    assert "lists config.json but doesn't have it" in backbone
+    diffusion, llama, features, backbone = problems(tmp_path, hub, models)
+    assert unet in diffusion and sha256(wrong) in diffusion and "the hub lists" in diffusion
+    assert "no file lama.gguf. Set `file` to one that it has: llama.gguf, other.gguf" in llama
+    assert "dinov2.pth ended after" in features
+    assert "lists config.json, but does not provide it" in backbone
     assert not [path for path in (tmp_path / "models").iterdir() if not path.name.startswith(".")]
 
-    hub.lies.clear()
+    hub.replaced.clear()
     hub.missing.clear()
     models["llama"]["file"] = "llama.gguf"
     hub.requests.clear()
     assert download(tmp_path, hub, models).returncode == 0
     again = [path for path in hub.requests if "text_encoder" in path]
-    assert again == [], "files that came whole before are not fetched again"
+    assert again == [], "complete files are not downloaded again"
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(tmp_path: Path, hub: Hub) -> None:
+def test_an_interrupted_connection_continues_where_it_ended(tmp_path: Path, hub: Hub) -> None:
     hub.breaks["llama.gguf"] = 1
     models = named(hub)
     result = download(tmp_path, hub, models)
@@ -109,40 +107,40 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(tmp_path: Path, hub
     ]
 
 
-def test_a_connection_that_keeps_breaking_is_told(tmp_path: Path, hub: Hub) -> None:
+def test_a_connection_that_keeps_breaking_is_reported(tmp_path: Path, hub: Hub) -> None:
     hub.breaks["llama.gguf"] = 100
     (problem,) = problems(tmp_path, hub, named(hub))
-    assert problem.startswith("models.llama: some/llama can't be fetched") and "again" in problem
+    assert problem.startswith("models.llama: some/llama cannot be downloaded (") and "download again" in problem
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "told"),
+    ("name", "change", "message"),
     [
-        ("backbone", {"repository": "some/none"}, "some/none isn't on the hub"),
+        ("backbone", {"repository": "some/none"}, "some/none is not on the hub"),
         ("backbone", {"revision": "f" * 40}, f"some/resnet has no revision {'f' * 40}"),
         ("backbone", {"sha256": "0" * 64}, f"the configuration names {'0' * 64}"),
         ("diffusion", {"variant": "fp16"}, "lacks unet/diffusion_pytorch_model.fp16.safetensors"),
-        ("features", {"revision": "f" * 40}, f"{'f' * 40}.zip can't be fetched: 404"),
-        ("features", {"weights": "{url}/none.pth"}, "none.pth can't be fetched: 404"),
+        ("features", {"revision": "f" * 40}, f"{'f' * 40}.zip cannot be downloaded (404"),
+        ("features", {"weights": "{url}/none.pth"}, "none.pth cannot be downloaded (404"),
         ("llama", {"repository": None, "revision": None, "file": None, "path": "none.gguf"}, "none.gguf: no such file"),
     ],
     ids=["repository", "revision", "checksum", "variant", "commit", "weights", "local"],
 )
-def test_each_mistake_is_told(tmp_path: Path, hub: Hub, name: str, change: dict[str, Any], told: str) -> None:
+def test_each_error_is_reported(tmp_path: Path, hub: Hub, name: str, change: dict[str, Any], message: str) -> None:
     models = named(hub)
     models[name] |= {key: value.replace("{url}", hub.url) if value else value for key, value in change.items()}
     (problem,) = problems(tmp_path, hub, models)
-    assert told in problem
+    assert message in problem
 
 
 def test_no_network(tmp_path: Path, hub: Hub) -> None:
     models = named(hub)
-    hub.url = "http://127.0.0.1:9"  # nothing answers there
+    hub.url = "http://127.0.0.1:9"  # nothing listens there
     models = {name: models[name] for name in ("diffusion", "features", "backbone")}
-    assert all("check the network" in problem for problem in problems(tmp_path, hub, models))
+    assert all("Check the network" in problem for problem in problems(tmp_path, hub, models))
 
 
-def test_an_archive_can_t_write_outside_its_folder(tmp_path: Path, hub: Hub) -> None:
+def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path, hub: Hub) -> None:
     hub.archives["research/dinov2"] |= {"../../../outside.py": b"x", "../inside.py": b"x"}
     download(tmp_path, hub, named(hub))
     assert not list(tmp_path.rglob("outside.py"))
@@ -173,7 +171,7 @@ def test_weights_of_a_variant_and_in_several_files() -> None:
         "safety_checker/model.fp16.safetensors",
         "v1-4.ckpt",
     }
-    with pytest.raises(InputError, match=r"lacks .*\.safetensors \(other formats can hold code\)"):
+    with pytest.raises(InputError, match=r"lacks .*\.safetensors\. .*other formats are not downloaded"):
         needed_files(DiffusionModel(repository="a/b", revision=COMMIT), files)
 
 
@@ -193,7 +191,7 @@ def test_each_part_of_a_repository_has_its_own_folder() -> None:
     assert "models/a--b--0123456789ab--m.Q4_K_M/x/m.Q4_K_M.gguf" in places
 
 
-def test_stages_never_ask_a_hub() -> None:
+def test_stages_never_contact_a_hub() -> None:
     script = "import diagen.runtime.execution, huggingface_hub.constants as c; assert c.HF_HUB_OFFLINE"
     environment = {**os.environ, "PYTHONPATH": "workflow_scripts", "HF_HUB_OFFLINE": "0"}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)

@@ -83,7 +83,7 @@ def test_all_problems_are_reported_together(mapping: dict[str, Any]) -> None:
         "`datasets.absent.root`: no folder absent",
         "`datasets.photos`: the class `dog` has 1 train-val images, and 2 shots need 3 (one validates)",
         "differ only in case",
-        "models.diffusion: can't load models/stable_diffusion",
+        "models.diffusion: models/stable_diffusion cannot be loaded in diffusers' layout",
         "models.llama: models/llama.gguf: llama.cpp cannot load it",
         "models.features: no support for images of 33 pixels",
         f"models.backbone: models/some--resnet--{COMMIT[:12]}, downloaded from some/resnet, is missing; run `",

@@ -25,7 +25,7 @@ OLD_MANNER = {
     "bear": r"\b(borne|bears)\b",
     "say so": r"\b(says|say) so\b",
     "a program's name as a remedy": rf"\b[Rr]un `?({PROGRAMS})`? again",
-    "British spelling": r"(?i)\b\w*(colour|behaviour|neighbour|optimis|normalis|initialis|tokenis|summaris|centre[ds]?\b|licence)",
+    "British spelling": r"(?i)\b\w*(colour|behaviour|neighbour|optimis|normalis|initialis|tokenis|summaris|licence)",
 }
 
 

@@ -67,7 +67,7 @@ def test_a_table_round_trips(runs, tmp_path):
 
 def test_a_missing_column_is_reported(tmp_path):
     (tmp_path / "accuracy.csv").write_text("dataset,method\nworld,diagen\n")
-    with pytest.raises(InputError, match=r"accuracy\.csv isn't as summarize wrote it .*seed"):
+    with pytest.raises(InputError, match=r"accuracy\.csv: damaged \(missing columns: seed"):
         read_table(tmp_path / "accuracy.csv", ACCURACY)
 
 

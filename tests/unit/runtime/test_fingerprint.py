@@ -1,4 +1,4 @@
-"""The fingerprint changes with what a program computes, and with nothing else."""
+"""The fingerprint changes only with what a program computes."""
 
 import ast
 import subprocess
@@ -40,7 +40,7 @@ def base(x):
     if x is None:
         raise ValueError('bad')
     print('odd')
-    for y in progress([x], unit='working'):
+    for y in progress([x], progress_label='learning', unit='working'):
         z = Problem('text')
     return x + 1
 """
@@ -63,7 +63,7 @@ LIBRARY = {
 
 
 def write(folder: Path, **changes: tuple[str, str]) -> str:
-    """Write the little project with `changes` (file -> old text, new text) and return its program's fingerprint."""
+    """Write the small project with `changes` (file -> old text, new text) and return its program's fingerprint."""
     for name, text in LIBRARY.items():
         old, new = changes.get(name.removesuffix(".py").replace("/", "_"), ("", ""))
         assert old in text
@@ -90,6 +90,7 @@ def original(tmp_path):
         {"diagen_deep": ("'bad'", "'worse'")},
         {"diagen_deep": ("'odd'", "'strange'")},
         {"diagen_deep": ("'working'", "'at work'")},
+        {"diagen_deep": ("'learning'", "'training'")},
         {"diagen_deep": ("'text'", "'other text'")},
         {"diagen_tool": ("from typing import TYPE_CHECKING", "from typing import TYPE_CHECKING, Any")},
         {"diagen_errors": ("pass", "code = 2")},

@@ -1,4 +1,4 @@
-"""The lease of a GPU, with lists of GPUs that needn't be there, and real processes of which some are killed."""
+"""The lease of a GPU, with lists of imaginary GPUs, and real processes, some of which are killed."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from diagen.runtime.gpu_lease import Gpu, visible_gpus
 
 LIBRARY = Path(__file__).parents[3] / "workflow_scripts"
 HOLD = "import os, sys, time; from diagen.runtime.gpu_lease import lease_gpu; lease = lease_gpu(); "
-TELL = "print(os.environ.get('CUDA_VISIBLE_DEVICES'), flush=True); "
+PRINT = "print(os.environ.get('CUDA_VISIBLE_DEVICES'), flush=True); "
 SLEEP = "time.sleep(600)"
 TOOL = """#!/bin/sh
 echo "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa-0)"
@@ -25,7 +25,7 @@ echo "GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb-1)"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """An environment with two GPUs, and locks of its own."""
+    """An environment with two GPUs and its own locks."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "CUDA"))}
     return kept | {"PYTHONPATH": str(LIBRARY), "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": "0,1"}
 
@@ -45,15 +45,15 @@ def process(code: str, environment: dict[str, str]) -> Iterator[subprocess.Popen
 
 
 def holder(environment: dict[str, str], then: str = SLEEP) -> subprocess.Popen[str]:
-    return process(HOLD + TELL + then, environment)
+    return process(HOLD + PRINT + then, environment)
 
 
-def test_each_process_has_a_gpu_of_its_own_and_the_next_waits(environment: dict[str, str]) -> None:
+def test_each_process_has_its_own_gpu_and_the_next_waits(environment: dict[str, str]) -> None:
     with holder(environment) as first, holder(environment) as second:
         assert {first.stdout.readline(), second.stdout.readline()} == {"0\n", "1\n"}
         with holder(environment) as third:
             message = third.stderr.readline()
-            assert message.startswith("waiting for a GPU, all are taken: ")
+            assert message.startswith("waiting for a GPU, all are leased: ")
             assert f"process {first.pid}" in message and f"process {second.pid}" in message
             time.sleep(1)
             assert third.poll() is None
@@ -63,7 +63,7 @@ def test_each_process_has_a_gpu_of_its_own_and_the_next_waits(environment: dict[
 
 
 def test_no_two_of_many_hold_one_gpu_while_some_are_killed(environment: dict[str, str], tmp_path: Path) -> None:
-    """Each says when it has a GPU and when it is about to end, some of them by a signal that can't be caught."""
+    """Each records when it obtains a GPU and when it is about to end, some by an uncatchable signal."""
     record = tmp_path / "record"
     then = (
         f"name = os.environ['CUDA_VISIBLE_DEVICES']; record = open({str(record)!r}, 'a'); "
@@ -95,9 +95,9 @@ def test_no_two_of_many_hold_one_gpu_while_some_are_killed(environment: dict[str
     ],
     ids=["a program", "a fork"],
 )
-def test_a_dead_holders_gpu_is_free_though_its_children_live(environment: dict[str, str], child: str) -> None:
+def test_a_dead_holders_gpu_is_free_while_its_children_live(environment: dict[str, str], child: str) -> None:
     environment["CUDA_VISIBLE_DEVICES"] = "0"
-    with process(HOLD + child + TELL + SLEEP, environment) as first:
+    with process(HOLD + child + PRINT + SLEEP, environment) as first:
         assert first.stdout.readline() == "0\n"
         first.kill()
         first.wait()
@@ -107,8 +107,8 @@ def test_a_dead_holders_gpu_is_free_though_its_children_live(environment: dict[s
         os.killpg(first.pid, 0)  # the child is still there
 
 
-def test_a_slurm_allocation_is_its_own(environment: dict[str, str]) -> None:
-    """Numbers of GPUs say nothing across jobs; one GPU of a job is used as it is, several are shared out."""
+def test_a_slurm_allocation_is_independent(environment: dict[str, str]) -> None:
+    """Numbers of GPUs are not comparable across jobs; a job's only GPU is used directly, several are leased."""
     with holder(environment), holder(environment) as outside:
         outside.stdout.readline()
         job = environment | {"SLURM_JOB_ID": "77"}
@@ -121,7 +121,7 @@ def test_a_slurm_allocation_is_its_own(environment: dict[str, str]) -> None:
             assert (first.stdout.readline(), second.stdout.readline()) == ("1\n", "1\n")
 
 
-def test_a_released_gpu_is_for_others(environment: dict[str, str]) -> None:
+def test_a_released_gpu_is_available(environment: dict[str, str]) -> None:
     environment["CUDA_VISIBLE_DEVICES"] = "0"
     with holder(environment, "lease.release(); print('released', flush=True); " + SLEEP) as first:
         assert [first.stdout.readline() for _ in range(2)] == ["0\n", "released\n"]
@@ -129,12 +129,15 @@ def test_a_released_gpu_is_for_others(environment: dict[str, str]) -> None:
             assert second.stdout.readline() == "0\n"
 
 
-def test_a_folder_of_another_isnt_trusted(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_lock_folder_that_others_can_write_to_is_rejected(environment: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / f"diagen-gpus-{os.getuid()}"
     folder.mkdir()
     folder.chmod(0o777)
     result = subprocess.run([sys.executable, "-c", HOLD], env=environment, capture_output=True, text=True)
-    assert f"InputError: {folder} belongs to another user, or others can write to it" in result.stderr
+    assert (
+        f"InputError: {folder}: belongs to another user, or others can write to it. Remove it: rm -r {folder};"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,10 +154,8 @@ def test_a_folder_of_another_isnt_trusted(environment: dict[str, str], tmp_path:
         ("", []),
     ],
 )
-def test_which_gpus_may_be_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str | None, found: list[str]
-) -> None:
-    """Names of one GPU are one name, so that whoever calls it by number excludes whoever calls it by UUID."""
+def test_visible_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str | None, found: list[str]) -> None:
+    """All names of a GPU resolve to its UUID, so processes that use different names exclude each other."""
     (tmp_path / "nvidia-smi").write_text(TOOL)
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -167,7 +168,7 @@ def test_which_gpus_may_be_used(
         assert visible_gpus()[0] == Gpu("GPU-bbbb-1", "NVIDIA A100-SXM4-40GB")
 
 
-def test_without_nvidias_tool_its_driver_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_nvidias_tool_its_driver_lists_the_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("diagen.runtime.gpu_lease.DRIVER", tmp_path)
@@ -184,7 +185,7 @@ PROGRAMS = sorted(path.stem for path in LIBRARY.glob("*.py") if "prepare_torch("
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_programs_lease_before_they_import_torch(program: str) -> None:
-    """CUDA might start with an import: until the lease is taken nothing that imports torch may be."""
+    """Imports may initialize CUDA, so nothing that imports torch may be imported before the lease."""
     source = (LIBRARY / f"{program}.py").read_text("utf-8")
     before = source.split("prepare_torch(")[0]
     imports = "\n".join(line.strip() for line in before.splitlines() if line.strip().startswith(("from ", "import ")))

@@ -1,4 +1,4 @@
-"""Memory of a GPU that runs out, in whatever words torch tells of it."""
+"""A GPU that runs out of memory, in all forms in which torch reports it."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ FULL = (
 
 
 @pytest.mark.parametrize("error", FULL, ids=str)
-def test_work_begins_again_with_half_until_it_fits(error: RuntimeError, capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_starts_again_with_half_until_it_fits(error: RuntimeError, capsys: pytest.CaptureFixture[str]) -> None:
     tried = []
 
     def work(micro_batch: int) -> int:
@@ -30,19 +30,19 @@ def test_work_begins_again_with_half_until_it_fits(error: RuntimeError, capsys: 
 
     assert halve_when_full(13, work) == 3
     assert tried == [13, 6, 3]
-    assert capsys.readouterr().err.count("out of GPU memory: going on") == 2
+    assert capsys.readouterr().err.count("out of GPU memory: continuing") == 2
 
 
 @pytest.mark.parametrize("error", FULL, ids=str)
-def test_what_has_no_room_at_all_is_told(error: RuntimeError) -> None:
+def test_an_image_that_does_not_fit_is_reported(error: RuntimeError) -> None:
     def work(_: int) -> None:
         raise error
 
-    with pytest.raises(InputError, match="no room for a single image: free its memory"):
+    with pytest.raises(InputError, match=r"not enough GPU memory for a single image \(.*\): free GPU memory"):
         halve_when_full(4, work)
 
 
-def test_other_errors_stay_as_they_are() -> None:
+def test_other_errors_are_unchanged() -> None:
     def work(_: int) -> None:
         raise RuntimeError("shape '[2, 3]' is invalid for input of size 5")
 

@@ -1,4 +1,4 @@
-"""The lock of a folder of results: held by one process, given back by the kernel, and jobs end with its holder."""
+"""The lock of a folder of results: held by one process, released by the kernel; jobs end with its holder."""
 
 import errno
 import fcntl
@@ -22,7 +22,7 @@ JOB = (
 
 
 def start(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """A process that runs `code` with our library and has printed its first line."""
+    """Start a process that runs `code` with the library; it has printed its first line."""
     scripts = str(Path(run_lock.__file__).parents[2])
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
@@ -49,20 +49,20 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_lock, "PATIENCE", 0.2)
 
 
-def test_the_second_is_told_who_holds_it_and_since_when(tmp_path, holder):
+def test_the_message_names_the_holder_and_its_start(tmp_path, holder):
     with pytest.raises(run_lock.LockHeld, match=rf"{tmp_path} is in use by process {holder.pid} on .+, since 2\d\d\d-"):
         run_lock.hold(tmp_path)
-    assert f"process {holder.pid} " in (tmp_path / ".lock").read_text("utf-8"), "it isn't disturbed"
+    assert f"process {holder.pid} " in (tmp_path / ".lock").read_text("utf-8"), "the holder's entry is unchanged"
 
 
-def test_it_is_free_at_once_after_its_holder_was_killed(tmp_path, holder):
+def test_the_lock_is_free_at_once_when_its_holder_is_killed(tmp_path, holder):
     holder.kill()
     holder.wait()
     with run_lock.hold(tmp_path):
         assert f"process {os.getpid()} " in (tmp_path / ".lock").read_text("utf-8")
 
 
-def test_a_shared_lock_bears_others_but_no_single_holder(tmp_path):
+def test_shared_locks_coexist_and_exclude_an_exclusive_one(tmp_path):
     process = start(HOLDER.format(shared=True), str(tmp_path))
     try:
         with run_lock.hold(tmp_path, shared=True):
@@ -91,7 +91,7 @@ def test_a_job_ends_when_its_run_is_killed_and_only_then(tmp_path, holder):
     assert "the run that started this job was killed" in message
 
 
-def test_a_job_of_a_run_that_lives_ends_as_ever(tmp_path, holder):
+def test_a_job_of_a_living_run_ends_normally(tmp_path, holder):
     job = start(JOB.format(seconds=0), DIAGEN_RUN_LOCK=str(tmp_path / ".lock"))
     output, message = job.communicate(timeout=30)
     assert (output, message, job.returncode) == ("done\n", "", 0)
@@ -103,10 +103,10 @@ def test_a_program_started_by_hand_needs_no_run(monkeypatch):
     assert job.communicate(timeout=30)[0] == "done\n"
 
 
-def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch, capsys):
+def test_a_file_system_without_locks_is_reported(tmp_path, monkeypatch, capsys):
     def no_locks(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     assert run_lock.hold(tmp_path) is None
-    assert "start one run only" in capsys.readouterr().err
+    assert "Start one run at a time" in capsys.readouterr().err

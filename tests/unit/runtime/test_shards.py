@@ -1,4 +1,4 @@
-"""Shards divide the classes whenever they start, have a GPU each, and end with the process that started them."""
+"""Shards divide the classes whenever they start, have one GPU each, and end with the process that started them."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 from diagen.runtime.shards import of_shard
 
 LIBRARY = Path(__file__).parents[3] / "workflow_scripts"
-# A program of shards: each leases a GPU, says which, and holds it until it is told to end.
+# A program with shards: each leases a GPU, prints it, and holds it until the file `end` exists.
 PROGRAM = """
 import argparse, os, sys, time
 from pathlib import Path
@@ -28,7 +28,7 @@ def main():
         return
     lease = lease_gpu()
     mine = of_shard("aabbc", "aabbc", arguments.shards, arguments.shard)
-    # In one piece: an unbuffered print would let the shards' words mix.
+    # One write: the output of the shards must not be interleaved.
     os.write(1, f"{os.environ['CUDA_VISIBLE_DEVICES']} {''.join(mine)} {os.getpid()}\\n".encode())
     while not Path("end").exists():
         time.sleep(0.1)
@@ -54,9 +54,9 @@ def start(environment: dict[str, str], tmp_path: Path, shards: int = 2) -> subpr
 
 def test_each_shard_has_a_gpu_and_classes_of_its_own(environment: dict[str, str], tmp_path: Path) -> None:
     running = start(environment, tmp_path)
-    told = [running.stdout.readline().split() for _ in range(2)]
-    assert {gpu for gpu, _, _ in told} == {"0", "1"}
-    assert {classes for _, classes, _ in told} == {"aac", "bb"}
+    lines = [running.stdout.readline().split() for _ in range(2)]
+    assert {gpu for gpu, _, _ in lines} == {"0", "1"}
+    assert {classes for _, classes, _ in lines} == {"aac", "bb"}
     (tmp_path / "end").write_text("")
     output, errors = running.communicate()
     assert running.returncode == 0 and output == "merging\n", errors
@@ -74,7 +74,7 @@ def test_a_failed_shard_is_named(environment: dict[str, str], tmp_path: Path) ->
     running = start(environment, tmp_path)
     output, errors = running.communicate()
     assert running.returncode == 2 and "merging" not in output
-    assert "error: shard 1 of 2 failed; what it wrote stays and is not made again" in errors
+    assert "error: shard 1 of 2 failed. Fix what its message above reports and run again" in errors
 
 
 def test_shards_end_and_free_their_gpus_when_their_starter_is_killed(
@@ -84,8 +84,8 @@ def test_shards_end_and_free_their_gpus_when_their_starter_is_killed(
     shards = [int(first.stdout.readline().split()[2]) for _ in range(2)]
     first.send_signal(signal.SIGKILL)
     second = start(environment, tmp_path)
-    told = [second.stdout.readline().split() for _ in range(2)]
-    assert {gpu for gpu, _, _ in told} == {"0", "1"} and not {int(pid) for *_, pid in told} & set(shards)
+    lines = [second.stdout.readline().split() for _ in range(2)]
+    assert {gpu for gpu, _, _ in lines} == {"0", "1"} and not {int(pid) for *_, pid in lines} & set(shards)
     (tmp_path / "end").write_text("")
     second.communicate()
     first.communicate()

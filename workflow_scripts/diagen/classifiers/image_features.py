@@ -1,4 +1,4 @@
-"""Image files as pixels and as features of a frozen backbone: of plain views, once or repeatedly, or of augmented ones."""
+"""Image files as pixels, and as features of a frozen backbone: of plain or of augmented views."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

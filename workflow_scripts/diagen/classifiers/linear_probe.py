@@ -18,8 +18,8 @@ from torch.nn import functional
 from diagen.classifiers import batch_norm
 from diagen.classifiers.evaluation import balanced_loss_and_accuracy
 from diagen.classifiers.heads import Head, new_head
-from diagen.classifiers.history_file import Epoch
 from diagen.classifiers.recipe import Recipe
+from diagen.classifiers.trained_file import Epoch
 from diagen.classifiers.training_state import TrainingState
 from diagen.classifiers.views import epoch_views
 from diagen.errors import InputError, Problem
@@ -87,7 +87,8 @@ def train_head(
         state.restore(checkpoint)
     names = [classes[number] for number in labels.tolist()]
     done, last = len(state.history), recipe.epochs
-    for epoch in progress(range(done + 1, last + 1), total=last, label=progress_label, unit="epochs", done=done):
+    epochs = range(done + 1, last + 1)
+    for epoch in progress(epochs, total=last, done=done, progress_label=progress_label, unit="epochs"):
         rows = draw_rows(probabilities, names, _uniforms(state.generators["draws"], recipe.draws))
         views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators)
         features = _train_features(backbone, views, recipe, micro_batch, device)

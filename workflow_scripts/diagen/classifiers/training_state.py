@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from diagen.classifiers import batch_norm
 from diagen.classifiers.heads import Head
-from diagen.classifiers.history_file import Epoch
+from diagen.classifiers.trained_file import Epoch
 from diagen.files.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
 
 

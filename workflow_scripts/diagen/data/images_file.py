@@ -45,7 +45,7 @@ def write_images(rows: Iterable[ImageRow], path: Path) -> None:
 
 def read_images(path: Path) -> list[ImageRow]:
     """Read an `images.csv`. Raises `InputError` if it is damaged."""
-    return read_rows(path, COLUMNS, "index_dataset", _row)
+    return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> ImageRow:
@@ -62,6 +62,4 @@ def write_skipped(rows: Iterable[SkippedImage], path: Path) -> None:
 
 def read_skipped(path: Path) -> list[SkippedImage]:
     """Read a `skipped.csv`. Raises `InputError` if it is damaged."""
-    return read_rows(
-        path, SKIPPED_COLUMNS, "index_dataset", lambda values: SkippedImage(*(values[name] for name in SKIPPED_COLUMNS))
-    )
+    return read_rows(path, SKIPPED_COLUMNS, lambda values: SkippedImage(*(values[name] for name in SKIPPED_COLUMNS)))

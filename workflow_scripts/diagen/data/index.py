@@ -42,7 +42,7 @@ def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
     rows, skipped = [], []
     with ThreadPoolExecutor() as pool:
         outcomes = pool.map(lambda listed: _row_or_problem(listed, Path(dataset.root)), listing.images)
-        counted = progress(outcomes, total=len(listing.images), label="index_dataset", unit="images")
+        counted = progress(outcomes, total=len(listing.images), progress_label="index_dataset", unit="images")
         for listed, outcome in zip(listing.images, counted, strict=True):
             if isinstance(outcome, ImageRow):
                 rows.append(outcome)

@@ -67,5 +67,5 @@ def read_leaks(path: Path) -> tuple[list[Leak], float]:
 
     Raises `DamagedFile`.
     """
-    audit = read_json(path, "audit_leakage", TypeAdapter(Audit))
+    audit = read_json(path, TypeAdapter(Audit))
     return audit.leaks, audit.near_distance

@@ -28,7 +28,7 @@ def write_shots(rows: Iterable[Shot], path: Path) -> None:
 
 def read_shots(path: Path) -> list[Shot]:
     """Read a `shots.csv`. Raises `InputError` if it is damaged."""
-    return read_rows(path, COLUMNS, "draw_shots", _row)
+    return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> Shot:

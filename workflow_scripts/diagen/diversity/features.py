@@ -26,8 +26,8 @@ def listed_images(table: Path) -> list[str]:
     """
     with open(table, encoding="utf-8", errors="replace") as file:
         header = file.readline().strip().split(",")
-    column, program = ("path", "index_dataset") if "path" in header else ("file_name", "generate_images")
-    names = read_rows(table, [column], program, lambda values: values[column])
+    column = "path" if "path" in header else "file_name"
+    names = read_rows(table, [column], lambda values: values[column])
     if not names:
         raise InputError(f"{table}: the table lists no images. Delete the file and run Snakemake again: rm {table}")
     return names
@@ -52,7 +52,7 @@ def image_features(
         def prepare(batch: Sequence[Path]) -> Tensor:
             return torch.stack(list(pool.map(lambda path: load_pixels(path, size), batch)))
 
-        features = embed(extractor, paths, prepare, micro_batch=micro_batch, device=device, label="features")
+        features = embed(extractor, paths, prepare, micro_batch=micro_batch, device=device, progress_label="features")
     invalid = ~features.isfinite().all(1)
     if invalid.any():
         raise InputError(

@@ -1,12 +1,13 @@
-"""Textual Inversion (arXiv 2208.01618) of all words of a cell in one batch: each class's word is learned alone.
+"""Textual Inversion (arXiv 2208.01618) of many words in one batch.
 
-Everything but the words is frozen, so a word's gradient comes from its own class's images only, and many words can
-share one forward and backward pass: the loss is the sum of the classes' means.
+Everything except the words is frozen, so the gradient of a word comes only from the images of its class, and many
+words share one forward and backward pass: the loss is the sum of the mean losses of the classes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -27,6 +28,9 @@ from diagen.models.pseudo_words import pseudo_word
 from diagen.runtime.gpu_memory import halve_when_full
 from diagen.runtime.progress import progress
 from diagen.seeds import stable_seed
+
+if TYPE_CHECKING:
+    from diffusers import PNDMScheduler
 
 # The object templates of the Textual Inversion paper, used by DA-Fusion and DIAGen.
 TEMPLATES = (
@@ -67,7 +71,7 @@ class ClassImages:
     """The guide images of one class: posteriors of each image and of its flip.
 
     `mean` and `deviation` are float32 [images, 2, channels, h, w]; index 1 on the second axis is the flipped image,
-    whose latent isn't the flip of the latent. `seed_parts` name the cell and the class, for the seeds.
+    whose latent differs from the flipped latent. `seed_parts` identify the cell, for the seeds.
     """
 
     class_name: str
@@ -77,7 +81,7 @@ class ClassImages:
 
 
 def square(image: Image.Image, crop: str) -> Image.Image:
-    """The image as inversion sees it: whole (`squash`, published code) or its largest central square (`center`)."""
+    """Return the image for inversion: whole (`squash`, published code) or its largest central square (`center`)."""
     if crop == "squash":
         return image
     edge = min(image.size)
@@ -94,7 +98,7 @@ def encode_class(
     crop: str,
     micro_batch: int,
 ) -> ClassImages:
-    """Encode a class's guide images and their flips once; every step then draws from these posteriors anew."""
+    """Encode a class's guide images and their flips once; every step samples these posteriors again."""
     size = diffusion.image_size
     tensors = [image_to_tensor(square(image, crop), size, Image.Resampling.BICUBIC) for image in images]
     both = [view for tensor in tensors for view in (tensor, tensor.flip(-1))]
@@ -105,11 +109,11 @@ def encode_class(
 def learn_words(
     diffusion: Diffusion, classes: Sequence[ClassImages], settings: Embedding, checkpoint: Path | None = None
 ) -> list[LearnedWord]:
-    """Learn the words of `classes` together, as if each were learned alone (section 3.1 of the paper).
+    """Learn the words of `classes` in one batch; each result is that of learning the word alone (section 3.1).
 
-    With a `checkpoint` path, the state is kept there every hundred steps, and an interrupted run goes on from it to
-    the same result: the draws of a step depend on the class and the step's number alone.
-    Raises `FloatingPointError` naming class and step when a loss isn't finite.
+    The state is saved to `checkpoint`, if given, every `CHECKPOINT_EVERY` steps. An interrupted run continues from it
+    to the same result: the random draws of a step depend only on the class and the number of the step.
+    Raises `FloatingPointError` with class and step when a loss is not finite.
     """
     words = torch.stack([_initial_word(diffusion, item.class_name, settings) for item in classes])
     words = words.to(diffusion.device).requires_grad_(True)
@@ -121,7 +125,7 @@ def learn_words(
     tail_loss = torch.zeros(len(classes))
     first = _restore(checkpoint, words, optimizer, tail_loss) if checkpoint else 0
     steps = range(first, settings.steps)
-    for step in progress(steps, total=settings.steps, done=first, label="learning words", unit="steps"):
+    for step in progress(steps, total=settings.steps, done=first, progress_label="learning words", unit="steps"):
         losses = class_losses(diffusion, classes, words, settings, step)
         _require_finite(losses, classes, step)
         optimizer.zero_grad(set_to_none=True)
@@ -141,7 +145,7 @@ def learn_words(
 def class_losses(
     diffusion: Diffusion, classes: Sequence[ClassImages], words: Tensor, settings: Embedding, step: int
 ) -> Tensor:
-    """The loss of each class [classes] at `step`: the mean squared error of the predicted noise (or velocity).
+    """Compute the loss of each class [classes] at `step`: the mean squared error of predicted noise (or velocity).
 
     `words` is [classes, vectors, width]. Row r of the batch belongs to class r // batch.
     """
@@ -164,7 +168,7 @@ def class_losses(
 def _draw(
     item: ClassImages, settings: Embedding, step: int, timesteps: int
 ) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-    """Latents, noise [batch, c, h, w], timesteps [batch] and captions of one class at one step, on the CPU."""
+    """Draw latents, noise [batch, c, h, w], timesteps [batch] and captions of one class at one step, on the CPU."""
     generator = torch.Generator().manual_seed(stable_seed(*item.seed_parts, item.class_name, step, "inversion"))
 
     def below(bound: int) -> Tensor:
@@ -178,8 +182,8 @@ def _draw(
     return latents, noise, timestep, [TEMPLATES[index].format(word) for index in template]
 
 
-def _target(scheduler: object, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-    """What the UNet should predict: the noise, or the velocity of v-prediction (arXiv 2202.00512)."""
+def _target(scheduler: "PNDMScheduler", latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    """Return the target of the UNet: the noise, or the velocity of v-prediction (arXiv 2202.00512)."""
     if scheduler.config.prediction_type == "epsilon":
         return noise
     alpha = scheduler.alphas_cumprod.to(latents.device, latents.dtype)[timesteps][:, None, None, None]
@@ -187,7 +191,7 @@ def _target(scheduler: object, latents: Tensor, noise: Tensor, timesteps: Tensor
 
 
 def _initial_word(diffusion: Diffusion, class_name: str, settings: Embedding) -> Tensor:
-    """The vectors [vectors, width] a word starts from: those of the initializer's tokens, in turn."""
+    """Return the initial vectors [vectors, width] of a word: those of the initializer's tokens, in turn."""
     start = word_vectors(diffusion, settings.initializer.replace("{class_name}", class_name.replace("_", " ")))
     return start[torch.arange(settings.vectors) % len(start)]
 
@@ -196,7 +200,7 @@ def _require_finite(losses: Tensor, classes: Sequence[ClassImages], step: int) -
     bad = [item.class_name for item, loss in zip(classes, losses.tolist(), strict=True) if not abs(loss) < float("inf")]
     if bad:
         raise FloatingPointError(
-            f"the loss of {', '.join(bad)} isn't finite at step {step}; lower embeddings.<name>.learning_rate"
+            f"the loss of {', '.join(bad)} is not finite at step {step}. Lower `embeddings.<name>.learning_rate`"
         )
 
 
@@ -205,7 +209,7 @@ def _save(path: Path, words: Tensor, optimizer: torch.optim.AdamW, tail_loss: Te
 
 
 def _restore(path: Path, words: Tensor, optimizer: torch.optim.AdamW, tail_loss: Tensor) -> int:
-    """Take up a checkpoint, if there is a whole one. Returns the number of steps already done."""
+    """Restore the state from an intact checkpoint, if there is one. Returns the number of steps already done."""
     saved = load_state(path)
     if saved is None:
         return 0

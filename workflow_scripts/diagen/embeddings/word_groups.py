@@ -1,4 +1,4 @@
-"""The words of a cell: groups of classes that are learned together, kept in the store, and put into one file."""
+"""The words of a cell: learned in groups of classes, each group saved in the store."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -38,19 +38,19 @@ class ClassGuides:
 
 
 def group_classes(shots: Iterable[Shot], words_together: int) -> list[list[ClassGuides]]:
-    """The classes of a cell in groups of one size, at most `words_together`, in the order of their names.
+    """Divide the classes of a cell, in the order of their names, into groups of one size, at most `words_together`.
 
-    All batches of a cell have one shape, so that a word's bits depend neither on the shards nor on which group it is
-    in: a last group that is short is filled up by repeating its last class.
+    All batches of a cell have one shape, so the bits of a word depend neither on the shards nor on its group: a short
+    last group repeats its last class.
     """
-    guides: dict[str, list[Shot]] = {}
+    guides: dict[str, list[tuple[int, str, str]]] = {}
     for shot in shots:
-        if shot.role == "guide":
-            guides.setdefault(shot.class_name, []).append(shot)
+        if shot.guide is not None:
+            guides.setdefault(shot.class_name, []).append((shot.guide, shot.path, shot.sha256))
     classes = []
     for name, rows in sorted(guides.items()):
-        rows = sorted(rows, key=lambda row: row.guide)
-        classes.append(ClassGuides(name, tuple(row.path for row in rows), tuple(row.sha256 for row in rows)))
+        _, paths, hashes = zip(*sorted(rows), strict=True)
+        classes.append(ClassGuides(name, paths, hashes))
     count = -(-len(classes) // words_together)
     size = -(-len(classes) // count)
     groups = [classes[start : start + size] for start in range(0, len(classes), size)]
@@ -59,7 +59,7 @@ def group_classes(shots: Iterable[Shot], words_together: int) -> list[list[Class
 
 
 def group_path(store: Path, group: Sequence[ClassGuides], cell: Cell, settings: LearnEmbeddingsSettings) -> Path:
-    """The file of a group's words in the store, named by a hash of everything that decides them."""
+    """Return the file of a group's words in the store, named by a hash of everything that decides them."""
     code = fingerprint(*WORD_SOURCES)
     classes = [part for item in group for part in (item.class_name, *item.sha256)]
     return words_path(store, stable_hash(code, settings.model_dump_json(), *cell, *classes))
@@ -73,13 +73,13 @@ def learn_group(
     device: torch.device,
     micro_batch: int,
 ) -> None:
-    """Learn the words of a group into `path`, unless it exists; an interrupted run goes on from its checkpoint.
+    """Learn the words of a group into `path`, unless it exists; an interrupted run continues from its checkpoint.
 
-    Raises `InputError` when the GPU's memory runs out, or naming class and step when a loss is not finite.
+    Raises `InputError` when the GPU runs out of memory, or with class and step when a loss is not finite.
     """
     if path.is_file():
         return
-    # The weights stay float32 while words are learned, whatever precision images are generated in.
+    # Words are learned with float32 weights, independent of the precision in which images are generated.
     model = DiffusionModel.model_validate({**settings.diffusion.model_dump(), "dtype": "float32"})
     diffusion = load_diffusion(model, device)
     classes = [
@@ -95,7 +95,7 @@ def learn_group(
     ]
     checkpoint = checkpoint_of(path)
     try:
-        # The words of a cell share one shape, which decides their rounding: it stays the same to the end.
+        # All words of a cell are learned in batches of one shape, which decides rounding, so it is not reduced.
         with explain_full_memory(f"{len(group)} words at once", f"lower `execution.words_together`, or {REMEDY}"):
             words = learn_words(diffusion, classes, settings.embedding, checkpoint)
     except FloatingPointError as error:
@@ -120,7 +120,7 @@ def learn_cell(
 ) -> list[Path]:
     """Learn the words of a cell, or those of one shard, group by group into the store.
 
-    Returns the files of all groups of the cell, which exist once all shards have ended.
+    Returns the files of all groups of the cell, which exist when all shards have ended.
     """
     groups = group_classes(shots, words_together)
     paths = [group_path(store, group, cell, settings) for group in groups]

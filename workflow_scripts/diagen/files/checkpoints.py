@@ -1,4 +1,4 @@
-"""The state of long work, kept in a file between two of its steps, from which an interrupted run goes on."""
+"""Checkpoints: the state of long work between two steps, from which an interrupted run continues."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from diagen.files.atomic import atomic_path
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-    """Write the state, whole or not at all: tensors, and what JSON can hold."""
+    """Write a state atomically: tensors, and values that JSON can represent."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(values)
     metadata = {"state": json.dumps({"values": text, "sha256": _digest(tensors, text)})}
@@ -25,22 +25,25 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, A
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Read a state: tensors on the CPU, and values. `None` where there is none, or, with a warning, a damaged one."""
+    """Read a state: tensors on the CPU, and values. Returns `None` if it is missing or, with a warning, damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            told = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dictionary)
-        if told["sha256"] != _digest(tensors, told["values"]):
-            raise ValueError("its content isn't what was written")
-        return tensors, json.loads(told["values"])
+            state = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
+        if state["sha256"] != _digest(tensors, state["values"]):
+            raise ValueError("the content does not match its hash")
+        return tensors, json.loads(state["values"])
     except FileNotFoundError:
         return None
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        print(f"warning: the checkpoint {path} is damaged ({error}): starting anew", file=sys.stderr, flush=True)
+        print(
+            f"warning: {path}: damaged checkpoint ({error}). Starting from the beginning", file=sys.stderr, flush=True
+        )
         return None
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    """Compute the SHA-256 of names, types, shapes and values of the tensors, and of `text`."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -49,13 +52,13 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimizer of the Adam family remembers of each of its parameters."""
+    """Return the state tensors that an optimizer of the Adam family keeps for each of its parameters, by name."""
     states = optimizer.state_dict()["state"]
     return {f"optimizer.{number}.{name}": value for number, kept in states.items() for name, value in kept.items()}
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Have an optimizer of the same parameters remember what `optimizer_tensors` gave, which is among `tensors`."""
+    """Restore the state that `optimizer_tensors` returned, which is among `tensors`, into an optimizer."""
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimizer."):

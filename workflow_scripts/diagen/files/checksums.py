@@ -1,4 +1,4 @@
-"""Which weights a model has: the SHA-256 of its files, told cheaply when planned and checked before they are used."""
+"""SHA-256 of model files: looked up cheaply when jobs are planned, verified before a model is used."""
 
 import hashlib
 import json
@@ -10,57 +10,64 @@ from diagen.errors import InputError
 from diagen.files.atomic import atomic_path
 
 LIST = "SHA256SUMS"
+DOWNLOAD = "snakemake --cores 1 download_models --configfile <configuration>"
+"""The command that downloads missing models, for messages."""
 
 
 def checksum(path: str | Path, memory: Path | None = None) -> str:
-    """SHA-256 (64 hexadecimal digits) that stands for a model's file or folder.
+    """Compute the SHA-256 (64 hexadecimal digits) of a model's file or folder.
 
-    For a file it is that of its content; for a folder that of the lines "<sha256>  <relative path>" of its files,
-    sorted. Where the folder, or the one it lies in, has a list `SHA256SUMS`, the list is believed and no file is read;
-    `verify` checks it when the model is loaded. Otherwise each file is read once for each size and time of change,
-    which the JSON file `memory` keeps. Raises `InputError` if there is no such path.
+    For a file this is the hash of its content; for a folder, of the sorted lines "<sha256>  <relative path>" of its
+    files. If the folder or its parent has a list `SHA256SUMS`, the list is trusted and no file is read; `verify` checks
+    it when the model is loaded. Otherwise each file is read once per size and modification time, which the JSON file
+    `memory` records. Raises `InputError` if the path does not exist.
     """
     path = Path(path)
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; a model of the configuration should be there")
+        raise _missing(path)
     return _combine(_listed(path) or _hash_files(path, memory), path)
 
 
+def _missing(path: Path) -> InputError:
+    return InputError(f"{path}: no such file or folder. Put the model there, or correct its `path` in `models`")
+
+
 def write_list(folder: Path) -> None:
-    """Write `SHA256SUMS` into `folder`: the hashes of all its files, as they are now."""
+    """Write `SHA256SUMS` into `folder`: the current hashes of all its files."""
     lines = [f"{digest}  {name}\n" for name, digest in sorted(_hash_files(folder, None).items())]
     with atomic_path(folder / LIST) as temporary:
         temporary.write_text("".join(lines), "utf-8")
 
 
 def verify(model: ModelSource) -> None:
-    """Read a model's files and compare them with `SHA256SUMS` and with `model.sha256`, where there are these.
+    """Read a model's files and compare them with `SHA256SUMS` and with `model.sha256`, if these exist.
 
-    Raises `InputError` naming the first file that is missing or changed, or that the model was never fetched.
+    Raises `InputError` with the first file that is missing or changed, or if the model is not downloaded.
     """
     path = model.location
     if not path.exists():
         if model.repository is not None:
-            raise InputError(f"{model.repository} isn't here ({path}); fetch it with `snakemake download_models`")
-        raise InputError(f"{path}: no such file or folder; a model of the configuration should be there")
+            raise InputError(f"{path}: {model.repository} is not downloaded. Download it: {DOWNLOAD}")
+        raise _missing(path)
     listed, found = _listed(path), _hash_files(path, None)
     for name, digest in (listed or {}).items():
         if found.get(name) != digest:
-            state = "is not the file that" if name in found else "is missing, which"
+            file = path if path.is_file() else path / name
+            remedy = f"rm -r {model.folder}; {DOWNLOAD}" if model.folder else f"git checkout -- {file}"
             raise InputError(
-                f"{path if path.is_file() else path / name}: {state} {LIST} names; restore it (a shipped model by "
-                f"`git checkout`, a fetched one by removing {model.folder or path} and `snakemake download_models`) "
-                "or, if the change is meant, write its new hash there"
+                f"{file}: {'differs from' if name in found else 'is missing, but is listed in'} {LIST}. Restore it, "
+                f"for example: {remedy}; if the change is intended, write its new hash into {LIST}"
             )
     digest = _combine(listed or found, path)
     if model.sha256 is not None and digest != model.sha256:
         raise InputError(
-            f"{path}: its SHA-256 is {digest}, but the settings name {model.sha256}; restore the files, "
-            f"or correct `sha256` in `models` of the configuration"
+            f"{path}: the SHA-256 is {digest}, but the configuration names {model.sha256}. Restore the files, or "
+            "correct `sha256` in `models`"
         )
 
 
 def _combine(files: dict[str, str], path: Path) -> str:
+    """Combine the hashes of a model's files, by relative path, into one."""
     if path.is_file():
         return files[path.name]
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
@@ -68,7 +75,7 @@ def _combine(files: dict[str, str], path: Path) -> str:
 
 
 def _listed(path: Path) -> dict[str, str] | None:
-    """Hashes of a model's files by relative path, from the nearest `SHA256SUMS`; none where it isn't listed."""
+    """Read hashes of a model's files, by relative path, from the nearest `SHA256SUMS`; `None` if it is not listed."""
     for folder in (path, path.parent):
         if not (folder / LIST).is_file():
             continue
@@ -84,7 +91,7 @@ def _listed(path: Path) -> dict[str, str] | None:
 
 
 def _hash_files(path: Path, memory: Path | None) -> dict[str, str]:
-    """Hashes of a file, or of all files below a folder, by relative path; caches and hidden files are left out."""
+    """Hash a file, or all files below a folder, by relative path; caches and hidden files are ignored."""
     if path.is_file():
         files = {path.name: path}
     else:
@@ -96,15 +103,15 @@ def _hash_files(path: Path, memory: Path | None) -> dict[str, str]:
         }
     if memory is None:
         return {name: _sha256(file) for name, file in files.items()}
-    return _remembered(files, memory)
+    return _recorded_hashes(files, memory)
 
 
-def _remembered(files: dict[str, Path], memory: Path) -> dict[str, str]:
-    """Hashes of the files by name, read anew only where `memory` has none for the file's size and time of change."""
-    known = _recall(memory)
+def _recorded_hashes(files: dict[str, Path], memory: Path) -> dict[str, str]:
+    """Hash files by name; a file is read only if `memory` has no hash for its size and modification time."""
+    known = _read_memory(memory)
     keys = {name: f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" for name, file in files.items()}
     new = {key: _sha256(files[name]) for name, key in keys.items() if key not in known}
-    # What can't be remembered, on a disk that is full or read-only, is read again the next time.
+    # If the record cannot be written (full or read-only disk), the files are read again next time.
     with suppress(OSError, InputError):
         if new:
             with atomic_path(memory) as temporary:
@@ -112,8 +119,8 @@ def _remembered(files: dict[str, Path], memory: Path) -> dict[str, str]:
     return {name: (known | new)[key] for name, key in keys.items()}
 
 
-def _recall(memory: Path) -> dict[str, str]:
-    """What the JSON file `memory` keeps; nothing where it isn't there or damaged, since all of it can be read anew."""
+def _read_memory(memory: Path) -> dict[str, str]:
+    """Read the JSON file `memory`; empty if it is missing or damaged, since the hashes can be computed again."""
     try:
         known = json.loads(memory.read_text("utf-8"))
     except (FileNotFoundError, ValueError):

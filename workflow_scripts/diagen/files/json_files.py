@@ -1,4 +1,4 @@
-"""The JSON files that programs hand on to the summary, the figures and the weighting, and what each must hold.
+"""Schemas and readers of the JSON files that the summary, the figures and the weighting use.
 
 Free of torch.
 """
@@ -7,29 +7,29 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
-from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from diagen.files.tables import read_json
 
-Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]  # sums of weights round
+Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]  # sums of weights are rounded
 Count = Annotated[int, Field(ge=0)]
 
 
 class ClassResult(TypedDict):
-    """How a classifier does on one class of a split."""
+    """Accuracy of a classifier on one class of a split."""
 
     accuracy: Share
     n_images: Count
 
 
 class SplitResult(ClassResult):
-    """How a classifier does on a split: the mean over classes, and each class."""
+    """Accuracy of a classifier on a split: the mean over classes, and each class."""
 
     per_class: dict[str, ClassResult]
 
 
 class Metrics(TypedDict):
-    """A `metrics.json` of `train_downstream`, as far as others read it."""
+    """The keys of `metrics.json` (`train_downstream`) that other programs use."""
 
     dataset: str
     method: str
@@ -39,7 +39,7 @@ class Metrics(TypedDict):
 
 
 class Bin(TypedDict):
-    """Predictions with a confidence in (lower, upper]: their means, 0 where there are none."""
+    """Mean confidence and accuracy of the predictions with a confidence in (lower, upper]; 0 if there are none."""
 
     lower: float
     upper: float
@@ -49,14 +49,14 @@ class Bin(TypedDict):
 
 
 class BothReliabilities(TypedDict):
-    """The bins before and after scaling."""
+    """The bins before and after temperature scaling."""
 
     before: Annotated[list[Bin], Field(min_length=1)]
     after: Annotated[list[Bin], Field(min_length=1)]
 
 
 class ValidationFigures(TypedDict):
-    """Calibration error and loss on validation images, before and after scaling."""
+    """Calibration error and loss (nats) on validation images, before and after temperature scaling."""
 
     ece_before: float
     ece_after: float
@@ -65,7 +65,7 @@ class ValidationFigures(TypedDict):
 
 
 class Calibration(TypedDict):
-    """A `calibration.json` of `train_guide_classifier`, as far as others read it."""
+    """The keys of `calibration.json` (`train_guide_classifier`) that other programs use."""
 
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     val: ValidationFigures
@@ -73,7 +73,7 @@ class Calibration(TypedDict):
 
 
 class DiversityEntry(TypedDict):
-    """One scope and k of a `diversity.json` of `measure_diversity`."""
+    """One scope and k in `diversity.json` (`measure_diversity`)."""
 
     scope: str
     k: Annotated[int, Field(ge=1)]
@@ -92,14 +92,14 @@ DIVERSITY = TypeAdapter(Annotated[list[DiversityEntry], Field(min_length=1)])
 
 def read_metrics(path: Path) -> Metrics:
     """Read a `metrics.json`. Raises `DamagedFile`."""
-    return read_json(path, "train_downstream", METRICS)
+    return read_json(path, METRICS)
 
 
 def read_calibration(path: Path) -> Calibration:
     """Read a `calibration.json`. Raises `DamagedFile`."""
-    return read_json(path, "train_guide_classifier", CALIBRATION)
+    return read_json(path, CALIBRATION)
 
 
 def read_diversity(path: Path) -> list[DiversityEntry]:
     """Read a `diversity.json`. Raises `DamagedFile`."""
-    return read_json(path, "measure_diversity", DIVERSITY)
+    return read_json(path, DIVERSITY)

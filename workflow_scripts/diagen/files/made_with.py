@@ -1,4 +1,4 @@
-"""What decides a result's bytes beside its settings and its code: versions, device, threads and micro-batch.
+"""Records of versions, device, threads and micro-batch, which also decide the bytes of a result.
 
 A change of these reruns nothing. They are recorded beside each result, and the report shows them.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
-from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from diagen.files.atomic import atomic_path
 from diagen.files.tables import read_json
@@ -22,7 +22,7 @@ MadeWith = tuple[tuple[str, str], ...]
 
 
 class Share(TypedDict):
-    """How many parts of a result (images, words; 1 for a result made as a whole) were made with the same."""
+    """A record, and the number of parts of a result (images, words; 1 for an undivided result) that have it."""
 
     parts: Annotated[int, Field(ge=1)]
     made_with: dict[str, str]
@@ -34,15 +34,15 @@ SHARES = TypeAdapter(Annotated[list[Share], Field(min_length=1)])
 def made_with(
     packages: Iterable[str], device: str = "cpu", *, torch_threads: int | None = None, micro_batch: int | None = None
 ) -> MadeWith:
-    """The versions of the installed `packages`, the kind of `device`, and how the work was divided.
+    """Compose a record: versions of the installed `packages`, `device`, and the given numbers.
 
-    A device of the kind `cpu` or `mps` is named by the machine's architecture.
+    For the device kinds `cpu` and `mps`, the machine's architecture is added.
     """
     found = {"device": device if " " in device else f"{device} {platform.machine()}"}
     for package in packages:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # another build of it, under another name
+        except PackageNotFoundError:  # a build of it with another distribution name
             found[package] = "unknown"
     if torch_threads is not None:
         found["torch_threads"] = str(torch_threads)
@@ -52,27 +52,27 @@ def made_with(
 
 
 def to_text(record: MadeWith) -> str:
-    """The record as one line of JSON, for the metadata of images and of learned words."""
+    """Format a record as one line of JSON, for the metadata of images and of learned words."""
     return json.dumps(dict(record))
 
 
 def from_text(text: str) -> MadeWith:
-    """Read `to_text`. Raises `ValueError` for other text."""
+    """Parse the text of `to_text`. Raises `ValueError` for other text."""
     return tuple(sorted(TypeAdapter(dict[str, str]).validate_json(text).items()))
 
 
 def made_with_path(result: Path) -> Path:
-    """Where the record of a result lies: `metrics.made_with.json` beside `metrics.json`."""
+    """Return the file of a result's record: `metrics.made_with.json` beside `metrics.json`."""
     return result.with_name(f"{result.stem}.made_with.json")
 
 
 def write_made_with(records: Iterable[MadeWith], result: Path) -> None:
-    """Write beside `result` what its parts were made with, one record for each part."""
+    """Write the records of the parts of `result`, one per part, into a file beside it."""
     shares = [{"parts": parts, "made_with": dict(record)} for record, parts in sorted(Counter(records).items())]
     with atomic_path(made_with_path(result)) as temporary:
         temporary.write_text(json.dumps(shares, indent=1) + "\n", encoding="utf-8")
 
 
 def read_made_with(path: Path) -> list[Share]:
-    """Read a record that `write_made_with` wrote. Raises `DamagedFile`."""
-    return read_json(path, "any program", SHARES)
+    """Read a file of `write_made_with`. Raises `DamagedFile`."""
+    return read_json(path, SHARES)

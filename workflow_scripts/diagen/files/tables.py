@@ -1,7 +1,8 @@
-"""Files that one program writes and another reads: whole or not at all, and told by name if they were damaged since."""
+"""Tables, JSON and arrays that programs hand to each other: written atomically, checked when they are read."""
 
 import csv
 import io
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,38 +19,41 @@ if TYPE_CHECKING:  # the rules read tables, and have no need of numpy
 
 Row = TypeVar("Row")
 Content = TypeVar("Content")
+UNEXPECTED = (ValueError, TypeError, AttributeError, LookupError, EOFError, RecursionError)
+"""What Python raises for content of another kind."""
 
 
 class DamagedFile(InputError):
-    """The file at `path` isn't as its program wrote it; `reason` says how that shows."""
+    """The content of the file at `path` is not what the workflow writes there; `reason` describes the damage."""
 
-    def __init__(self, path: Path, program: str, reason: str) -> None:
-        """Tell of the file at `path`, which `program` wrote."""
+    def __init__(self, path: Path, reason: str) -> None:
+        """Compose the message: the file, the damage, and the command that removes the file."""
         super().__init__(
-            f"{path} isn't as {program} wrote it ({reason}); the target `verify_results` says how to make it again"
+            f"{path}: damaged ({reason}). Delete the file and run Snakemake again: rm {shlex.quote(str(path))}"
         )
         self.path = path
         self.reason = reason
 
 
 @contextmanager
-def reading(path: Path, program: str, *errors: type[Exception]) -> Iterator[None]:
-    """Inside, `path` is read: what shows that it isn't as `program` wrote it is told as a `DamagedFile`.
+def reading(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Raise `DamagedFile` for errors that unexpected content of `path` causes inside the block.
 
-    These are the errors that Python has for unexpected content, and further `errors` of a format for broken files.
+    These are Python's own errors and further `errors` that a file format has. `OSError` and `InputError` pass.
     """
+    caught: tuple[type[Exception], ...] = (*UNEXPECTED, *errors)
     try:
         yield
     except (OSError, InputError):
         raise
-    except (ValueError, TypeError, AttributeError, LookupError, EOFError, RecursionError, *errors) as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise DamagedFile(path, program, reason or type(error).__name__) from None
+    except caught as error:
+        reason = f"missing {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise DamagedFile(path, reason or type(error).__name__) from None
 
 
-def read_json(path: Path, program: str, content: TypeAdapter[Content]) -> Content:
-    """What a JSON file holds that `program` wrote. Raises `DamagedFile` where that isn't what `content` describes."""
-    with reading(path, program):
+def read_json(path: Path, content: TypeAdapter[Content]) -> Content:
+    """Read a JSON file. Raises `DamagedFile` if it does not validate as `content`."""
+    with reading(path):
         try:
             return content.validate_json(path.read_bytes())
         except ValidationError as error:
@@ -59,44 +63,44 @@ def read_json(path: Path, program: str, content: TypeAdapter[Content]) -> Conten
 
 
 def read_features(path: Path) -> "NDArray[np.float32]":
-    """Features `[images, D]` that `extract_features` wrote, finite. Raises `DamagedFile`."""
+    """Read the features `[images, D]`, float32 and finite, that `extract_features` wrote. Raises `DamagedFile`."""
     import numpy as np
 
-    with reading(path, "extract_features", Exception):  # numpy reads headers by Python's parser, with all its errors
+    with reading(path, Exception):  # numpy parses headers as Python code, which can raise any error
         features = np.load(path, allow_pickle=False)
         if features.dtype != np.float32 or features.ndim != 2 or not np.isfinite(features).all():
-            raise ValueError("it holds no table of finite numbers")
+            raise ValueError("not a float32 table of finite numbers")
         return features
 
 
 def write_rows(columns: Sequence[str], rows: Iterable[Iterable[object]], path: Path) -> None:
-    """Write a header and `rows` (values in the order of `columns`) to a CSV file, which appears whole or not at all."""
+    """Write a header and `rows` (values in the order of `columns`) atomically to a CSV file."""
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
 
 
-def read_rows(path: Path, columns: Sequence[str], program: str, parse: Callable[[dict[str, str]], Row]) -> list[Row]:
-    """The rows of a CSV file that `program` wrote, each made of its values by column by `parse`.
+def read_rows(path: Path, columns: Sequence[str], parse: Callable[[dict[str, str]], Row]) -> list[Row]:
+    """Read a CSV file; `parse` turns the values of a line, by column, into a row.
 
-    Raises `DamagedFile` with the line of the first row that is cut or holds what `parse` can't take, or with all of
-    `columns` that the file lacks.
+    Raises `DamagedFile` with all `columns` that are missing, or with the number of the first line that is incomplete
+    or that `parse` rejects with `ValueError`.
     """
     rows = []
-    with reading(path, program, csv.Error):
+    with reading(path, csv.Error):
         with open(path, encoding="utf-8", newline="") as file:
             text = file.read()
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
-            raise ValueError(f"it lacks the column(s) {', '.join(missing)}")
+            raise ValueError(f"missing columns: {', '.join(missing)}")
         for values in reader:
             if None in values or None in values.values():
-                raise ValueError(f"line {reader.line_num} hasn't a value for each column")
+                raise ValueError(f"line {reader.line_num} does not have one value per column")
             try:
                 rows.append(parse(values))
             except ValueError as error:
                 raise ValueError(f"line {reader.line_num}: {error}") from None
         if not text.endswith("\n"):
-            raise ValueError("its last line is cut")
+            raise ValueError("the last line is incomplete")
     return rows

@@ -1,6 +1,7 @@
-"""Generation fills in the plan: each image once, by name, into the store, and then the manifest."""
+"""Generate each planned image once into the store, and compose the manifest."""
 
 import hashlib
+import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,21 +31,21 @@ from diagen.seeds import stable_hash
 
 IMAGE_SOURCES = (Path(img2img.__file__),)
 """The modules that decide pixels: a change of their code renames every image."""
-MADE_WITH = "made_with"  # the key of that text in an image's file
-WRITERS = 2  # threads that encode PNGs beside the next forward pass
+MADE_WITH = "made_with"  # key of the record among the texts of a PNG file
+WRITERS = 2  # threads that encode PNGs during the next forward pass
 
 
 def image_names(rows: Sequence[PlanRow], words: Mapping[str, Tensor], settings: GenerateImagesSettings) -> list[str]:
-    """The file name in the store of each planned image; `words` holds the clean vectors of each class."""
+    """Return the file name in the store of each planned image; `words` has the vectors of each class, without noise."""
     code = fingerprint(*IMAGE_SOURCES)
     return [image_name(row, word_of(row, words), settings, code) for row in rows]
 
 
 def image_name(row: PlanRow, word: Word | None, settings: GenerateImagesSettings, code: str) -> str:
-    """The file name of a planned image: a hash of everything that decides its pixels.
+    """Return the file name of a planned image: a hash of everything that decides its pixels.
 
-    `word` is that in the prompt and `code` the fingerprint of `img2img`. The model's hash or revision stands for its
-    scheduler too. The micro-batch is not part of the name: it only changes rounding.
+    `word` is the word in the prompt, `code` the fingerprint of `img2img`. The model's hash or revision covers its
+    scheduler. The micro-batch is not part of the name, since it only changes rounding.
     """
     model = settings.diffusion
     digest = stable_hash(
@@ -68,9 +69,10 @@ def image_name(row: PlanRow, word: Word | None, settings: GenerateImagesSettings
 
 
 def word_of(row: PlanRow, words: Mapping[str, Tensor]) -> Word | None:
-    """The word in the row's prompt, out of `words` by class; none where the prompt holds the plain class name.
+    """Find the word in the row's prompt among `words` by class; `None` if the prompt has the plain class name.
 
-    It is the word of the row's own class, unless the plan names another. Raises `InputError` when it is missing.
+    This is the word of the row's class, unless the prompt has another class's token. Raises `InputError` when `words`
+    lacks it.
     """
     for name in (row.class_name, *sorted(words)):
         token = pseudo_word(name)
@@ -78,14 +80,14 @@ def word_of(row: PlanRow, words: Mapping[str, Tensor]) -> Word | None:
             if name not in words:
                 raise InputError(
                     f"plan.csv: class `{row.class_name}` needs the word {token}, which the file of words lacks. Delete "
-                    "that file and run Snakemake again"
+                    "this file, embeddings/<name>.safetensors in the cell's folder, and run Snakemake again"
                 )
             return Word(token, words[name])
     return None
 
 
 def missing_rows(rows: Sequence[PlanRow], names: Sequence[str], store: Path) -> list[tuple[PlanRow, str]]:
-    """The planned images that the store lacks, with their names, each name once."""
+    """List the planned images that are not in the store, with their names, each name once."""
     missing = {name: row for row, name in zip(rows, names, strict=True) if not (store / name).is_file()}
     return [(row, name) for name, row in missing.items()]
 
@@ -98,17 +100,19 @@ def generate(
     store: Path,
     micro_batch: int,
 ) -> None:
-    """Generate the images of `rows` (plan row, file name) into `store`, each written whole or not at all.
+    """Generate the images of `rows` (plan row, file name) into `store`; each write is atomic.
 
-    `words` holds the clean word [vectors, width] of each class, where words were learned. Rows of different guides and
-    classes share passes of the fixed size `micro_batch`; what an image draws depends on its own seeds alone. When the
-    GPU's memory runs out, the remaining images are made with half of it; each file records its own.
+    `words` has the learned word [vectors, width] of each class, without noise. Rows of different guide images and
+    classes share passes of the fixed batch size `micro_batch`; the random numbers of an image depend only on its own
+    seeds. When the GPU runs out of memory, the micro-batch is halved for the remaining images; each file records its
+    micro-batch. Raises `InputError` when the words have another width than the model's.
     """
     width = diffusion.text_encoder.config.hidden_size
     if others := [name for name, word in words.items() if word.shape[1] != width]:
         raise InputError(
-            f"the word of `{others[0]}` has {words[others[0]].shape[1]} values, but the model's have {width}: another "
-            "model learned it. Delete the file of words and run Snakemake again"
+            f"the word of `{others[0]}` has {words[others[0]].shape[1]} values, but those of `models.diffusion` have "
+            f"{width}: another model learned it. Delete the file of words, embeddings/<name>.safetensors in the cell's "
+            "folder, and run Snakemake again"
         )
 
     def fill(size: int) -> None:
@@ -127,7 +131,7 @@ def _images(
     settings: GenerateImagesSettings,
     micro_batch: int,
 ) -> Iterator[Image.Image]:
-    """The images of `rows` in their order, from passes of one fixed shape: a last one that is short is padded."""
+    """Yield the images of `rows` in their order, from passes of one fixed shape: a short last pass is padded."""
     posteriors = _guide_posteriors(diffusion, rows, micro_batch)
     for start in range(0, len(rows), micro_batch):
         chunk = list(rows[start : start + micro_batch])
@@ -138,13 +142,13 @@ def _images(
 
 
 def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch: int) -> dict[str, Posterior]:
-    """The posterior of each guide image among `rows`, by its hash."""
+    """Encode each guide image of `rows`; the posteriors are keyed by its hash. Raises `InputError` if one changed."""
     paths = {row.guide_sha256: Path(row.guide_path) for row in rows}
     for digest, path in paths.items():
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise InputError(
-                f"{path}: the photo changed since it was indexed. Restore it, or delete the dataset's images.csv and "
-                "run Snakemake again"
+                f"{path}: the photo changed after it was indexed. Restore it, or index the dataset again: delete its "
+                "images.csv and run Snakemake again"
             )
     if not paths:
         return {}
@@ -152,10 +156,10 @@ def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch
 
 
 def _write_all(images: Iterator[Image.Image], paths: Sequence[Path], made: str, *, ahead: int) -> None:
-    """Write each image as it comes, beside the next pass; a full disk is reported at most `ahead` images later."""
+    """Write images in threads, during the next pass; an error (full disk) is raised at most `ahead` images later."""
     writes: deque[Future[None]] = deque()
     with ThreadPoolExecutor(WRITERS) as writers:
-        counted = progress(images, total=len(paths), label="generating", unit="images")
+        counted = progress(images, total=len(paths), progress_label="generating", unit="images")
         for image, path in zip(counted, paths, strict=True):
             writes.append(writers.submit(_write_png, image, path, made))
             if len(writes) > ahead:
@@ -165,18 +169,18 @@ def _write_all(images: Iterator[Image.Image], paths: Sequence[Path], made: str, 
 
 
 def _write_png(image: Image.Image, path: Path, made: str) -> None:
-    """Write an image, with what it was made with as a text in its file."""
+    """Write an image atomically as PNG, with its record as a text in the file."""
     texts = PngInfo()
     texts.add_text(MADE_WITH, made)
     with atomic_path(path) as temporary:
-        # Level 1 is three times as fast as the default and as lossless.
+        # Level 1 is three times as fast as the default; PNG is lossless at every level.
         image.save(temporary, format="PNG", compress_level=1, pnginfo=texts)
 
 
 def manifest_of(rows: Sequence[PlanRow], names: Sequence[str], store: Path) -> tuple[list[ManifestRow], list[MadeWith]]:
-    """The manifest of the planned images, all of which lie in `store`, and what each of them was made with.
+    """Compose the manifest of the planned images, all of which are in `store`, and the record of each image.
 
-    Raises `InputError` naming a file there that `generate` did not write.
+    Raises `InputError` for a file that `generate` did not write.
     """
     manifest, records = [], []
     for row, name in zip(rows, names, strict=True):
@@ -201,11 +205,13 @@ def manifest_of(rows: Sequence[PlanRow], names: Sequence[str], store: Path) -> t
 
 
 def _read_made_with(content: bytes, path: Path) -> MadeWith:
-    """What an image was made with, as its file records it."""
+    """Read the record of an image from its file. Raises `InputError` when it is missing or damaged."""
     try:
         with Image.open(BytesIO(content), formats=["PNG"]) as image:
             record = from_text(image.info[MADE_WITH])
             int(dict(record)["micro_batch"])
             return record
     except (OSError, KeyError, ValueError):
-        raise InputError(f"{path}: corrupt image. Delete it and run Snakemake again: rm {path}") from None
+        raise InputError(
+            f"{path}: corrupt image. Delete the file and run Snakemake again: rm {shlex.quote(str(path))}"
+        ) from None

@@ -1,6 +1,6 @@
-"""What decides the pixels of a synthetic image, and nothing else: its name in the store is keyed by this module.
+"""img2img from a guide image with the word of its class, noise and a prompt (section 3 of the paper).
 
-img2img from a guide image with its class's word, noise and prompt (section 3 of the paper).
+This module contains only what decides the pixels of a synthetic image: the names of images in the store depend on it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from diagen.images import load_image
 from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenize
 from diagen.models.pseudo_words import pseudo_word
 
-if TYPE_CHECKING:  # rows are read by their fields; how they are planned has no influence here
+if TYPE_CHECKING:  # the code that plans rows does not decide pixels, so it stays out of the fingerprint
     from diagen.config.programs import GenerateImagesSettings
     from diagen.generation.plan_file import PlanRow
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """The VAE's posterior of one guide image: mean and standard deviation, float32 [channels, h, w].
+    """Posterior of the VAE for one guide image: mean and standard deviation, float32 [channels, h, w].
 
     `size` is the guide image's width and height in pixels.
     """
@@ -37,16 +37,16 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Word:
-    """The learned word in a prompt: the pseudo-word that stands for it, and its clean vectors [vectors, width]."""
+    """The learned word in a prompt: its pseudo-word, and its vectors [vectors, width] without noise."""
 
     token: str
     vectors: Tensor
 
 
 def encode_guides(diffusion: Diffusion, paths: Sequence[Path], micro_batch: int) -> list[Posterior]:
-    """The posterior of each guide image, squashed to the model's size (bilinear).
+    """Encode each guide image, squashed to the model's size (bilinear).
 
-    Raises `InputError` naming a file that cannot be read as an image.
+    Raises `InputError` for a file that cannot be read as an image.
     """
     photos = [load_image(path) for path in paths]
     tensors = [image_to_tensor(photo, diffusion.image_size, Image.Resampling.BILINEAR) for photo in photos]
@@ -63,11 +63,12 @@ def generate_batch(
     words: Sequence[Word | None],
     settings: GenerateImagesSettings,
 ) -> list[Image.Image]:
-    """One micro-batch of img2img with classifier-free guidance: an RGB image per row.
+    """Run img2img with classifier-free guidance on one micro-batch: an RGB image per row.
 
-    `guides` and `words` belong to the rows; words have one number of vectors. Each row has a generator of its own on
-    the CPU, which draws the sample of the guide's posterior first and then the noise, as diffusers' img2img does with
-    a generator per image. Images have the model's size, or the guide's with `settings.resize_to_guide` (bilinear).
+    `guides` and `words` correspond to the rows; all words have the same number of vectors. Each row has its own
+    generator on the CPU, which draws first the sample of the guide's posterior and then the noise, as diffusers'
+    img2img does with a generator per image. Images have the model's size, or that of the guide image with
+    `settings.resize_to_guide` (bilinear).
     """
     drawn = [_initial_noise(row, guide) for row, guide in zip(rows, guides, strict=True)]
     sample = torch.stack([latent for latent, _ in drawn]) * diffusion.vae.config.scaling_factor
@@ -91,16 +92,17 @@ def generate_batch(
 
 
 def _no_word(diffusion: Diffusion, row: PlanRow) -> Word:
-    """A word of zeros, for a prompt without one: its token occurs nowhere, so that it has no influence."""
+    """Return a word of zeros for a prompt without a word: its token does not occur, so it has no effect."""
     return Word(pseudo_word(row.class_name), torch.zeros(1, diffusion.text_encoder.config.hidden_size))
 
 
 def noisy_word(word: Tensor, level: float, seed: int) -> Tensor:
-    """The word [vectors, width] plus a draw of N(0, level^2 I) (section 3.2; `level` is a standard deviation)."""
+    """Add a draw of N(0, level^2 I) to a word [vectors, width] (section 3.2; `level` is a standard deviation)."""
     return word + level * torch.randn(word.shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _initial_noise(row: PlanRow, guide: Posterior) -> tuple[Tensor, Tensor]:
+    """Draw the sample of the guide's posterior and the noise, both [channels, h, w], from the image's seed."""
     generator = torch.Generator().manual_seed(row.image_seed)
     latent = guide.mean + guide.deviation * torch.randn(guide.mean.shape, generator=generator)
     return latent, torch.randn(guide.mean.shape, generator=generator)
@@ -109,9 +111,9 @@ def _initial_noise(row: PlanRow, guide: Posterior) -> tuple[Tensor, Tensor]:
 def _denoise(
     diffusion: Diffusion, sample: Tensor, noise: Tensor, states: Tensor, settings: GenerateImagesSettings
 ) -> Tensor:
-    """Noise the latents to the strength's timestep and follow the schedule back, with guidance.
+    """Add noise to the latents up to the timestep of the strength, then denoise them with guidance.
 
-    `states` holds the hidden states of the negative prompts (mostly empty), then those of the prompts:
+    `states` has the hidden states of the negative prompts (usually empty), then those of the prompts:
     [2 n, length, width].
     """
     scheduler = diffusion.scheduler
@@ -120,7 +122,7 @@ def _denoise(
     timesteps = scheduler.timesteps[settings.inference_steps - kept :]
     latents = scheduler.add_noise(sample, noise, timesteps[:1]).to(diffusion.device, diffusion.dtype)
     for timestep in timesteps:
-        # One pass for both halves: the guided and the unguided prediction share the latents.
+        # One pass for both predictions: they share the latents.
         unguided, guided = diffusion.unet(
             torch.cat([latents, latents]), timestep.to(diffusion.device), encoder_hidden_states=states
         ).sample.chunk(2)

@@ -1,4 +1,4 @@
-"""The manifest: one row per synthetic image that exists, written last, when all of its images do."""
+"""The manifest: one row per synthetic image, written after all its images."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -22,10 +22,10 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """A synthetic image: `file_name` is relative to the store, `sha256` is that of its PNG file.
+    """A synthetic image: `file_name` is relative to the store, `sha256` is the hash of its PNG file.
 
-    `micro_batch` is the number of images in the forward passes that it was made in. With the settings of its generator
-    it decides the file's bytes on one type of machine.
+    `micro_batch` is the number of images per forward pass when it was generated. Together with the generator's
+    settings it decides the file's bytes on one type of machine.
     """
 
     file_name: str
@@ -41,13 +41,13 @@ class ManifestRow:
 
 
 def write_manifest(rows: Iterable[ManifestRow], path: Path) -> None:
-    """Write `rows` to the CSV file `path`, which appears whole or not at all."""
+    """Write `rows` atomically to the CSV file `path`."""
     write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
-    """Read a manifest. Raises `InputError` when it is damaged."""
-    return read_rows(path, COLUMNS, "generate_images", _row)
+    """Read a manifest. Raises `DamagedFile`."""
+    return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> ManifestRow:

@@ -1,4 +1,4 @@
-"""The plan: every synthetic image by name, prompt, noise and seeds, before any is made (sections 3.2 to 3.4)."""
+"""Plan guide image, prompt, noise level and seeds of every synthetic image (sections 3.2 to 3.4)."""
 
 import math
 from collections import defaultdict
@@ -23,61 +23,60 @@ def plan_generation(
     *,
     ceilings: Mapping[str, float] | None = None,
 ) -> list[PlanRow]:
-    """`settings.images_per_guide` rows for each guide image of the cell, sorted by class, guide and number.
+    """Plan `settings.images_per_guide` rows for each guide image of the cell, sorted by class, guide and number.
 
-    Prompts and noise levels are dealt out as `deal` says. Without prompts each is `a photo of a <class>`; without
-    noise levels each level is 0. `ceilings` are the classes' largest levels, which `settings.ceiling_use` fits the
-    levels to. Seeds depend on dataset, seed, shots, class, guide and number alone, so that all generators draw the
-    same numbers; with `noise_draw: class` a noise seed belongs to a word and a level.
-    Raises `InputError` when a class has no prompts or no ceiling, or one of its prompts doesn't hold the class name
+    `assign` distributes prompts and noise levels. Without `prompts` each prompt is `a photo of a <class>`; without
+    noise levels each level is 0. `ceilings` are the largest levels of the classes; `settings.ceiling_use` fits the
+    levels to them. Seeds depend only on dataset, seed, shots, class, guide and number, so all generators draw the same
+    random numbers; with `noise_draw: class` a noise seed belongs to a word and a level.
+    Raises `InputError` when a class has no prompts or no ceiling, or when a prompt does not have the class name
     exactly once.
     """
-    guides = [shot for shot in shots if shot.role == "guide"]
-    names = sorted({guide.class_name for guide in guides})
+    guides = [(shot.class_name, shot.guide, shot) for shot in shots if shot.guide is not None]
+    names = sorted({name for name, _, _ in guides})
     texts = _texts(names, prompts, settings.learned_words)
-    noisy = {name: _noisy_words(name, names, settings, ceilings) for name in names}
+    variants = {name: _noisy_words(name, names, settings, ceilings) for name in names}
     rows = []
-    for guide in sorted(guides, key=lambda guide: (guide.class_name, guide.guide)):
-        name = guide.class_name
+    for name, guide, shot in sorted(guides, key=lambda item: item[:2]):
         for number in range(settings.images_per_guide):
             if settings.turns == "balanced":
-                turn = guide.guide * settings.images_per_guide + number
-                prompt, voice = deal(turn, len(texts[name]), len(noisy[name]))
+                turn = guide * settings.images_per_guide + number
+                prompt, variant = assign(turn, len(texts[name]), len(variants[name]))
             else:
-                prompt, voice = number % len(texts[name]), number % len(noisy[name])
-            word, level = noisy[name][voice]
-            identity = (*cell, name, guide.guide, number)
-            drawn_by = identity if settings.noise_draw == "image" else (*cell, word, level)
+                prompt, variant = number % len(texts[name]), number % len(variants[name])
+            word, level = variants[name][variant]
+            identity = (*cell, name, guide, number)
+            noise_owner = identity if settings.noise_draw == "image" else (*cell, word, level)
             rows.append(
                 PlanRow(
                     name,
-                    guide.guide,
-                    guide.path,
-                    guide.sha256,
+                    guide,
+                    shot.path,
+                    shot.sha256,
                     number,
                     texts[name][prompt].replace(pseudo_word(name), pseudo_word(word)),
                     level,
-                    stable_seed(*drawn_by, "noise"),
+                    stable_seed(*noise_owner, "noise"),
                     stable_seed(*identity, "image"),
                 )
             )
     return rows
 
 
-def deal(turn: int, prompts: int, levels: int) -> tuple[int, int]:
-    """Indices of the prompt and the noise level of a class's `turn`-th image, counted over its guide images in order.
+def assign(turn: int, prompts: int, levels: int) -> tuple[int, int]:
+    """Return the indices of prompt and noise level for the `turn`-th image of a class, over its guide images in order.
 
-    Prompts come in turn. Levels do too, but move on by one each time the joint cycle of both would begin again, and so
-    meet every prompt. However many turns there are, the counts of the prompts, of the levels, and of the levels of
-    any one prompt each differ by at most one: `lcm` is a multiple of `levels`, so that any `levels` turns from a
-    multiple of it hold each level once, and over `levels` rounds of the prompts each residue class that the cycle
-    reaches is passed once. Since a turn doesn't depend on how many follow, neither do a guide's rows.
+    Prompts are used in turn. Levels are too, but shift by one whenever the joint cycle of both restarts, so that every
+    level is combined with every prompt. For any number of turns, the counts of prompts, of levels, and of the levels of
+    each prompt differ by at most one: `lcm` is a multiple of `levels`, so any `levels` turns that start at a multiple
+    of it contain each level once, and over `levels` rounds of the prompts each residue class that the cycle reaches
+    occurs once. A turn does not depend on the number of turns, so neither do the rows of a guide image.
     """
     return turn % prompts, (turn + turn // math.lcm(prompts, levels)) % levels
 
 
 def _texts(names: Iterable[str], prompts: Iterable[PromptRow] | None, learned_words: bool) -> dict[str, list[str]]:
-    """Each class's prompts in the order of their numbers, with the pseudo-word in place of the class name."""
+    """Return each class's prompts in the order of their numbers, with the pseudo-word instead of the class name."""
     if prompts is None:
         plain = {name: with_article(f"a photo of a {class_words(name)}") for name in names}
         return {name: [f"a photo of a {pseudo_word(name)}" if learned_words else plain[name]] for name in names}
@@ -87,21 +86,27 @@ def _texts(names: Iterable[str], prompts: Iterable[PromptRow] | None, learned_wo
         texts[row.class_name].append(text if learned_words else row.prompt)
     for name in names:
         if name not in texts:
-            raise InputError(f"the prompts hold none for class `{name}`; write some for it, or leave the class out")
+            raise InputError(
+                f"prompts: none for class `{name}`. Add some to the source of the prompts, or delete the CSV file of "
+                "the prompts and run Snakemake again"
+            )
     return dict(texts)
 
 
 def _noisy_words(
     name: str, names: Iterable[str], settings: PlanGenerationSettings, ceilings: Mapping[str, float] | None
 ) -> list[tuple[str, float]]:
-    """What the images of a class take in turn: the class whose word it is, and the level of the noise on it."""
+    """List what the images of a class use in turn: the class that owns the word, and the level of its noise."""
     levels = settings.noise_levels or (0.0,)
     words = [name] if settings.word_match == "exact" else [other for other in names if name in other]
     if ceilings is None:
         return [(word, float(level)) for word in words for level in levels]
     lacking = [word for word in words if word not in ceilings]
     if lacking:
-        raise InputError(f"the ceilings hold none for class `{lacking[0]}`; run find_noise_ceilings again")
+        raise InputError(
+            f"noise ceilings: none for class `{lacking[0]}`. Delete the CSV file in noise_ceilings/ of the cell's "
+            "folder and run Snakemake again"
+        )
     if settings.ceiling_use == "cap":
         return [(word, min(level, ceilings[word])) for word in words for level in levels]
     largest = max(levels) or 1.0

@@ -1,4 +1,4 @@
-"""The plan: every synthetic image by name, prompt, noise and seeds, before any is made (sections 3.2 to 3.4)."""
+"""The plan: guide image, prompt, noise level and seeds of every synthetic image (sections 3.2 to 3.4)."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -21,10 +21,10 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PlanRow:
-    """A synthetic image to make: the `number`-th of guide image `guide` of a class.
+    """A planned synthetic image: the `number`-th (from 0) of guide image `guide` of a class.
 
-    `prompt` holds the class's pseudo-word, or its plain name where none was learned; `noise_level` is the standard
-    deviation of the noise added to the word's vectors; seeds lie in [0, 2**31).
+    `prompt` has the pseudo-word of the class, or its plain name if no word is learned; `noise_level` is the standard
+    deviation of the noise that is added to the word's vectors; seeds are in [0, 2**31).
     """
 
     class_name: str
@@ -39,13 +39,13 @@ class PlanRow:
 
 
 def write_plan(rows: Iterable[PlanRow], path: Path) -> None:
-    """Write `rows` to the CSV file `path`, which appears whole or not at all."""
+    """Write `rows` atomically to the CSV file `path`."""
     write_rows(COLUMNS, map(astuple, rows), path)
 
 
 def read_plan(path: Path) -> list[PlanRow]:
-    """Read a `plan.csv`. Raises `InputError` when it is damaged."""
-    return read_rows(path, COLUMNS, "plan_generation", _row)
+    """Read a `plan.csv`. Raises `DamagedFile`."""
+    return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> PlanRow:

@@ -1,10 +1,10 @@
-"""Pretrained image models, frozen: the classifier's backbone and the feature extractor."""
+"""Frozen pretrained image models: the classifiers' backbone and the feature extractor."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -17,13 +17,14 @@ from diagen.runtime.gpu_memory import explain_full_memory, halve_when_full
 from diagen.runtime.progress import progress
 
 Item = TypeVar("Item")
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Backbone(nn.Module):
-    """An image classifier of transformers without its last linear layer: it gives what that layer would see."""
+    """An image classifier of transformers without its last linear layer; the output is the input of that layer."""
 
     def __init__(self, classifier: nn.Module) -> None:
-        """Take the last linear layer out of `classifier`. Raises `ValueError` unless it has exactly one such head."""
+        """Remove the last linear layer of `classifier`. Raises `ValueError` unless one such layer follows its body."""
         super().__init__()
         inside = f"{classifier.base_model_prefix}."
         heads = [
@@ -32,10 +33,10 @@ class Backbone(nn.Module):
             if isinstance(module, nn.Linear) and not name.startswith(inside)
         ]
         if len(heads) != 1:
-            raise ValueError(f"it has {len(heads)} linear layers after its body ({', '.join(heads)}) instead of one")
+            raise ValueError(f"{len(heads)} linear layers after its body ({', '.join(heads)}) instead of one")
         classifier.set_submodule(heads[0], nn.Identity())
         self.body = classifier
-        # Vision transformers then take images of another size than they were trained on.
+        # With this option, vision transformers accept image sizes that differ from those of their training.
         takes_any_size = "interpolate_pos_encoding" in inspect.signature(classifier.forward).parameters
         self.options = {"interpolate_pos_encoding": True} if takes_any_size else {}
 
@@ -44,21 +45,21 @@ class Backbone(nn.Module):
         return self.body(images, **self.options).logits
 
 
-def freeze(model: nn.Module, device: torch.device) -> nn.Module:
-    """Move to `device`, stop gradients, and set evaluation mode.
+def freeze(model: Network, device: torch.device) -> Network:
+    """Move `model` to `device`, disable gradients and set evaluation mode.
 
-    In evaluation mode BatchNorm uses its running statistics and leaves them as they are; the code published with the
-    paper runs it in training mode, so that each batch's statistics decide and the running ones are overwritten.
+    In evaluation mode BatchNorm uses its running statistics and does not update them. The code published with the
+    paper runs BatchNorm in training mode, which uses the statistics of each batch and overwrites the running ones.
     """
     with explain_full_memory("the image model"):
         return model.requires_grad_(False).eval().to(device)
 
 
 def load_backbone(source: BackboneModel, device: torch.device) -> Backbone:
-    """The frozen backbone of an image classifier with float32 weights.
+    """Load the frozen backbone of an image classifier, with float32 weights.
 
-    A folder holds a model of transformers with safetensors weights (ResNet, ViT, DeiT, Swin, ConvNeXt, ...), a file the
-    weights of a ResNet under torchvision's names. Raises `InputError` when it isn't there or can't be loaded.
+    A folder holds a model of transformers with safetensors weights (ResNet, ViT, DeiT, Swin, ConvNeXt, ...); a file
+    holds the weights of a ResNet under torchvision's names. Raises `InputError` when it is missing or cannot be loaded.
     """
     location = source.location
     if location.is_file():
@@ -69,9 +70,10 @@ def load_backbone(source: BackboneModel, device: torch.device) -> Backbone:
         backbone = Backbone(classifier)
     except ValueError as error:
         raise InputError(
-            f"models.backbone: {location} can't serve as a backbone: {error}; take another model"
+            f"models.backbone: {location} has {error}. Name another image classifier in `models.backbone`"
         ) from None
-    return freeze(backbone, device).to(memory_format=torch.channels_last)  # a quarter faster
+    # This memory format is a quarter faster.
+    return freeze(backbone, device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _load_classifier(folder: Path) -> nn.Module:
@@ -82,19 +84,25 @@ def _load_classifier(folder: Path) -> nn.Module:
             folder, use_safetensors=True, dtype=torch.float32, local_files_only=True, trust_remote_code=False
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise InputError(f"models.backbone: {folder} can't be loaded as an image classifier: {error}") from error
+        raise InputError(
+            f"models.backbone: {folder} cannot be loaded as an image classifier ({error}). Restore its files, or name "
+            "another model"
+        ) from error
 
 
 def load_feature_extractor(source: FeatureModel, device: torch.device) -> nn.Module:
-    """The frozen feature extractor of a torch.hub repository with DINOv2's interface: `[B, 3, H, W]` to `[B, D]`.
+    """Load the frozen feature extractor of a torch.hub repository with DINOv2's interface: `[B, 3, H, W]` to `[B, D]`.
 
-    The code that runs is that in the model's folder. `weights` are read by us, as tensors alone; where none are named,
-    the entry point reads its own from the folder, and is kept from fetching any. Raises `InputError` when the model
-    can't be loaded.
+    The code in the model's folder runs. Named `weights` are read by this library, as tensors only. Without them the
+    entry point reads its own from the folder; downloads are blocked. Raises `InputError` when the model cannot be
+    loaded.
     """
     folder = source.location
     if not (folder / "hubconf.py").is_file():
-        raise InputError(f"models.features: {folder} holds no hubconf.py; it must be a torch.hub repository")
+        raise InputError(
+            f"models.features: {folder} has no hubconf.py, so it is no torch.hub repository. Correct `path`, or "
+            "restore its files"
+        )
     options = {"pretrained": False} if source.weights_file else {}
     try:
         with _no_downloads():
@@ -104,16 +112,21 @@ def load_feature_extractor(source: FeatureModel, device: torch.device) -> nn.Mod
         if source.weights_file:
             model.load_state_dict(read_checkpoint(source.weights_file))
     except (EOFError, ImportError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise InputError(f"models.features: entry point `{source.entry_point}` can't be loaded: {error}") from error
+        raise InputError(
+            f"models.features: entry point `{source.entry_point}` cannot be loaded ({error}). Correct `entry_point` or "
+            f"`weights`, or restore the files in {folder}"
+        ) from error
     return freeze(model, device)
 
 
 @contextmanager
 def _no_downloads() -> Iterator[None]:
-    """Weights that an entry point would fetch are refused: nobody has checked them, and they are unpickled."""
+    """Block the downloads of an entry point: their weights are not verified, and they are unpickled."""
 
-    def refuse(url: str, *_: Any, **__: Any) -> NoReturn:
-        raise InputError(f"models.features: the entry point wants to fetch {url}; name the file as `weights`")
+    def refuse(url: str, *_: object, **__: object) -> NoReturn:
+        raise InputError(
+            f"models.features: the entry point tries to download {url}. Name this file in `models.features.weights`"
+        )
 
     fetch, torch.hub.load_state_dict_from_url = torch.hub.load_state_dict_from_url, refuse
     try:
@@ -129,21 +142,21 @@ def embed(
     *,
     micro_batch: int,
     device: torch.device,
-    label: str | None = None,
+    progress_label: str | None = None,
     halve: bool = True,
 ) -> Tensor:
-    """Features `[n, D]`, float32 on the CPU, of `items`, which `prepare` turns into batches `[B, 3, H, W]`.
+    """Compute features `[n, D]` (float32, CPU) of `items`, which `prepare` turns into batches `[B, 3, H, W]`.
 
-    Every batch has `micro_batch` images, the last one is filled up with its last image: torch rounds differently for
-    another batch size, so that one fixed shape gives an image the same features wherever in a set it stands. With a
-    `label` the progress is told. A micro-batch that the GPU has no room for is halved, for all items, unless `halve` is
-    false: then each batch decides its own features. Raises `ValueError` without items.
+    Every batch has `micro_batch` images; a short last batch repeats its last image. torch rounds differently for
+    another batch size, so with one fixed shape the features of an image do not depend on its place in `items`.
+    `progress_label` turns on progress reports. If the GPU runs out of memory, the micro-batch is halved for all items,
+    unless `halve` is false: then the images of a batch decide each other's features. Raises `ValueError` without items.
     """
     if not items:
         raise ValueError("no images to embed")
 
     def work(size: int) -> Tensor:
-        return _embed(model, items, prepare, size, device, label)
+        return _embed(model, items, prepare, size, device, progress_label)
 
     return halve_when_full(micro_batch, work) if halve else work(micro_batch)
 
@@ -155,10 +168,12 @@ def _embed(
     prepare: Callable[[Sequence[Item]], Tensor],
     micro_batch: int,
     device: torch.device,
-    label: str | None,
+    progress_label: str | None,
 ) -> Tensor:
     starts = range(0, len(items), micro_batch)
-    batches = progress(starts, total=len(starts), label=label, unit="batches") if label else starts
+    batches = (
+        progress(starts, total=len(starts), progress_label=progress_label, unit="batches") if progress_label else starts
+    )
     features = []
     for start in batches:
         batch = items[start : start + micro_batch]

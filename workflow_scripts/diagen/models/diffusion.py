@@ -1,4 +1,4 @@
-"""Stable Diffusion's parts, loaded from diffusers' layout, and pseudo-words in its text encoder."""
+"""Stable Diffusion in diffusers' layout, and pseudo-words in its text encoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Diffusion:
 class TokenizedPrompts:
     """Prompts as token ids [n, length] (int64), and the slots of pseudo-words in them.
 
-    `slots` [n, length] (int64) is j where the j-th vector of the row's pseudo-word stands, and -1 elsewhere.
+    `slots` [n, length] (int64) is j at the position of the j-th vector of the row's pseudo-word, and -1 elsewhere.
     """
 
     ids: Tensor
@@ -45,9 +45,9 @@ class TokenizedPrompts:
 def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
     """Load the frozen parts of Stable Diffusion from the model's folder, weights from safetensors only.
 
-    What the UNet predicts, noise or velocity, stands in the scheduler's configuration; the schedule is always PNDM's
-    without Runge-Kutta steps, as Stable Diffusion's own. Raises `InputError` when the files aren't there, are broken,
-    or aren't in diffusers' layout.
+    The scheduler's configuration says whether the UNet predicts noise or velocity. The schedule is always PNDM without
+    Runge-Kutta steps, as in Stable Diffusion. Raises `InputError` when files are missing, damaged, or not in diffusers'
+    layout.
     """
     source: dict[str, Any] = {"pretrained_model_name_or_path": str(model.location), "local_files_only": True}
     weights = {**source, "dtype": getattr(torch, model.dtype), "use_safetensors": True}
@@ -63,12 +63,12 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
         scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", skip_prk_steps=True, **source)
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(
-            f"models.diffusion: can't load {model.location} in diffusers' layout ({error}); "
-            "the folder needs vae/, unet/, text_encoder/, tokenizer/ and scheduler/ with safetensors weights"
+            f"models.diffusion: {model.location} cannot be loaded in diffusers' layout ({error}). Restore its files, "
+            "or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and safetensors weights"
         ) from None
     with explain_full_memory("models.diffusion"):
         frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
-        if device.type == "cpu":  # its convolutions are faster so, decoding by a quarter; on CUDA they are slower
+        if device.type == "cpu":  # faster convolutions on the CPU, decoding by a quarter; on CUDA they are slower
             for name in ("vae", "unet"):
                 frozen[name].to(memory_format=torch.channels_last)
     return Diffusion(
@@ -82,18 +82,18 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
 
 
 def image_to_tensor(image: Image.Image, size: int, resample: Image.Resampling) -> Tensor:
-    """An RGB image squashed to `size` x `size` as float32 [3, size, size] in [-1, 1]."""
+    """Squash an image to `size` x `size` RGB and return it as float32 [3, size, size] in [-1, 1]."""
     pixels = numpy.asarray(image.convert("RGB").resize((size, size), resample), dtype=numpy.float32)
     return torch.from_numpy(pixels / 127.5 - 1.0).permute(2, 0, 1).contiguous()
 
 
 @torch.no_grad()
 def encode_posteriors(diffusion: Diffusion, images: Sequence[Tensor], micro_batch: int) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the VAE's posterior of each image.
+    """Compute mean and standard deviation of the VAE's posterior of each image.
 
     `images` are float32 [3, size, size] in [-1, 1]. Both results are float32 [n, channels, h, w] on the CPU, before
-    the scaling factor. Passes have the fixed shape `micro_batch`, so that an image's bits don't depend on how many
-    there are.
+    the scaling factor. Passes have the fixed batch size `micro_batch`, so the bits of an image do not depend on the
+    number of images.
     """
     means, deviations = [], []
     for start in range(0, len(images), micro_batch):
@@ -106,11 +106,11 @@ def encode_posteriors(diffusion: Diffusion, images: Sequence[Tensor], micro_batc
 
 
 def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[str], vectors: int) -> TokenizedPrompts:
-    """Tokenize each prompt, in which the pseudo-word of the same row in `words` takes `vectors` slots.
+    """Tokenize each prompt; the pseudo-word of the same row in `words` takes `vectors` slots.
 
-    The prompt is cut at the pseudo-word and the pieces are tokenized alone, as an added token would have it, but the
-    tokenizer stays as it is. The result has the tokenizer's full length; a longer prompt loses its end.
-    Raises `InputError` when a prompt is so long that its pseudo-word would be cut off.
+    The text before and after the pseudo-word is tokenized separately, as for an added token, but the tokenizer is not
+    modified. Rows have the tokenizer's full length; longer prompts are truncated.
+    Raises `InputError` when truncation would remove the pseudo-word.
     """
     length = tokenizer.model_max_length
     ids = torch.full((len(prompts), length), tokenizer.pad_token_id)
@@ -119,13 +119,15 @@ def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[s
         row_ids, row_slots = [tokenizer.bos_token_id], [-1]
         for number, piece in enumerate(prompt.split(word)):
             if number:
-                row_ids += [tokenizer.eos_token_id] * vectors  # any id will do: the slots overwrite its vector
+                row_ids += [tokenizer.eos_token_id] * vectors  # any id: the slots overwrite its vector
                 row_slots += range(vectors)
             piece_ids = _token_ids(tokenizer, piece) if piece.strip() else []
             row_ids += piece_ids
             row_slots += [-1] * len(piece_ids)
         if word in prompt and vectors - 1 not in row_slots[: length - 1]:
-            raise InputError(f"the prompt {prompt!r} is too long: its word {word} comes after {length - 2} tokens")
+            raise InputError(
+                f"prompt {prompt!r} is too long: its word {word} comes after {length - 2} tokens. Shorten the prompt"
+            )
         row_ids = row_ids[: length - 1] + [tokenizer.eos_token_id]
         row_slots = row_slots[: length - 1]
         ids[row, : len(row_ids)] = torch.tensor(row_ids)
@@ -134,21 +136,21 @@ def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[s
 
 
 def _token_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
-    """The ids of a text as it stands: `<|endoftext|>` in it is a word like others and ends nothing."""
+    """Return the token ids of a literal text: special tokens such as `<|endoftext|>` in it are ordinary words."""
     return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
 
 
 def encode_prompts(diffusion: Diffusion, prompts: TokenizedPrompts, words: Tensor) -> Tensor:
-    """The text encoder's last hidden states [n, length, width], with the vectors of each row's word in its slots.
+    """Compute the text encoder's last hidden states [n, length, width], with each row's word vectors in its slots.
 
     `words` is [n, vectors, width]; gradients flow into it.
     """
     table = diffusion.text_encoder.get_input_embeddings()
     ids, slots = prompts.ids.to(diffusion.device), prompts.slots.to(diffusion.device)
-    words = words.to(diffusion.device, table.weight.dtype)
+    words = words.to(diffusion.device, table.weight.dtype)  # type: ignore[arg-type]  # the weight is a tensor
     picked = words.gather(1, slots.clamp(min=0)[:, :, None].expand(-1, -1, words.shape[-1]))
     vectors = torch.where(slots[:, :, None] >= 0, picked, table(ids))
-    # The encoder looks its vectors up by id and takes no other input, so its lookup is answered with ours.
+    # The encoder accepts token ids only, so a hook replaces the vectors that it looks up.
     handle = table.register_forward_hook(lambda *_: vectors)
     try:
         return diffusion.text_encoder(ids).last_hidden_state
@@ -157,11 +159,13 @@ def encode_prompts(diffusion: Diffusion, prompts: TokenizedPrompts, words: Tenso
 
 
 def word_vectors(diffusion: Diffusion, text: str) -> Tensor:
-    """The text encoder's vectors [tokens, width] (float32, CPU) of the tokens of `text`.
+    """Return the text encoder's vectors [tokens, width] (float32, CPU) of the tokens of `text`.
 
     Raises `InputError` when `text` has no token.
     """
     ids = _token_ids(diffusion.tokenizer, text)
     if not ids:
-        raise InputError(f"embeddings.initializer: {text!r} has no token in this model's vocabulary; use a word of it")
-    return diffusion.text_encoder.get_input_embeddings().weight[ids].detach().float().cpu()
+        raise InputError(
+            f"embeddings.<name>.initializer: {text!r} has no token in the model's vocabulary. Use another word"
+        )
+    return diffusion.text_encoder.get_input_embeddings().weight[ids].detach().float().cpu()  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Models of hubs, fetched into `models/`: pinned to a commit, checked against the hub's hashes, whole or not at all."""
+"""Atomic downloads of models into `models/`, pinned to a commit and checked against the hub's hashes."""
 
 import hashlib
 import re
@@ -12,12 +12,12 @@ from urllib.request import urlopen
 
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-from huggingface_hub.errors import HTTPError as HubConnectionError
+from huggingface_hub.errors import HTTPError as HubConnectionError  # type: ignore[attr-defined]
 from huggingface_hub.hf_api import RepoSibling
 
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
 from diagen.errors import InputError
-from diagen.files.checksums import checksum, verify, write_list
+from diagen.files.checksums import DOWNLOAD, checksum, verify, write_list
 
 GITHUB = "https://github.com"
 TIMEOUT = 60  # seconds without an answer
@@ -29,13 +29,13 @@ DIFFUSION_WEIGHTS = {
 
 
 def fetch(name: str, model: ModelSource, github: str = GITHUB) -> Path:
-    """Fetch the model that `models.<name>` names by repository into its folder; returns where it is read from.
+    """Download the model that `models.<name>` names by repository into its folder; returns the path to load.
 
-    The files are collected in a hidden folder beside it, which becomes the model's own when all are there and right,
-    with their list `SHA256SUMS`: so a model is there whole or not at all, and an interrupted download goes on. What is
-    there already is checked and not fetched again. Stable Diffusion, Llama and backbones come from the Hugging Face hub
-    (or the address in `HF_ENDPOINT`), a feature extractor's code from `github` and its weights from their URL.
-    Raises `InputError` that says what is missing, broken or refused.
+    Files are collected in a hidden folder beside it, which is renamed once all files and their list `SHA256SUMS` are
+    complete: downloads are atomic, and an interrupted one continues. A model that exists is verified, not downloaded.
+    Stable Diffusion, Llama and backbones come from the Hugging Face hub (or the address in `HF_ENDPOINT`), the code of
+    a feature extractor from `github`, its weights from their URL.
+    Raises `InputError` that names what is missing, damaged or refused.
     """
     folder = model.folder
     if folder is None or folder.exists():
@@ -53,23 +53,23 @@ def fetch(name: str, model: ModelSource, github: str = GITHUB) -> Path:
         raise InputError(f"models.{name}: {error}") from None
     except (HubConnectionError, HTTPException, OSError) as error:
         raise InputError(
-            f"models.{name}: {model.repository} can't be fetched ({_first_line(error)}); check the network and run "
-            "`snakemake download_models` again: files that are here whole stay"
+            f"models.{name}: {model.repository} cannot be downloaded ({_first_line(error)}). Check the network and "
+            f"download again, complete files are kept: {DOWNLOAD}"
         ) from None
-    shutil.rmtree(partial / ".cache", ignore_errors=True)  # the hub's notes on unfinished files
+    shutil.rmtree(partial / ".cache", ignore_errors=True)  # the hub client's records of unfinished files
     write_list(partial)
-    _check_whole(name, model, partial)
+    _verify_total(name, model, partial / model.location.relative_to(folder), partial)
     partial.rename(folder)
     return model.location
 
 
-def _check_whole(name: str, model: ModelSource, partial: Path) -> None:
-    """Compare all files together with the hash in the configuration, where it names one."""
-    found = checksum(partial / model.location.relative_to(model.folder))
+def _verify_total(name: str, model: ModelSource, location: Path, partial: Path) -> None:
+    """Compare the hash of all downloaded files with that in the configuration, if it names one."""
+    found = checksum(location)
     if model.sha256 not in (None, found):
         raise InputError(
-            f"models.{name}: the SHA-256 of what was fetched is {found}, but the configuration names {model.sha256}; "
-            f"correct `sha256` or `revision`, or remove {partial} if the files are not what they should be"
+            f"models.{name}: the SHA-256 of the download is {found}, but the configuration names {model.sha256}. "
+            f"Correct `sha256` or `revision`; if the files are wrong, remove them: rm -r {partial}"
         )
 
 
@@ -77,48 +77,62 @@ def _check_whole(name: str, model: ModelSource, partial: Path) -> None:
 
 
 def _fetch_from_hub(model: ModelSource, partial: Path) -> None:
+    repository = _repository(model)
     try:
-        info = HfApi().model_info(model.repository, revision=model.revision, files_metadata=True, timeout=TIMEOUT)
+        info = HfApi().model_info(repository, revision=model.revision, files_metadata=True, timeout=TIMEOUT)
     except GatedRepoError:
         raise InputError(
-            f"{model.repository} asks for consent to its license; give it on the hub and log in with `hf auth login`"
+            f"{repository} requires consent to its license. Accept it on the hub's page, then log in: hf auth login"
         ) from None
     except RevisionNotFoundError:
         raise InputError(
-            f"{model.repository} has no revision {model.revision}; look up the commit on the hub"
+            f"{repository} has no revision {model.revision}. Set `revision` to a commit that the hub lists"
         ) from None
     except RepositoryNotFoundError:
-        raise InputError(f"{model.repository} isn't on the hub, or not for all; check the name or log in") from None
+        raise InputError(
+            f"{repository} is not on the hub, or is private. Correct `repository`, or log in: hf auth login"
+        ) from None
     entries = {entry.rfilename: entry for entry in info.siblings or ()}
     for file in needed_files(model, list(entries)):
         path = _hub_file(model, file, partial)
-        problem = _difference(entries[file], path)
-        if problem:
+        found, expected = _hashes(entries[file], path)
+        if found != expected:
             path.unlink()
             raise InputError(
-                f"{file} of {model.repository} {problem}; it was removed: run `snakemake download_models` again"
+                f"{file} of {repository} has the hash {found}, but the hub lists {expected or 'none'}. The file was "
+                f"removed; download again: {DOWNLOAD}"
             )
+
+
+def _repository(model: ModelSource) -> str:
+    assert model.repository is not None, "only models with a repository have a folder to download into"
+    return model.repository
 
 
 def _hub_file(model: ModelSource, file: str, partial: Path) -> Path:
     try:
-        return Path(hf_hub_download(model.repository, file, revision=model.revision, local_dir=partial))
+        return Path(hf_hub_download(_repository(model), file, revision=model.revision, local_dir=partial))
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code == 404:
-            raise InputError(f"{model.repository} lists {file} but doesn't have it; try another revision") from None
+            raise InputError(
+                f"{model.repository} lists {file}, but does not provide it. Name another `revision`"
+            ) from None
         raise
 
 
 def needed_files(model: ModelSource, files: Sequence[str]) -> list[str]:
-    """Those of a repository's `files` that the model is loaded from, weights in safetensors (or GGUF) only.
+    """Select the files of a repository that loading the model requires; weights in safetensors (or GGUF) only.
 
-    Raises `InputError` when some are not there.
+    `files` lists all files of the repository. Raises `InputError` when some are missing.
     """
     file = getattr(model, "file", None)
     if file is not None:
         if file not in files:
             like = [name for name in files if Path(name).suffix == Path(file).suffix]
-            raise InputError(f"{model.repository} has no file {file}; it has {', '.join(like) or 'none of this kind'}")
+            raise InputError(
+                f"{model.repository} has no file {file}. Set `file` to one that it has: "
+                f"{', '.join(like) or 'none of this kind'}"
+            )
         return [file]
     if isinstance(model, DiffusionModel):
         texts = [name for name in files if re.fullmatch(r"(scheduler|tokenizer)/.*\.(json|txt)", name)]
@@ -131,7 +145,7 @@ def needed_files(model: ModelSource, files: Sequence[str]) -> list[str]:
 
 
 def _weights(model: ModelSource, files: Iterable[str], folder: str, stem: str, variant: str | None) -> list[str]:
-    """A part's configuration and its safetensors weights, in one file or several with their index."""
+    """List the configuration and the safetensors weights of a part, in one file or in several with their index."""
     ending = re.escape(f".{variant}") if variant else ""
     shard = r"(-\d+-of-\d+)?"
     wanted = (
@@ -140,29 +154,29 @@ def _weights(model: ModelSource, files: Iterable[str], folder: str, stem: str, v
     found = [name for name in files if re.fullmatch(wanted, name)]
     lacking = [] if f"{folder}config.json" in found else [f"{folder}config.json"]
     if not any(name.endswith(".safetensors") for name in found):
-        lacking.append(f"{folder}{stem}{f'.{variant}' if variant else ''}.safetensors (other formats can hold code)")
+        lacking.append(f"{folder}{stem}{f'.{variant}' if variant else ''}.safetensors")
     if lacking:
-        raise InputError(f"{model.repository} at {model.revision} lacks {' and '.join(lacking)}; name another revision")
+        raise InputError(
+            f"{model.repository} at {model.revision} lacks {' and '.join(lacking)}. Name another `revision` or "
+            "repository; weights in other formats are not downloaded, since they can contain code"
+        )
     return found
 
 
-def _difference(entry: RepoSibling, path: Path) -> str | None:
-    """How a fetched file differs from what the hub says of it: large files have a SHA-256, small ones git's hash."""
+def _hashes(entry: RepoSibling, path: Path) -> tuple[str, str | None]:
+    """Compute the hash of a downloaded file and look up the hub's: SHA-256 for large files, git's hash for small."""
     if entry.lfs is not None:
-        with open(path, "rb") as content:
-            found, wanted = hashlib.file_digest(content, "sha256").hexdigest(), entry.lfs.sha256
-    else:
-        content = path.read_bytes()
-        found = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-        wanted = entry.blob_id or "not told by the hub"
-    return None if found == wanted else f"has the hash {found}, but the hub names {wanted}"
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), entry.lfs.sha256
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest(), entry.blob_id
 
 
 # ---------------------------------------------------------------- torch.hub
 
 
 def _fetch_code(model: FeatureModel, partial: Path, github: str) -> None:
-    """The files of a GitHub repository at the commit, from its archive."""
+    """Download the files of a GitHub repository at the commit, from its archive."""
     archive = partial / ".code.zip"
     _fetch_url(f"{github}/{model.repository}/archive/{model.revision}.zip", archive)
     try:
@@ -175,14 +189,15 @@ def _fetch_code(model: FeatureModel, partial: Path, github: str) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(code.read(item))
     except zipfile.BadZipFile:
-        raise InputError(
-            f"the archive of {model.repository} is broken; run `snakemake download_models` again"
-        ) from None
+        raise InputError(f"the archive of {model.repository} is damaged. Download again: {DOWNLOAD}") from None
     finally:
         archive.unlink()
     if not (partial / "hubconf.py").is_file():
         shutil.rmtree(partial)
-        raise InputError(f"{model.repository} at {model.revision} holds no hubconf.py: it is no torch.hub repository")
+        raise InputError(
+            f"{model.repository} at {model.revision} has no hubconf.py, so it is no torch.hub repository. Correct "
+            "`repository` or `revision`"
+        )
 
 
 def _fetch_weights(model: FeatureModel, partial: Path) -> None:
@@ -193,7 +208,7 @@ def _fetch_weights(model: FeatureModel, partial: Path) -> None:
 
 
 def _fetch_url(url: str, path: Path) -> None:
-    """Fetch a file that has no hash of its own; it must have the length that the server says."""
+    """Download a file without a known hash; its length must be the one that the server states."""
     unfinished = path.with_name(f".{path.name}.tmp")
     try:
         with urlopen(url, timeout=TIMEOUT) as response, open(unfinished, "wb") as file:
@@ -201,12 +216,13 @@ def _fetch_url(url: str, path: Path) -> None:
             length = response.headers.get("Content-Length")
         if length is not None and unfinished.stat().st_size != int(length):
             raise InputError(
-                f"{url} broke off after {unfinished.stat().st_size} of {length} bytes; "
-                "run `snakemake download_models` again"
+                f"{url} ended after {unfinished.stat().st_size} of {length} bytes. Download again: {DOWNLOAD}"
             )
         unfinished.replace(path)
     except HTTPError as error:
-        raise InputError(f"{url} can't be fetched: {error.code} {error.reason}; check the address") from None
+        raise InputError(
+            f"{url} cannot be downloaded ({error.code} {error.reason}). Correct `repository`, `revision` or `weights`"
+        ) from None
     finally:
         unfinished.unlink(missing_ok=True)
 

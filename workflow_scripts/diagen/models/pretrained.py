@@ -1,4 +1,4 @@
-"""Weights in single files: read as tensors and nothing else, and torchvision's ResNets as those of transformers."""
+"""Weights in single files: read as tensors only; torchvision's ResNets are converted to those of transformers."""
 
 from __future__ import annotations
 
@@ -24,29 +24,34 @@ PART = {"conv": "convolution", "bn": "normalization"}
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a `.safetensors` file, or of one that `torch.save` wrote, on the CPU, by name.
+    """Read the tensors of a `.safetensors` file, or of a file from `torch.save`, on the CPU, by name.
 
-    The latter is read as weights only: a file that would run code is refused. Raises `InputError` when the file isn't
-    there, is broken, or holds anything but tensors.
+    A `torch.save` file is read with `weights_only`, which rejects files that run code. Raises `InputError` when the
+    file is missing, is damaged, or contains anything except tensors.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; it should hold a model's weights")
+        raise InputError(
+            f"{path}: no such file. Put the model's weights there, or correct `weights` or `file` in `models`"
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: is no file of weights alone, or is broken ({_first_line(error)})") from None
+        raise InputError(
+            f"{path}: not a file of weights only, or damaged ({_summary(error)}). Restore it, or convert the "
+            "weights to safetensors"
+        ) from None
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise InputError(f"{path}: holds more than tensors by name; save the model's `state_dict()` alone")
+        raise InputError(f"{path}: contains more than named tensors. Save only the model's `state_dict()`")
     return dict(tensors)
 
 
 def read_torchvision_resnet(path: Path) -> ResNetForImageClassification:
-    """A ResNet (18 to 152) whose weights have torchvision's names, in evaluation mode, float32.
+    """Read a ResNet (18 to 152) whose weights have torchvision's names; float32, in evaluation mode.
 
-    The network is torchvision's version 1.5, where the 3x3 convolution of a bottleneck has the stride. timm's ResNets
-    have the same names. Raises `InputError` when the tensors are not those of such a network.
+    The network is torchvision's version 1.5, in which the 3x3 convolution of a bottleneck has the stride. timm's
+    ResNets use the same names. Raises `InputError` when the tensors are not those of such a network.
     """
     from transformers import ResNetForImageClassification
 
@@ -58,18 +63,25 @@ def read_torchvision_resnet(path: Path) -> ResNetForImageClassification:
         renamed = {transformers_name(name): tensor for name, tensor in tensors.items()}
         missing, unexpected = model.load_state_dict(renamed, strict=False)
     except (KeyError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: is no ResNet with torchvision's names ({_first_line(error)})") from None
-    # Counts of training batches: older files lack them, and evaluation doesn't read them.
+        raise InputError(
+            f"{path}: not a ResNet with torchvision's tensor names ({_summary(error)}). Name such a file in "
+            "`models.backbone`, or a folder with a model of transformers"
+        ) from None
+    # Older files have no counts of training batches, and evaluation does not use them.
     wrong = [*(name for name in missing if not name.endswith("num_batches_tracked")), *unexpected]
     if wrong:
         raise InputError(
-            f"{path}: is no ResNet with torchvision's names (lacks or has too much: {', '.join(wrong[:5])})"
+            f"{path}: not a ResNet with torchvision's tensor names (missing or unexpected: {', '.join(wrong[:5])}). "
+            "Name such a file in `models.backbone`, or a folder with a model of transformers"
         )
     return model.eval()
 
 
 def transformers_name(name: str) -> str:
-    """The name that transformers' `ResNetForImageClassification` has for a tensor of torchvision's ResNet."""
+    """Translate the name of a tensor in torchvision's ResNet to transformers' `ResNetForImageClassification`.
+
+    Raises `ValueError` for an unknown name.
+    """
     if found := LAYER.match(name):
         stage, block, kind, number = found.groups()
         middle = f"resnet.encoder.stages.{int(stage) - 1}.layers.{block}.layer.{int(number) - 1}.{PART[kind]}."
@@ -87,14 +99,14 @@ def transformers_name(name: str) -> str:
 
 
 def _resnet_config(tensors: Mapping[str, Tensor]) -> ResNetConfig:
-    """The shape of the network, read off its tensors."""
+    """Derive the configuration of the network from its tensors. Raises `KeyError` when one is missing."""
     from transformers import ResNetConfig
 
     blocks = [
         len({name.split(".")[1] for name in tensors if name.startswith(f"layer{stage}.")}) for stage in range(1, 5)
     ]
     last = "conv3" if "layer1.0.conv3.weight" in tensors else "conv2"
-    return ResNetConfig(
+    return ResNetConfig(  # type: ignore[call-arg]  # its base class accepts `num_labels`
         embedding_size=len(tensors["conv1.weight"]),
         hidden_sizes=[len(tensors[f"layer{stage}.0.{last}.weight"]) for stage in range(1, 5)],
         depths=blocks,
@@ -105,5 +117,6 @@ def _resnet_config(tensors: Mapping[str, Tensor]) -> ResNetConfig:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _summary(error: Exception) -> str:
+    """The text of an error in one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

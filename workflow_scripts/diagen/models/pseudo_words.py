@@ -1,13 +1,13 @@
-"""How a class is called: in words for a language model, as a pseudo-word in Stable Diffusion's prompts."""
+"""Names of a class: words for a language model, a pseudo-word in the prompts of Stable Diffusion."""
 
 INSIDE = str.maketrans(" <>", "_‹›")
 
 
 def class_words(class_name: str) -> str:
-    """The class name as a language model sees it: `pine_tree` as `pine tree`."""
+    """Return the class name in words: `pine tree` for `pine_tree`."""
     return " ".join(class_name.replace("_", " ").split())
 
 
 def pseudo_word(class_name: str) -> str:
-    """The learned word of a class in a prompt: `<pine_tree>`, and `<a‹b›>` for `a<b>`, so that none holds another."""
+    """Return the token of a class in a prompt: `<pine_tree>`; `<a‹b›>` for `a<b>`: no token contains another."""
     return f"<{class_words(class_name).translate(INSIDE)}>"

@@ -1,9 +1,9 @@
-"""How much noise each class's word bears (beyond the paper, which leaves open how to choose the level per class).
+"""The largest noise level that each class tolerates (beyond the paper, which leaves the choice per class open).
 
-A level is borne by a class if the guide classifier's mean calibrated confidence q in the class's images stays at least
-`keep` times what it is for the same images without noise, and at least at chance, 1 / number of classes. More noise is
-taken to mean less confidence, so that the largest such level, the ceiling, is found by halving a grid of levels; all
-classes are tried together, each at a level of its own. No noise at all is always borne.
+A class tolerates a level if the guide classifier's mean calibrated confidence q in the images of the class is at least
+`keep` times that for the same images without noise, and at least chance, 1 / number of classes. Confidence is assumed
+to decrease with noise, so a binary search over the grid of levels finds the largest tolerated level, the ceiling. All
+classes are tried together, each at its own level. Level 0 is always tolerated.
 """
 
 from collections import defaultdict
@@ -18,26 +18,24 @@ from diagen.seeds import stable_seed
 
 
 def probe_rows(shots: Iterable[Shot], levels: Mapping[str, float], images: int, cell: Cell) -> list[PlanRow]:
-    """`images` images `a photo of a <class>` for each class in `levels`, at its level, from its guide images in turn.
+    """Plan `images` images `a photo of a <class>` for each class in `levels`, at its level, from its guides in turn.
 
-    Noise and image seeds don't depend on the level, so that levels are compared on the same noise, scaled; they are
-    others than those of a generator's images.
+    Noise and image seeds do not depend on the level, so levels are compared on the same noise, scaled. They differ
+    from the seeds of a generator's images.
     """
-    guides: dict[str, list[Shot]] = defaultdict(list)
+    guides: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     for shot in shots:
-        if shot.role == "guide" and shot.class_name in levels:
-            guides[shot.class_name].append(shot)
+        if shot.guide is not None and shot.class_name in levels:
+            guides[shot.class_name].append((shot.guide, shot.path, shot.sha256))
     rows = []
     for name, found in sorted(guides.items()):
-        found.sort(key=lambda shot: shot.guide)
+        found.sort()
         for number in range(images):
-            guide = found[number % len(found)]
+            guide, path, sha256 = found[number % len(found)]
             identity = (*cell, name, number, "ceiling")
             noise, image = stable_seed(*identity, "noise"), stable_seed(*identity, "image")
             prompt = f"a photo of a {pseudo_word(name)}"
-            rows.append(
-                PlanRow(name, guide.guide, guide.path, guide.sha256, number, prompt, levels[name], noise, image)
-            )
+            rows.append(PlanRow(name, guide, path, sha256, number, prompt, levels[name], noise, image))
     return rows
 
 
@@ -49,10 +47,10 @@ def find_ceilings(
     images: int,
     confidences: Callable[[Mapping[str, float]], Mapping[str, float]],
 ) -> list[Trial]:
-    """Every trial, sorted by class and level.
+    """Find the ceiling of each class by binary search; returns all trials, sorted by class and level.
 
-    `confidences` gives the mean confidence of each class at the level that it is asked for; it is asked for all classes
-    at level 0 first, and then for those still undecided, some log2(number of levels) times.
+    `confidences` maps the level of each class to its mean confidence in [0, 1]. It is called first for all classes at
+    level 0, then for the undecided classes, some log2(number of levels) times.
     """
     grid = (0.0, *sorted(levels))
     measured = {name: {0.0: value} for name, value in confidences(dict.fromkeys(class_names, 0.0)).items()}

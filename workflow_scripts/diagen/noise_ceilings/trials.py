@@ -1,4 +1,4 @@
-"""Trial images of noisy words, and the guide classifier's confidence in them."""
+"""Trial images with noise on the words, and the guide classifier's confidence in them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from diagen.noise_ceilings.ceilings_file import Trial
 
 @dataclass(frozen=True)
 class Models:
-    """What makes and judges trial images: Stable Diffusion with the learned words, and the guide classifier."""
+    """The models that generate and classify trial images: Stable Diffusion, learned words and guide classifier."""
 
     diffusion: Diffusion
     words: Mapping[str, Tensor]
@@ -43,10 +43,13 @@ def run_trials(
     micro_batch: int,
     device: torch.device,
 ) -> list[Trial]:
-    """Find the noise ceiling of each class whose word was learned, with all trials that led to it."""
+    """Find the noise ceiling of each class with a learned word; returns all trials.
+
+    Trial images are generated into `store`.
+    """
 
     def confidences(levels: Mapping[str, float]) -> dict[str, float]:
-        """The mean confidence of each class in its trial images at its level."""
+        """Compute the mean confidence of each class in its trial images at its level."""
         rows = probe_rows(shots, levels, settings.images_per_level, cell)
         names = image_names(rows, models.words, settings.generation)
         missing = missing_rows(rows, names, store)

@@ -128,7 +128,7 @@ def _read_counts(table: Path) -> ImageCounts:
     if not table.exists():
         return BEFORE_INDEXED
     try:
-        rows = read_rows(table, ("class", "split"), "index_dataset", lambda row: (row["class"], row["split"]))
+        rows = read_rows(table, ("class", "split"), lambda row: (row["class"], row["split"]))
     except InputError:  # reported by the jobs that need the table
         return BEFORE_INDEXED
     return ImageCounts(len({name for name, _ in rows}), Counter(split for _, split in rows))

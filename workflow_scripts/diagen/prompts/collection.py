@@ -32,7 +32,7 @@ def prompt_rows(class_names: Sequence[str], prompts_of: Callable[[str], list[str
 
     Raises `InputError` if a class name contains no words.
     """
-    for class_name in progress(class_names, total=len(class_names), label="write_prompts", unit="classes"):
+    for class_name in progress(class_names, total=len(class_names), progress_label="write_prompts", unit="classes"):
         if not class_words(class_name):
             raise InputError(f"class `{class_name}`: the name contains no words to write about; rename the class")
         for number, prompt in enumerate(prompts_of(class_name)):

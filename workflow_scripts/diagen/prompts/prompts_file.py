@@ -28,6 +28,5 @@ def read_prompts(path: Path) -> list[PromptRow]:
     return read_rows(
         path,
         COLUMNS,
-        "write_prompts",
         lambda values: PromptRow(values["class"], int(values["number"]), values["prompt"]),
     )

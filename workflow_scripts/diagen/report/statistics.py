@@ -30,11 +30,11 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a summary table; names such as `NA` or `1` remain text. Raises `InputError` when it is damaged."""
     texts = {name: str for name in columns if name in TEXT}
     numbers = {name: ["", "nan"] for name in columns if name not in TEXT}
-    with reading(path, "summarize"):
+    with reading(path):
         table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=numbers)
         missing = [name for name in columns if name not in table.columns]
         if missing:
-            raise ValueError(f"it lacks the column(s) {', '.join(missing)}")
+            raise ValueError(f"missing columns: {', '.join(missing)}")
         table = table[columns].assign(**{name: pd.to_numeric(table[name]) for name in columns if name not in TEXT})
         if "accuracy" in columns and not (len(table) and table["accuracy"].between(0, 1).all()):
             raise ValueError("some rows have no accuracy in [0, 1], or there are no rows")

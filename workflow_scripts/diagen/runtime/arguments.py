@@ -6,19 +6,19 @@ from diagen.cells import Cell
 
 
 def add_cell_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--dataset`, `--seed` and `--shots`, which name the cell that a program works on."""
+    """Add `--dataset`, `--seed` and `--shots`, which identify a cell."""
     parser.add_argument("--dataset", required=True, metavar="NAME", help="dataset of the cell")
     parser.add_argument("--seed", required=True, type=int, metavar="N", help="seed of the cell")
     parser.add_argument("--shots", required=True, type=int, metavar="N", help="guide images per class")
 
 
 def cell_of(arguments: argparse.Namespace) -> Cell:
-    """The cell that the arguments of `add_cell_arguments` name."""
+    """Return the cell that the arguments of `add_cell_arguments` identify."""
     return Cell(arguments.dataset, arguments.seed, arguments.shots)
 
 
 def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: bool = True) -> None:
-    """Add `--device`, `--torch-threads` and, if wanted, `--micro-batch` to a program's arguments."""
+    """Add `--device`, `--torch-threads` and, unless disabled, `--micro-batch`."""
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="default: %(default)s")
     parser.add_argument("--torch-threads", type=int, default=2, metavar="N", help="CPU threads of torch (default: 2)")
     if micro_batch:

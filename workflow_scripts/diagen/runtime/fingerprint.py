@@ -1,8 +1,8 @@
-"""The part of a job's cache key that stands for code: one hash of the modules that compute its result.
+"""Fingerprints of code for cache keys: one hash of all modules that compute the result of a job.
 
-Whole modules count, never single functions: a module that couples too much is split. What cannot change a result is
-left out: comments, docstrings, layout, annotations, the text of messages, and the modules of `is_left_out`.
-docs/reruns.md is generated from here.
+Whole modules count, not single functions: a module that couples too much is split. Parts that cannot change a result
+are ignored: comments, docstrings, layout, annotations, the text of messages, and the modules of `is_left_out`.
+docs/reruns.md is generated from this module.
 """
 
 import ast
@@ -13,31 +13,31 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parents[2]
 LEFT_OUT_PACKAGES = ("config", "files", "runtime", "preflight", "store")
-"""Settings stand in the key by their values; the others say how files are kept and how a program runs."""
+"""`config`: the key contains the values of settings instead. The others decide how files are kept and programs run."""
 LEFT_OUT_MODULES = ("diagen.errors",)
 FILE_SUFFIX = "_file"
-"""Modules of this ending define a row type and read and write its table; their content is an input of the job."""
+"""Modules with this suffix define the rows of a table, read and write it; the table itself is an input of the job."""
 ANNOTATION_MODULES = ("__future__", "collections.abc", "numpy.typing", "typing", "typing_extensions")
-"""Modules whose names are imported for annotations; where one is used in code, its use counts."""
+"""Modules whose names are imported for annotations; a use in code counts by itself."""
 MESSAGE_CALLS = ("print", "warn", "Problem", "explain_full_memory")
-"""Calls whose arguments are text for people, beside those of exceptions."""
+"""Calls whose arguments are text for people, in addition to those of exceptions."""
 MESSAGE_KEYWORDS = ("progress_label", "unit")
 
 
 def fingerprint(*sources: Path, roots: tuple[Path, ...] = (LIBRARY,)) -> str:
-    """SHA-256 (64 hexadecimal digits) of the modules that compute what `sources` compute.
+    """Compute the SHA-256 (64 hexadecimal digits) of the modules that the result of `sources` depends on.
 
-    The hash is the same on every supported Python version and wherever the files lie.
+    The hash does not depend on the Python version (among those supported) or on the location of the files.
     """
     lines = [f"{name} {_digest(path)}" for name, path in sorted(computing_modules(*sources, roots=roots).items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def computing_modules(*sources: Path, roots: tuple[Path, ...] = (LIBRARY,)) -> dict[str, Path]:
-    """Name and file of each module that counts: those of `sources` and all that they import, directly or not.
+    """Return name and file of each module that counts: `sources` and all modules that they import, directly or not.
 
-    Imports are resolved in the folders `roots`; installed packages are not followed, nor are imports of a module that
-    is left out. A program is no module: only its imports count.
+    Imports are resolved in the folders `roots`; installed packages and modules that are left out are not followed. Of
+    a program, only its imports count.
     """
     found: dict[str, Path] = {}
     waiting = [(_name(Path(source).resolve(), roots), Path(source).resolve()) for source in sources]
@@ -52,7 +52,7 @@ def computing_modules(*sources: Path, roots: tuple[Path, ...] = (LIBRARY,)) -> d
 
 
 def is_left_out(module: str) -> bool:
-    """Whether a module never counts, by its dotted name."""
+    """Return whether the module with this dotted name never counts."""
     parts = module.split(".")
     return (
         module in LEFT_OUT_MODULES
@@ -62,7 +62,7 @@ def is_left_out(module: str) -> bool:
 
 
 def canonical(node: ast.AST) -> str:
-    """The syntax tree as text, without positions, docstrings, annotations, messages and version differences."""
+    """Format the syntax tree as text without positions, docstrings, annotations, messages and version differences."""
     if isinstance(node, ast.Constant):
         return f"{type(node.value).__name__}:{node.value!r}"
     fields = []
@@ -76,13 +76,13 @@ def canonical(node: ast.AST) -> str:
         else:
             text = canonical(value) if isinstance(value, ast.AST) else repr(value)
             is_empty = value is None
-        if not is_empty:  # newer versions have more fields, empty in code that older ones can read
+        if not is_empty:  # newer Python versions have more fields, which are empty in code that older ones accept
             fields.append(f"{name}={text}")
     return f"{type(node).__name__}({','.join(fields)})"
 
 
 def _without_message(node: ast.AST) -> ast.AST:
-    """The node without the text that it shows to people."""
+    """Return the node without the text of messages."""
     if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
         return ast.Raise(exc=node.exc.func)
     if isinstance(node, ast.Assert):
@@ -100,10 +100,10 @@ def _without_message(node: ast.AST) -> ast.AST:
 
 
 def _is_silent(item: object, parent: ast.AST) -> bool:
-    """Whether a part changes nothing: a docstring, a string that describes the line above, `pass`, or an empty piece.
+    """Return whether a part has no effect: a docstring, a string below a definition, `pass`, or an empty piece.
 
-    Imports for annotations alone count as silent too. Empty pieces of f-strings are left out because Python 3.12 alone
-    has them.
+    Imports that only annotations use are silent too. Empty pieces of f-strings are ignored because only Python 3.12 has
+    them.
     """
     if isinstance(parent, ast.JoinedStr):
         return isinstance(item, ast.Constant) and item.value == ""
@@ -113,14 +113,14 @@ def _is_silent(item: object, parent: ast.AST) -> bool:
 
 
 def _is_for_annotations(item: object) -> bool:
-    """Whether a statement is an `if TYPE_CHECKING:` block, or imports from a module of types."""
+    """Return whether a statement is an `if TYPE_CHECKING:` block, or imports from a module of types."""
     if isinstance(item, ast.ImportFrom):
         return item.module in ANNOTATION_MODULES
     return isinstance(item, ast.If) and isinstance(item.test, ast.Name) and item.test.id == "TYPE_CHECKING"
 
 
 def _imported_modules(source: Path, roots: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
-    """Names and files of the modules below `roots` that `source` imports, also inside its functions."""
+    """Yield names and files of the modules below `roots` that `source` imports, also inside its functions."""
     for name in _imported_names(source, roots):
         path = _find(name, roots)
         if path:
@@ -129,7 +129,7 @@ def _imported_modules(source: Path, roots: tuple[Path, ...]) -> Iterator[tuple[s
 
 @cache
 def _imported_names(source: Path, roots: tuple[Path, ...]) -> tuple[str, ...]:
-    """All dotted names that may be modules, with the packages they lie in."""
+    """Return all dotted names that may be modules, with the packages that contain them."""
     names: list[str] = []
     for node in _walk(_tree(source)):
         if isinstance(node, ast.Import):
@@ -142,7 +142,7 @@ def _imported_names(source: Path, roots: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all below it, without imports for annotations alone."""
+    """Yield the node and all below it, without imports that only annotations use."""
     yield node
     for child in ast.iter_child_nodes(node):
         if not _is_for_annotations(child):
@@ -150,7 +150,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _package(source: Path, level: int, roots: tuple[Path, ...]) -> str:
-    """Dotted name of the package that `level` dots mean in `source`; empty for an absolute import."""
+    """Return the dotted name of the package that `level` dots refer to in `source`; empty for an absolute import."""
     if level == 0:
         return ""
     folder = source.parents[level - 1]
@@ -159,7 +159,7 @@ def _package(source: Path, level: int, roots: tuple[Path, ...]) -> str:
 
 
 def _name(source: Path, roots: tuple[Path, ...]) -> str:
-    """Dotted name of the module in the file `source`; a program's has no dot."""
+    """Return the dotted name of the module in the file `source`; that of a program has no dot."""
     for root in sorted(roots, key=lambda root: -len(root.parts)):
         if source.is_relative_to(root):
             return ".".join(source.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
@@ -168,9 +168,9 @@ def _name(source: Path, roots: tuple[Path, ...]) -> str:
 
 @cache
 def _find(name: str, roots: tuple[Path, ...]) -> Path | None:
-    """The file of the module `name` (a package's is its `__init__.py`), or none."""
+    """Return the file of the module `name` (of a package: its `__init__.py`), or `None`."""
     for root in roots:
-        if root == LIBRARY and name.split(".")[0] != "diagen":  # where it is installed, other packages lie beside it
+        if root == LIBRARY and name.split(".")[0] != "diagen":  # an installed library has other packages beside it
             continue
         stem = root.joinpath(*name.split("."))
         for path in (stem.with_suffix(".py"), stem / "__init__.py"):
@@ -181,9 +181,11 @@ def _find(name: str, roots: tuple[Path, ...]) -> Path | None:
 
 @cache
 def _tree(source: Path) -> ast.Module:
+    """Parse a source file."""
     return ast.parse(source.read_text("utf-8"), str(source))
 
 
 @cache
 def _digest(source: Path) -> str:
+    """Hash one module."""
     return hashlib.sha256(canonical(_tree(source)).encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""GPUs: which ones there are, and the lease of one of them for as long as the process lives.
+"""Find the available GPUs, and lease one of them for the lifetime of the process.
 
-Free of torch: CUDA looks at CUDA_VISIBLE_DEVICES once, when it starts, so that the GPU must be chosen before torch is
+Free of torch: CUDA reads CUDA_VISIBLE_DEVICES once, when it is initialized, so the GPU must be chosen before torch is
 imported.
 """
 
@@ -20,15 +20,15 @@ from typing import TextIO
 from diagen.errors import InputError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-DRIVER = Path("/proc/driver/nvidia/gpus")  # a folder per GPU, where there is NVIDIA's driver but not its tool
+DRIVER = Path("/proc/driver/nvidia/gpus")  # a folder per GPU, for machines with NVIDIA's driver but without its tool
 LISTED = re.compile(r"^GPU \d+: (.*) \(UUID: (GPU-[^)]+)\)$", re.MULTILINE)
 INFORMATION = re.compile(r"^Model:\s*(.*?)\s*\n(?:.*\n)*?GPU UUID:\s*(GPU-[0-9a-f-]+)$", re.MULTILINE)
-POLL = 0.5  # seconds between two looks for a free GPU
+POLL = 0.5  # seconds between attempts to lease a GPU
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU: what CUDA_VISIBLE_DEVICES calls it (its UUID, where NVIDIA tells it), and its model, where known."""
+    """A GPU: its name in CUDA_VISIBLE_DEVICES (the UUID, if NVIDIA reports it), and its model, if known."""
 
     identity: str
     model: str = ""
@@ -36,21 +36,21 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Lease:
-    """A GPU that this process has to itself until it ends or releases it."""
+    """The exclusive use of a GPU until the process ends or releases it."""
 
     gpu: Gpu
     lock: TextIO
 
     def release(self) -> None:
-        """Let others have the GPU."""
+        """Make the GPU available to other processes."""
         self.lock.close()
 
 
 def visible_gpus() -> list[Gpu]:
-    """The GPUs that this process may use: those in CUDA_VISIBLE_DEVICES, in its order, or all of the machine.
+    """List the GPUs that this process may use: those in CUDA_VISIBLE_DEVICES, in its order, or all of the machine.
 
-    As in CUDA, an entry is a number, a UUID or the beginning of one, and what follows an entry that is none of these
-    doesn't count. A number means the GPU that `nvidia-smi -L` shows by it.
+    As in CUDA, an entry is a number, a UUID or the beginning of one; the first invalid entry and all that follow are
+    ignored. Numbers are those of `nvidia-smi -L`.
     """
     named = os.environ.get(VISIBLE)
     if named is not None and not named.strip():
@@ -68,7 +68,7 @@ def visible_gpus() -> list[Gpu]:
 
 
 def _find(entry: str, machine: Sequence[Gpu]) -> Gpu | None:
-    """The GPU that an entry of CUDA_VISIBLE_DEVICES means; where the machine's GPUs aren't told, the entry is taken."""
+    """Find the GPU of an entry in CUDA_VISIBLE_DEVICES; if the machine's GPUs are unknown, the entry is its name."""
     if entry.startswith("MIG-") or (not machine and re.fullmatch(r"\d+|GPU-.+", entry)):
         return Gpu(entry)
     if entry.isdecimal():
@@ -77,7 +77,7 @@ def _find(entry: str, machine: Sequence[Gpu]) -> Gpu | None:
 
 
 def _gpus_of_the_machine() -> list[Gpu]:
-    """All GPUs that NVIDIA's tool lists or, without the tool, its driver."""
+    """List the GPUs that NVIDIA's tool reports or, without the tool, its driver."""
     if tool := shutil.which("nvidia-smi"):
         found = LISTED.findall(subprocess.run([tool, "-L"], capture_output=True, text=True, check=False).stdout)
     else:
@@ -87,11 +87,11 @@ def _gpus_of_the_machine() -> list[Gpu]:
 
 
 def lease_gpu() -> Lease | None:
-    """Take a GPU that nobody else has, and make it the only one that this process sees; wait while all are taken.
+    """Lease a free GPU and make it the only one that this process sees; wait while all are leased.
 
-    The kernel takes it back when the process ends, however it ends. Processes of one user on one machine exclude each
-    other. In a SLURM job they do so within the job, whose allocation is its own: one GPU is simply used. Returns
-    `None` when there is nothing to lease.
+    The kernel releases the lease when the process ends, however it ends. Processes of one user on one machine exclude
+    each other. In a SLURM job, which has its own allocation, only processes of the same job do; a single allocated GPU
+    is used without a lease. Returns `None` when there is nothing to lease.
     """
     gpus = visible_gpus()
     job = os.environ.get("SLURM_JOB_ID")
@@ -107,31 +107,34 @@ def lease_gpu() -> Lease | None:
                 return Lease(gpu, lock)
         if not waiting:
             holders = "; ".join(f"{gpu.identity} by {_holder(path)}" for gpu, path in zip(gpus, paths, strict=True))
-            print(f"waiting for a GPU, all are taken: {holders}", file=sys.stderr, flush=True)
+            print(f"waiting for a GPU, all are leased: {holders}", file=sys.stderr, flush=True)
             waiting = True
         time.sleep(POLL)
 
 
 def _lock_folder() -> Path:
-    """The user's own folder of lock files, which no other user can write to."""
+    """Return the user's own folder of lock files. Raises `InputError` when other users can write to it."""
     folder = Path(tempfile.gettempdir()) / f"diagen-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise InputError(f"{folder} belongs to another user, or others can write to it; remove it, or set TMPDIR")
+        raise InputError(
+            f"{folder}: belongs to another user, or others can write to it. Remove it: rm -r {folder}; or set TMPDIR "
+            "to a folder of your own"
+        )
     return folder
 
 
 def _lock(path: Path) -> TextIO | None:
-    """Lock a file, and write into it who has it. Returns what holds the lock, or `None` when another process has it."""
+    """Lock a file and write its holder into it. Returns the open file, or `None` if another process holds the lock."""
     file = open(path, "a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         return None
-    # Programs that this one starts don't get the open file; a mere fork would, and keep the GPU after our death.
-    # What is registered here also keeps the file open to the process's end, whoever forgets the lease.
+    # Started programs do not inherit the open file, but a fork does, and would keep the GPU after this process ends.
+    # The registration also keeps a reference, so the file stays open until the process ends.
     os.register_at_fork(after_in_child=file.close)
     file.truncate(0)
     file.write(f"process {os.getpid()} ({Path(sys.argv[0]).name})")

@@ -1,4 +1,4 @@
-"""What to do when a GPU's memory runs out: halve the micro-batch in place or, where that can't be, say what helps."""
+"""Handle a GPU that runs out of memory: halve the micro-batch or, where that is impossible, name a remedy."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,33 +12,33 @@ from diagen.errors import InputError
 Result = TypeVar("Result")
 
 FULL = ("out of memory", "_ALLOC_FAILED", "ALLOCATION_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
-"""How errors tell of full memory that torch raises as others: those of drivers, of MPS, cuDNN, and cuBLAS, which then
-can't be started."""
-REMEDY = "free its memory (`nvidia-smi` tells who has it), take a larger GPU, or the CPU with `execution.device: cpu`"
+"""Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers, MPS, cuDNN, and cuBLAS,
+which cannot be initialized then."""
+REMEDY = "free GPU memory (`nvidia-smi` lists its processes), use a larger GPU, or set `execution.device: cpu`"
 
 
 def is_full(error: RuntimeError) -> bool:
-    """Whether an error of torch says that a GPU's memory has run out."""
+    """Return whether an error of torch reports that a GPU ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or any(mark in str(error) for mark in FULL)
 
 
 @contextmanager
 def explain_full_memory(what: str, remedy: str = REMEDY) -> Iterator[None]:
-    """Inside, memory that runs out is an `InputError`: the GPU has no room for `what`."""
+    """Raise `InputError` when the GPU runs out of memory inside the block: `what` needs more, `remedy` helps."""
     try:
         yield
     except RuntimeError as error:
         if not is_full(error):
             raise
         first = str(error).strip().partition("\n")[0]
-        raise InputError(f"the GPU has no room for {what}: {remedy} ({first})") from None
+        raise InputError(f"not enough GPU memory for {what} ({first}): {remedy}") from None
 
 
 def halve_when_full(micro_batch: int, work: Callable[[int], Result]) -> Result:
-    """`work(micro_batch)`, begun again with half of it whenever the GPU's memory runs out; tells so on standard error.
+    """Return `work(micro_batch)`; when the GPU runs out of memory, print a line and start again with half of it.
 
-    As it begins again, the result has nothing of the larger micro-batch in it: it is that of a run with the smaller
-    one, to the bit. Raises `InputError` when there is no room for a single image.
+    Since `work` starts again, the result is bit-identical to that of a run with the smaller micro-batch. Raises
+    `InputError` when a single image does not fit.
     """
     while micro_batch > 1:
         try:
@@ -47,9 +47,9 @@ def halve_when_full(micro_batch: int, work: Callable[[int], Result]) -> Result:
             if not is_full(error):
                 raise
             micro_batch //= 2
-        # Out here the error is gone, and with it the tensors that its frames held.
+        # Outside the handler, the error and the tensors in its frames are released.
         if torch.accelerator.is_available():
             torch.accelerator.empty_cache()
-        print(f"out of GPU memory: going on with a micro-batch of {micro_batch}", file=sys.stderr, flush=True)
+        print(f"out of GPU memory: continuing with a micro-batch of {micro_batch}", file=sys.stderr, flush=True)
     with explain_full_memory("a single image"):
         return work(micro_batch)

@@ -1,4 +1,4 @@
-"""What a program that computes with torch records beside its result."""
+"""The record of a program that computes with torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def torch_record(packages: Iterable[str], device: torch.device, *, micro_batch: int | None = None) -> MadeWith:
-    """Versions of `packages`, the device by its model, torch's threads as they are set, and the micro-batch."""
+    """Compose a record: versions of `packages`, model of the device, current threads of torch, and micro-batch."""
     import torch
 
     name = f"cuda {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type

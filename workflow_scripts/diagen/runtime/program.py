@@ -1,4 +1,4 @@
-"""Mistakes of a user are told in a sentence, without a traceback."""
+"""Run a program and report user errors in one line, without a traceback."""
 
 import sys
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from diagen.runtime.run_lock import end_with_run
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call a program's `main`; a mistake of the user is printed to standard error and ends the program with status 2.
+    """Call a program's `main`; print a user error to standard error in one line and exit with status 2.
 
-    Such a mistake is an `InputError`, or a file that can't be opened. A program that a run of the workflow has started
-    ends with it.
+    User errors are `InputError`, and `OSError` with the name of a file. A program that a run of the workflow started
+    ends when the run ends.
     """
     end_with_run()
     try:
@@ -23,7 +23,7 @@ def run(main: Callable[[], None]) -> None:
         if error.filename is None:
             raise
         print(
-            f"error: {visible(str(error.filename))}: {error.strerror}; check the path and its permissions",
+            f"error: {visible(str(error.filename))}: {error.strerror}. Correct the path or its permissions",
             file=sys.stderr,
         )
     else:

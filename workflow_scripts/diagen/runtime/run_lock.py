@@ -1,6 +1,6 @@
-"""One run at a time works on a folder of results: a lock that the kernel gives back whenever its holder ends.
+"""Lock a folder of results for one run; the kernel releases the lock when its holder ends, however it ends.
 
-A file that marks a folder as taken stays behind when its owner is killed; an advisory lock on an open file doesn't.
+A file that marks a folder as locked would remain when its owner is killed; an advisory lock on an open file does not.
 """
 
 import errno
@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import TextIO
 
 NAME = ".lock"
-VARIABLE = "DIAGEN_RUN_LOCK"  # names the lock of the run that started a job
-PATIENCE = 5.0  # seconds; the jobs of a run that was killed take a moment to end
+VARIABLE = "DIAGEN_RUN_LOCK"  # path of the lock file of the run that started a job
+PATIENCE = 5.0  # seconds to wait: the jobs of a killed run take a moment to end
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class LockHeld(Exception):
-    """Another process holds the lock. The text says which, since when, and what to do."""
+    """Another process holds the lock. The text names folder, process, host and start time; callers add a remedy."""
 
 
 def hold(folder: Path, *, shared: bool = False) -> TextIO | None:
-    """Take the lock of `folder` (made if missing), and return the file that holds it while it is open.
+    """Lock `folder` (created if missing); the returned file holds the lock while it is open.
 
-    Holders of a `shared` lock bear each other; any other holder is alone. Raises `LockHeld` when the lock isn't free
-    within some seconds, and `OSError` when `folder` can't be written to. Where the file system has no locks, says so on
-    standard error and returns `None`.
+    Shared locks may coexist; an exclusive lock excludes all others. Raises `LockHeld` when the lock is not free within
+    `PATIENCE` seconds, and `OSError` when `folder` is not writable. If the file system has no locks, prints a warning
+    and returns `None`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = open(folder / NAME, "a+", encoding="utf-8")  # noqa: SIM115  (it stays open)
+    file = open(folder / NAME, "a+", encoding="utf-8")  # noqa: SIM115  (stays open)
     deadline = time.monotonic() + PATIENCE
     try:
         while not _take(file, shared):
@@ -46,7 +46,8 @@ def hold(folder: Path, *, shared: bool = False) -> TextIO | None:
         if error.errno not in NO_LOCKS:
             raise
         print(
-            f"warning: {folder}: its file system has no locks ({error.strerror}); start one run only", file=sys.stderr
+            f"warning: {folder}: the file system has no locks ({error.strerror}). Start one run at a time",
+            file=sys.stderr,
         )
         return None
     if not shared:
@@ -66,10 +67,10 @@ def _take(file: TextIO, shared: bool) -> bool:
 
 
 def end_with_run() -> None:
-    """Let this process end as soon as the run that started it has ended, even by `kill -9`.
+    """End this process when the run that started it ends, even by `kill -9`.
 
-    Otherwise it would work on beside the jobs of the next run, and might write its results over theirs, made with other
-    settings. Does nothing in a process that no run has started.
+    Otherwise it would continue beside the jobs of the next run, and could overwrite their results with results of
+    other settings. Has no effect in a process that no run started.
     """
     if lock := os.environ.get(VARIABLE):
         threading.Thread(target=_end_after, args=(Path(lock),), daemon=True).start()
@@ -77,9 +78,9 @@ def end_with_run() -> None:
 
 def _end_after(lock: Path) -> None:
     with open(lock, encoding="utf-8") as file:
-        # Granted when the run gives its own lock back, that is, when it is no more. Until this process has ended, no
-        # other run gets it.
+        # Granted when the run releases its lock, that is, when it has ended. No other run obtains the lock before this
+        # process has ended.
         fcntl.flock(file, fcntl.LOCK_SH)
-        with suppress(OSError):  # who would read it may be dead too
-            os.write(2, b"error: the run that started this job was killed, so the job ends; start the run again\n")
+        with suppress(OSError):  # the reader may have ended too
+            os.write(2, b"error: the run that started this job was killed, so the job ends. Start the run again\n")
         os._exit(1)

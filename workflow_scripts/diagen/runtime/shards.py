@@ -1,4 +1,4 @@
-"""Shards: processes of the same program that share the classes of a cell, each with a GPU of its own."""
+"""Shards: processes of one program that share the classes of a cell, each on its own GPU."""
 
 import argparse
 import os
@@ -14,17 +14,17 @@ Item = TypeVar("Item")
 
 
 def add_shard_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--shards` to a program's arguments, and the `--shard` with which it starts itself."""
+    """Add `--shards`, and the hidden `--shard` with which a program starts its shards."""
     parser.add_argument("--shards", type=int, default=1, metavar="N", help="processes that share the work (default: 1)")
     parser.add_argument("--shard", type=int, default=None, metavar="I", help=argparse.SUPPRESS)
 
 
 def of_shard(items: Sequence[Item], groups: Sequence[str | int], shards: int, shard: int | None) -> list[Item]:
-    """The items that this shard works on: those of every `shards`-th group. All of them when `shard` is `None`.
+    """Select the items of a shard: those of every `shards`-th group, or all items when `shard` is `None`.
 
-    `groups` names the group of each item; a group (a class) stays together. What a shard works on has no influence on
-    what comes out. Shards start at different times, some after a wait for a GPU, so the items are all that there are
-    and not those that are still to be made, and every shard divides them alike.
+    `groups` has the group (class) of each item; a group is not divided. The division does not affect the results.
+    Shards start at different times, some after a wait for a GPU, so pass all items, not only the missing ones: then
+    every shard computes the same division.
     """
     if shard is None:
         return list(items)
@@ -33,11 +33,11 @@ def of_shard(items: Sequence[Item], groups: Sequence[str | int], shards: int, sh
 
 
 def run_shards(count: int, shard: int | None) -> bool:
-    """Run this program `count` times at once, as `--shard 0` to `--shard count-1`, and wait for all.
+    """Run this program `count` times in parallel, as `--shard 0` to `--shard count-1`, and wait for all.
 
-    Returns whether this was done, so that all that is left is to put together what the shards made. In a shard, and
-    where one process does everything, nothing is run; a shard ends when the process that started it does.
-    Raises `InputError` naming the shards that failed; their own messages stand above it.
+    Returns true if the shards ran, so that only merging remains, and false in a shard or with one process. A shard
+    ends when the process that started it ends.
+    Raises `InputError` with the numbers of failed shards; their own messages precede it.
     """
     if shard is not None:
         threading.Thread(target=_end_with_starter, daemon=True).start()
@@ -51,11 +51,14 @@ def run_shards(count: int, shard: int | None) -> bool:
         for process in processes:
             process.terminate()
     if failed:
-        raise InputError(f"shard {', '.join(failed)} of {count} failed; what it wrote stays and is not made again")
+        raise InputError(
+            f"shard {', '.join(failed)} of {count} failed. Fix what its message above reports and run again: finished "
+            "work is kept"
+        )
     return True
 
 
 def _end_with_starter() -> None:
-    """End this process, and so its lease of a GPU, once the one that holds the other end of standard input is gone."""
+    """End this process, and with it its GPU lease, when the process at the other end of standard input ends."""
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)

@@ -16,8 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from diagen.classifiers import evaluation
-from diagen.classifiers.head_file import read_head
-from diagen.classifiers.history_file import Epoch
+from diagen.classifiers.trained_file import Epoch, read_head
 from diagen.data.images_file import read_images, read_skipped
 from diagen.data.leakage_file import read_leaks
 from diagen.data.shots_file import read_shots
@@ -33,26 +32,26 @@ from diagen.report import statistics
 from diagen.weighting.weights_file import WeightRow, read_weights
 
 
-def _read_history(path: Path, program: str) -> None:
+def _read_history(path: Path) -> None:
     columns = [field.name for field in fields(Epoch)]
-    if not read_rows(path, columns, program, lambda values: [float(value) for value in values.values()]):
-        raise DamagedFile(path, program, "it lists no epochs")
+    if not read_rows(path, columns, lambda values: [float(value) for value in values.values()]):
+        raise DamagedFile(path, "it lists no epochs")
 
 
 def _read_predictions(path: Path) -> None:
-    if not read_rows(path, evaluation.COLUMNS, "train_downstream", lambda values: float(values["probability"])):
-        raise DamagedFile(path, "train_downstream", "it lists no predictions")
+    if not read_rows(path, evaluation.COLUMNS, lambda values: float(values["probability"])):
+        raise DamagedFile(path, "it lists no predictions")
 
 
 def _read_checkpoint(path: Path) -> None:
-    with reading(path, "a job", SafetensorError):
+    with reading(path, SafetensorError):
         if not all(np.isfinite(tensor).all() for tensor in load_file(path).values()):
             raise ValueError("it contains non-finite values")
 
 
 def _read_page(path: Path) -> None:
     ending = f"</{path.suffix[1:]}>"
-    with reading(path, "a job"):
+    with reading(path):
         if not path.read_text("utf-8").rstrip().endswith(ending):
             raise ValueError(f"it does not end with {ending}")
 
@@ -70,10 +69,10 @@ READERS: dict[str, Callable[[Path], object]] = {
     "synthetic/*/plan.csv": read_plan,
     "synthetic/*/manifest.csv": read_manifest,
     "weights/*.csv": read_weights,
-    "guide_classifiers/*/history.csv": partial(_read_history, program="train_guide_classifier"),
+    "guide_classifiers/*/history.csv": _read_history,
     "guide_classifiers/*/calibration.json": read_calibration,
     "downstream/*/metrics.json": read_metrics,
-    "downstream/*/history.csv": partial(_read_history, program="train_downstream"),
+    "downstream/*/history.csv": _read_history,
     "downstream/*/predictions.csv": _read_predictions,
     "guide_classifiers/*/head.safetensors": read_head,
     "downstream/*/head.safetensors": read_head,

@@ -30,7 +30,7 @@ def write_weights(rows: Iterable[WeightRow], path: Path) -> None:
 
 def read_weights(path: Path) -> list[WeightRow]:
     """Read a table of weights. Raises `InputError` when the file is damaged."""
-    return read_rows(path, COLUMNS, "score_images", _row)
+    return read_rows(path, COLUMNS, _row)
 
 
 def _row(values: dict[str, str]) -> WeightRow:

@@ -1,6 +1,8 @@
-"""The safetensors file of a trained linear layer."""
+"""The files of a training: `head.safetensors`, the linear layer, and `history.csv`, its epochs."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -9,7 +11,17 @@ from safetensors.torch import load_file, save_file
 
 from diagen.classifiers.heads import Head
 from diagen.files.atomic import atomic_path
-from diagen.files.tables import reading
+from diagen.files.tables import reading, write_rows
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A row of the history: losses in nats, accuracy in [0, 1]; validation values are means of the classes' means."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
 
 
 def write_head(head: Head, path: Path) -> None:
@@ -24,7 +36,7 @@ def write_head(head: Head, path: Path) -> None:
 
 def read_head(path: Path) -> Head:
     """Read a layer that `write_head` wrote. Raises `InputError` when the file is damaged."""
-    with reading(path, "train_guide_classifier or train_downstream", SafetensorError):
+    with reading(path, SafetensorError):
         tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
             classes = tuple(json.loads(file.metadata()["classes"]))
@@ -34,3 +46,8 @@ def read_head(path: Path) -> Head:
         if not all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in (head.weight, head.bias)):
             raise ValueError("weight or bias has values other than finite float32 numbers")
         return head
+
+
+def write_history(history: Sequence[Epoch], path: Path) -> None:
+    """Write the epochs as CSV."""
+    write_rows([field.name for field in fields(Epoch)], map(astuple, history), path)
