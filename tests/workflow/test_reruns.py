@@ -143,7 +143,7 @@ COMPUTES = {
     "a figure": ("report/figures.py", "import numpy", "EDITED = True\nimport numpy", FIGURES),
 }
 COMPUTES_NOTHING = {
-    "a message of an adapter": ("data/adapters/image_folder.py", "{dataset.root}", "{dataset.root} (edited)"),
+    "a message of an adapter": ("data/adapters/image_folder.py", "this class has no folder", "edited"),
     "a message about prompts": ("prompts/form.py", "control characters", "edited characters"),
     "a message of generation": ("generation/fill.py", "corrupt image", "edited image"),
     "a message of inversion": ("embeddings/inversion.py", "not finite at step", "edited at step"),
@@ -178,11 +178,11 @@ def test_the_reasons_are_explained(changeable):
     changeable.configure(lambda config: config["generators"]["diagen"].update(strength=0.9))
     changeable.replace(f"{LIBRARY}/diversity/manifold.py", "import numpy", "EDITED = True\nimport numpy")
     explained = changeable.explain()
-    job = "(dataset=world, seed=7, shots=2, generator=diagen)"
-    assert f"generate_images {job}\n    settings: strength: 0.7 -> 0.9\n" in explained
-    assert f"extract_features {job}\n    input: rewritten by another job: " in explained
-    other = job.replace("diagen", "da_fusion")  # whose inputs stay
-    assert f"measure_diversity {other}\n    code: modules that compute its result have changed" in explained
+    job = "(dataset=world, seed=7, shots=2, generator={})"
+    assert f"generate_images {job.format('diagen')}\n    settings: strength: 0.7 -> 0.9\n" in explained
+    assert f"extract_features {job.format('diagen')}\n    input: rewritten by another job: " in explained
+    code = "    code: modules that compute its result have changed"
+    assert f"measure_diversity {job.format('da_fusion')}\n{code}" in explained
     assert f"{len(changeable.plan())} jobs would run" in explained
 
 
