@@ -1,16 +1,10 @@
+include: "functions/data.smk"
+
+
 from itertools import product
 
 from diagen.config import Coco, ImageFolder
 from diagen.data.adapters.registry import adapter_file
-
-
-def index_inputs(dataset):
-    """Input of the index: the drawn scenes of a world, or the split table."""
-    block = CONFIG.datasets[dataset]
-    if isinstance(block, DrawnWorld):
-        return [f"{block.root}/scenes.csv"]
-    return [block.split_table] if isinstance(block, ImageFolder) and block.split_table else []
-
 
 # One rule per world: each has its own output folder, which cannot be a wildcard.
 for name, world in CONFIG.datasets.items():

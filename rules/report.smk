@@ -1,3 +1,6 @@
+include: "functions/report.smk"
+
+
 from itertools import product
 
 from diagen.report.made_with_page import record_files
@@ -9,24 +12,6 @@ WEIGHTED = [f"{generator}/{weighting}" for generator, weighting in CONFIG.weight
 CALIBRATED = sorted({CONFIG.weightings[name].guide_classifier for name in USED["weightings"]})
 # The gallery compares DA-Fusion and DIAGen; without methods of these names, it shows all methods.
 IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] or WITH_IMAGES
-
-
-def report_figures():
-    """The figures and pages that are not empty for this configuration."""
-    figures = ["accuracy.svg", "ablation.svg"]
-    figures += ["calibration.svg"] if CALIBRATED else []
-    figures += ["diversity.html"] if USED["generators"] else []
-    figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
-    figures += expand("dataset/{dataset}.html", dataset=CONFIG.datasets)
-    figures += ["made_with.html"]
-    return [f"<results>/figures/{figure}" for figure in figures]
-
-
-def gallery_tables(name, cell_folder):
-    """The manifest of a method's images in one cell, and their weights if it has a weighting."""
-    method = CONFIG.methods[name]
-    folder = f"{cell_folder}/synthetic/{method.generator}"
-    return [f"{folder}/manifest.csv"] + ([f"{folder}/weights/{method.weighting}.csv"] if method.weighting else [])
 
 
 rule summarize:
