@@ -25,7 +25,7 @@ STAGES = {
 _STYLE = """
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0 1rem; }
 th { font-weight: 500; text-align: left; padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid var(--line); }
-td { padding: .25rem 1.2rem .25rem 0; vertical-align: top; }
+td { padding: .25rem 1.2rem .25rem 0; vertical-align: top; white-space: nowrap; }
 .mixed { border-left: 4px solid var(--mark); padding-left: .8rem; }
 """
 
