@@ -24,7 +24,8 @@ rule learn_embeddings:
         settings=lambda wildcards: settings(
             "LearnEmbeddings",
             embedding=CONFIG.embeddings[wildcards.embedding],
-            diffusion=CONFIG.models.diffusion,
+            # Words are learned in float32, whatever the precision of generation.
+            diffusion=CONFIG.models.diffusion.model_copy(update={"dtype": "float32"}),
         ),
         code=code("learn_embeddings"),
         store=STORE,

@@ -17,6 +17,7 @@ from diagen.prompts.sources import MODULES, source_file
 from diagen.runtime.fingerprint import LIBRARY, computing_modules, is_left_out
 from diagen.runtime.program import run
 
+ROOT = LIBRARY.parent
 CODE = re.compile(r'\bcode\("(\w+)"')
 INTRODUCTION = """# What a change of the code reruns
 
@@ -40,9 +41,10 @@ rule shows up in the diff.
 def sources() -> dict[str, list[Path]]:
     """What each rule's fingerprint starts from, by rule, and what the names in the store start from."""
     programs = sorted(
-        {name for rules in Path("rules").glob("*.smk") for name in CODE.findall(rules.read_text("utf-8"))}
+        {name for rules in (ROOT / "rules").glob("*.smk") for name in CODE.findall(rules.read_text("utf-8"))}
     )
     found = {name: [LIBRARY / f"{name}.py"] for name in programs}
+    found["draw_world"] = [ROOT / "demo/world/draw_dataset.py"]
     for adapter in adapters():
         found[f"index_dataset ({adapter})"] = [adapter_file(adapter)]
     for source in MODULES:
@@ -60,11 +62,12 @@ def table() -> str:
     """The page in Markdown."""
     rules: dict[str, list[str]] = defaultdict(list)
     for rule, files in sources().items():
-        for module in computing_modules(*files):
+        for module in computing_modules(*files, roots=(ROOT, LIBRARY)):
             rules[module].append(rule)
     lines = []
-    for path in sorted((LIBRARY / "diagen").rglob("*.py")):
-        module = ".".join(path.relative_to(LIBRARY).with_suffix("").parts)
+    library = [(path, LIBRARY) for path in sorted((LIBRARY / "diagen").rglob("*.py"))]
+    for path, root in [*library, *((path, ROOT) for path in sorted((ROOT / "demo/world").glob("*.py")))]:
+        module = ".".join(path.relative_to(root).with_suffix("").parts)
         if path.name == "__init__.py":
             continue
         nothing = "nothing" if is_left_out(module) else "no rule"
@@ -75,8 +78,8 @@ def table() -> str:
 def main() -> None:
     """Write the page, or check that it is up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("docs/reruns.md"), help="default: %(default)s")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the file is out of date")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs/reruns.md", help="default: %(default)s")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 2 if the file is out of date")
     arguments = parser.parse_args()
     page = table()
     if arguments.check:

@@ -6,7 +6,7 @@ from pathlib import Path
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.files.checksums import verify
 from diagen.files.made_with import write_made_with
-from diagen.runtime.arguments import add_cell_arguments, add_execution_arguments, cell_of
+from diagen.runtime.arguments import add_cell_arguments, add_execution_arguments, cell_of, positive
 from diagen.runtime.execution import prepare_torch
 from diagen.runtime.program import run
 from diagen.runtime.shards import add_shard_arguments, run_shards
@@ -20,7 +20,7 @@ def main() -> None:
     add_cell_arguments(parser)
     parser.add_argument("--store", required=True, type=Path, help="folder of checkpoints and words")
     parser.add_argument(
-        "--words-together", type=int, default=8, metavar="N", help="words per batch (default: %(default)s)"
+        "--words-together", type=positive, default=8, metavar="N", help="words per batch (default: %(default)s)"
     )
     parser.add_argument("--output", required=True, type=Path, help="safetensors file to write")
     add_execution_arguments(parser)

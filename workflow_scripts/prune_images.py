@@ -21,6 +21,10 @@ def main() -> None:
     parser.add_argument("--remove", action="store_true", help="remove the listed files")
     arguments = parser.parse_args()
 
+    for option, folder in (("--results", arguments.results), ("--store", arguments.store)):
+        if not folder.is_dir():
+            raise InputError(f"{option} {folder}: no such folder. Correct the path")
+
     from diagen.store.unneeded import find_unneeded
 
     try:

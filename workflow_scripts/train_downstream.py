@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="output folder")
     add_execution_arguments(parser)
     arguments = parser.parse_args()
+    if arguments.weights and not arguments.manifest:
+        parser.error("--weights: only valid with --manifest; name the manifest of the weighted images")
     settings, cell, output, store = arguments.settings, cell_of(arguments), arguments.output, arguments.store
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads)

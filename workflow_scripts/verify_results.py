@@ -24,6 +24,9 @@ def main() -> None:
     if not arguments.results.is_dir():
         raise InputError(f"{arguments.results}: no such folder. Run the experiment first, or correct the path")
 
+    if not any(arguments.results.glob("*/images.csv")):
+        raise InputError(f"{arguments.results}: no results of an experiment. Name the folder results/<experiment>")
+
     from diagen.store.verification import verify_results
 
     findings = list(verify_results(arguments.results, arguments.store))

@@ -38,17 +38,17 @@ def main() -> None:
     arguments = parser.parse_args()
     settings, threads = arguments.settings, arguments.torch_threads
 
-    gpu = False
+    gpu, record = False, made_with([])
     if settings.llama is not None:
         verify(settings.llama)
         gpu = arguments.device != "cpu"
-        if arguments.device in ("auto", "cuda"):
-            lease_gpu()
+        lease = lease_gpu() if arguments.device in ("auto", "cuda") else None
+        device = f"cuda {lease.gpu.model}" if lease else arguments.device.replace("auto", "cpu")
+        record = made_with(["llama-cpp-python"], device, torch_threads=threads)
     class_names = sorted({row.class_name for row in read_images(arguments.images)})
     rows = prompts_from_source(class_names, arguments.files, settings, threads=threads, gpu=gpu)
     write_prompts(rows, arguments.output)
-    packages = ["llama-cpp-python"] if settings.llama is not None else []
-    write_made_with([made_with(packages, arguments.device, torch_threads=threads)], arguments.output)
+    write_made_with([record], arguments.output)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import copy
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -506,3 +506,19 @@ def test_configurations_are_immutable() -> None:
 @pytest.mark.parametrize("mapping", [None, [], "text", 3, {}])
 def test_files_without_a_configuration(mapping: object) -> None:
     assert problems(mapping)
+
+
+@pytest.mark.parametrize(
+    ("change", "present"),
+    [
+        (lambda mapping: mapping.update(guides={}), "guide_classifiers"),
+        (lambda mapping: mapping["weightings"]["paper"].update(guide="paper"), "guide_classifier"),
+        (lambda mapping: mapping["weightings"]["paper"].update(normalise="class"), "normalize"),
+    ],
+)
+def test_keys_that_were_renamed_name_their_successor(change: Callable[[dict], object], present: str) -> None:
+    mapping = copy.deepcopy(DEMO)
+    change(mapping)
+    with pytest.raises(ConfigError) as caught:
+        load_config(mapping, "mine.yaml", check_files=False)
+    assert any(f"it is called `{present}` now" in problem for problem in caught.value.problems)

@@ -7,11 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
+from diagen.cells import Cell
 from diagen.config import DiffusionModel, Embedding
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
 from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words, square
-from diagen.embeddings.word_groups import ClassGuides, group_classes, learn_group
+from diagen.embeddings.word_groups import ClassGuides, group_classes, group_path, learn_group
 from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
 from diagen.errors import InputError
 from diagen.models.diffusion import Diffusion, load_diffusion, word_vectors
@@ -207,4 +208,19 @@ def test_groups_have_one_size_and_hold_every_class(classes: int, together: int, 
     assert sorted({item.class_name for group in groups for item in group}) == [f"c{name}" for name in range(classes)]
     assert all(
         item.paths == (f"{item.class_name[1:]}-0", f"{item.class_name[1:]}-1") for group in groups for item in group
+    )
+
+
+def test_words_are_kept_whatever_the_precision_and_place_of_the_model() -> None:
+    group = [ClassGuides("car", ("a.png",), ("0" * 64,))]
+    model = DiffusionModel(path="models/sd", sha256="1" * 64)
+
+    def name(steps: int = 1000, **changes: object) -> str:
+        embedding, diffusion = Embedding(steps=steps), model.model_copy(update=changes)
+        settings = LearnEmbeddingsSettings(embedding=embedding, diffusion=diffusion)
+        return group_path(Path("store"), group, Cell("world", 0, 1), settings).name
+
+    assert name() == name(dtype="float16") == name(path="elsewhere/sd")
+    assert (
+        len({name(), name(sha256="2" * 64), name(variant="fp16"), name(image_size=256), name(Embedding(steps=5))}) == 5
     )

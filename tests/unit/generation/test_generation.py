@@ -230,12 +230,12 @@ def test_every_deciding_value_changes_the_name(
         {"resize_to_guide": True},
     ):
         names.add(image_name(row, word, settings.model_copy(update=change), "code"))
-    for change in ({"sha256": "1"}, {"dtype": "bfloat16"}, {"image_size": 64}):
+    for change in ({"sha256": "1"}, {"dtype": "bfloat16"}, {"image_size": 64}, {"variant": "fp16"}):
         model = settings.diffusion.model_copy(update=change)
         names.add(image_name(row, word, settings.model_copy(update={"diffusion": model}), "code"))
     names |= {image_name(row, Word("<car>", words["car"] + 1e-7), settings, "code")}
     names |= {image_name(row, None, settings, "code"), image_name(row, word, settings, "other code")}
-    assert len(names) == 1 + 5 + 5 + 3 + 3
+    assert len(names) == 1 + 5 + 5 + 4 + 3
     moved = dataclasses.replace(row, guide_path="elsewhere.png")
     assert image_name(moved, word, settings, "code") in names
 

@@ -40,6 +40,8 @@ def base(x):
     if x is None:
         raise ValueError('bad')
     print('odd')
+    print('row 1', file=table)
+    measure(x, unit='cm')
     for y in progress([x], progress_label='learning', unit='working'):
         z = Problem('text')
     return x + 1
@@ -115,6 +117,8 @@ def test_form_changes_nothing(tmp_path, original, changes):
         {"diagen_deep": ("x + 1", "x + 2")},
         {"diagen_late": ("return x", "return -x")},
         {"diagen_deep": ("ValueError", "TypeError")},
+        {"diagen_deep": ("'row 1'", "'row 2'")},
+        {"diagen_deep": ("unit='cm'", "unit='mm'")},
         {"diagen_deep": ("if x is None", "if x == 0")},
     ],
 )

@@ -174,3 +174,13 @@ def test_the_program_fails_while_a_run_uses_the_store(folder):
         and "Traceback" not in refused.stderr
     )
     assert image.is_file()
+
+
+@pytest.mark.parametrize("wrong", ["--results", "--store"])
+def test_a_mistyped_folder_is_no_empty_one(folder, wrong):
+    """Taken for empty, it would make everything in the store unneeded."""
+    arguments = {"--results": folder.results, "--store": folder.store} | {wrong: folder.results / "typo"}
+    command = [sys.executable, PROGRAM, "--remove", *(part for pair in arguments.items() for part in pair)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2 and f"{wrong} {folder.results / 'typo'}: no such folder" in result.stderr
+    assert not (folder.results / "typo").exists()

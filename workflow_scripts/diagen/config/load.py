@@ -133,8 +133,15 @@ def _message(detail: Mapping[str, Any]) -> str:
     return f"{text} (given: {given if len(given) < 80 else given[:77] + '...'})"
 
 
+RENAMED = {"guides": "guide_classifiers", "guide": "guide_classifier", "normalise": "normalize"}
+"""Keys of version 0.1.0 that have another name now."""
+
+
 def _unknown_key(key: str, blocks: list[type[Block]]) -> str:
     """The problem of a dotted key that none of `blocks` has, with the most similar key."""
+    name = key.rpartition(".")[2]
+    if name in RENAMED:
+        return f"`{key}`: unknown key; it is called `{RENAMED[name]}` now"
     known = sorted({name for block in blocks for name in block.model_fields})
     close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
     remedy = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"

@@ -62,6 +62,12 @@ class DiffusionModel(ModelSource):
     )
     image_size: PositiveInt = Field(512, multiple_of=8, description="Edge of the images in pixels (paper: 512).")
 
+    @property
+    def identity(self) -> str:
+        """The weights, wherever their files are: hash, or repository and commit, and the variant if there is one."""
+        weights = self.sha256 or f"{self.repository}@{self.revision}"
+        return f"{weights}/{self.variant}" if self.variant else weights
+
     def _part(self) -> tuple[str, ...]:
         return (self.variant,) if self.variant else ()
 

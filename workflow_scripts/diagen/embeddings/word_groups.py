@@ -51,6 +51,8 @@ def group_classes(shots: Iterable[Shot], words_together: int) -> list[list[Class
     for name, rows in sorted(guides.items()):
         _, paths, hashes = zip(*sorted(rows), strict=True)
         classes.append(ClassGuides(name, paths, hashes))
+    if not classes:
+        raise InputError("shots.csv: no guide images. Delete the file and run Snakemake again")
     count = -(-len(classes) // words_together)
     size = -(-len(classes) // count)
     groups = [classes[start : start + size] for start in range(0, len(classes), size)]
@@ -59,10 +61,14 @@ def group_classes(shots: Iterable[Shot], words_together: int) -> list[list[Class
 
 
 def group_path(store: Path, group: Sequence[ClassGuides], cell: Cell, settings: LearnEmbeddingsSettings) -> Path:
-    """Return the file of a group's words in the store, named by a hash of everything that decides them."""
-    code = fingerprint(*WORD_SOURCES)
+    """Return the file of a group's words in the store, named by a hash of everything that decides them.
+
+    The precision in which images are generated is not part of it, nor is the place of the model's files.
+    """
+    code, model = fingerprint(*WORD_SOURCES), settings.diffusion
     classes = [part for item in group for part in (item.class_name, *item.sha256)]
-    return words_path(store, stable_hash(code, settings.model_dump_json(), *cell, *classes))
+    learning = (settings.embedding.model_dump_json(), model.identity, model.image_size)
+    return words_path(store, stable_hash(code, *learning, *cell, *classes))
 
 
 def learn_group(

@@ -28,9 +28,10 @@ class DamagedFile(InputError):
 
     def __init__(self, path: Path, reason: str) -> None:
         """Compose the message: the file, the damage, and the command that removes the file."""
-        super().__init__(
-            f"{path}: damaged ({reason}). Delete the file and run Snakemake again: rm {shlex.quote(str(path))}"
-        )
+        delete = "Delete the file and run Snakemake again"
+        if reason.startswith("missing columns"):  # more often the wrong file than a damaged one
+            delete = "Name another file or, if it is the right one, delete it and run Snakemake again"
+        super().__init__(f"{path}: damaged ({reason}). {delete}: rm {shlex.quote(str(path))}")
         self.path = path
         self.reason = reason
 
@@ -39,12 +40,18 @@ class DamagedFile(InputError):
 def reading(path: Path, *errors: type[Exception]) -> Iterator[None]:
     """Raise `DamagedFile` for errors that unexpected content of `path` causes inside the block.
 
-    These are Python's own errors and further `errors` that a file format has. `OSError` and `InputError` pass.
+    These are Python's own errors and further `errors` that a file format has. `InputError` passes, and so does
+    `OSError` with a file name.
     """
     caught: tuple[type[Exception], ...] = (*UNEXPECTED, *errors)
     try:
         yield
-    except (OSError, InputError):
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # safetensors does not name the file.
+        raise InputError(f"{path}: cannot be read ({error}). Check the path and its permissions") from None
+    except InputError:
         raise
     except caught as error:
         reason = f"missing {error}" if isinstance(error, KeyError) else " ".join(str(error).split())

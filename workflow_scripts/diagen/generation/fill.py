@@ -44,13 +44,13 @@ def image_names(rows: Sequence[PlanRow], words: Mapping[str, Tensor], settings: 
 def image_name(row: PlanRow, word: Word | None, settings: GenerateImagesSettings, code: str) -> str:
     """Return the file name of a planned image: a hash of everything that decides its pixels.
 
-    `word` is the word in the prompt, `code` the fingerprint of `img2img`. The model's hash or revision covers its
+    `word` is the word in the prompt, `code` the fingerprint of `img2img`. The model's identity covers its
     scheduler. The micro-batch is not part of the name, since it only changes rounding.
     """
     model = settings.diffusion
     digest = stable_hash(
         code,
-        model.sha256 or f"{model.repository}@{model.revision}/{model.variant}",
+        model.identity,
         model.dtype,
         model.image_size,
         hashlib.sha256(word.vectors.numpy().tobytes()).hexdigest() if word else None,

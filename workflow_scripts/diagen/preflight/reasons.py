@@ -19,9 +19,9 @@ REASONS = (
     ("Updated input files", "input: changed"),
     ("Set of input files has changed", "input: other files than before"),
     ("Code has changed", "code: the rule has changed"),
-    ("Software environment definition has changed", "software: the environment has changed"),
     ("Forced execution", "forced by --force"),
 )
+SOFTWARE = "Software environment definition has changed"
 CODE = "code: modules that compute its result have changed (docs/reruns.md)"
 
 
@@ -57,7 +57,9 @@ def _wildcards(text: str) -> dict[str, str]:
 
 
 def _reasons(values: dict[str, str]) -> Iterator[str]:
-    text = values.get("reason", "")
+    text, software, _ = values.get("reason", "").partition(SOFTWARE)
+    if software:
+        yield "software: the environment has changed"
     if match := PARAMS.search(text):
         yield from _changes(_texts(match["before"]), _texts(match["now"]))
         text = text[: match.start()]

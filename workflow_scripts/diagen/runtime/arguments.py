@@ -5,6 +5,13 @@ import argparse
 from diagen.cells import Cell
 
 
+def positive(text: str) -> int:
+    """The whole number, 1 or more, that an argument gives. Raises `ArgumentTypeError`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
 def add_cell_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--dataset`, `--seed` and `--shots`, which identify a cell."""
     parser.add_argument("--dataset", required=True, metavar="NAME", help="dataset of the cell")
@@ -20,8 +27,14 @@ def cell_of(arguments: argparse.Namespace) -> Cell:
 def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: bool = True) -> None:
     """Add `--device`, `--torch-threads` and, unless disabled, `--micro-batch`."""
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="default: %(default)s")
-    parser.add_argument("--torch-threads", type=int, default=2, metavar="N", help="CPU threads of torch (default: 2)")
+    parser.add_argument(
+        "--torch-threads", type=positive, default=2, metavar="N", help="CPU threads of torch (default: 2)"
+    )
     if micro_batch:
         parser.add_argument(
-            "--micro-batch", type=int, default=16, metavar="N", help="images per forward pass (default: %(default)s)"
+            "--micro-batch",
+            type=positive,
+            default=16,
+            metavar="N",
+            help="images per pass (default: %(default)s)",
         )

@@ -21,7 +21,7 @@ ANNOTATION_MODULES = ("__future__", "collections.abc", "numpy.typing", "typing",
 """Modules whose names are imported for annotations; a use in code counts by itself."""
 MESSAGE_CALLS = ("print", "warn", "Problem", "explain_full_memory")
 """Calls whose arguments are text for people, in addition to those of exceptions."""
-MESSAGE_KEYWORDS = ("progress_label", "unit")
+MESSAGE_KEYWORDS = ("progress_label",)
 
 
 def fingerprint(*sources: Path, roots: tuple[Path, ...] = (LIBRARY,)) -> str:
@@ -39,6 +39,7 @@ def computing_modules(*sources: Path, roots: tuple[Path, ...] = (LIBRARY,)) -> d
     Imports are resolved in the folders `roots`; installed packages and modules that are left out are not followed. Of
     a program, only its imports count.
     """
+    roots = tuple(root.resolve() for root in roots)
     found: dict[str, Path] = {}
     waiting = [(_name(Path(source).resolve(), roots), Path(source).resolve()) for source in sources]
     while waiting:
@@ -89,14 +90,21 @@ def _without_message(node: ast.AST) -> ast.AST:
         return ast.Assert(test=node.test)
     if isinstance(node, ast.Call):
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if called in MESSAGE_CALLS or called.endswith("Error"):
+        if (called in MESSAGE_CALLS and not _writes(node)) or called.endswith("Error"):
             return ast.Call(func=node.func, args=[], keywords=[])
+        silent = (*MESSAGE_KEYWORDS, "unit") if called == "progress" else MESSAGE_KEYWORDS
         return ast.Call(
             func=node.func,
             args=node.args,
-            keywords=[keyword for keyword in node.keywords if keyword.arg not in MESSAGE_KEYWORDS],
+            keywords=[keyword for keyword in node.keywords if keyword.arg not in silent],
         )
     return node
+
+
+def _writes(call: ast.Call) -> bool:
+    """Whether a `print` goes to another place than standard output or error."""
+    files = [ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "file"]
+    return any(file not in ("sys.stdout", "sys.stderr") for file in files)
 
 
 def _is_silent(item: object, parent: ast.AST) -> bool:
@@ -116,7 +124,12 @@ def _is_for_annotations(item: object) -> bool:
     """Return whether a statement is an `if TYPE_CHECKING:` block, or imports from a module of types."""
     if isinstance(item, ast.ImportFrom):
         return item.module in ANNOTATION_MODULES
-    return isinstance(item, ast.If) and isinstance(item.test, ast.Name) and item.test.id == "TYPE_CHECKING"
+    return (
+        isinstance(item, ast.If)
+        and isinstance(item.test, ast.Name)
+        and item.test.id == "TYPE_CHECKING"
+        and not item.orelse
+    )
 
 
 def _imported_modules(source: Path, roots: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:

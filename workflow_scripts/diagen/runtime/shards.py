@@ -9,13 +9,16 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from diagen.errors import InputError
+from diagen.runtime.arguments import positive
 
 Item = TypeVar("Item")
 
 
 def add_shard_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--shards`, and the hidden `--shard` with which a program starts its shards."""
-    parser.add_argument("--shards", type=int, default=1, metavar="N", help="processes that share the work (default: 1)")
+    parser.add_argument(
+        "--shards", type=positive, default=1, metavar="N", help="processes to share the work (default: 1)"
+    )
     parser.add_argument("--shard", type=int, default=None, metavar="I", help=argparse.SUPPRESS)
 
 
