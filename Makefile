@@ -1,3 +1,4 @@
+# make setup        create .venv with the pinned versions, or update it when the pins change
 # make demo         set up, run the demo, print the path of its report
 # make test         set up, run all tests except those on SLURM
 # make test-slurm   set up, test the workflow and its failures on a temporary SLURM cluster on this machine

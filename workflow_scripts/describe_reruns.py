@@ -1,4 +1,4 @@
-"""Write docs/reruns.md: for each module of the library, the rules whose results a change of its code makes again."""
+"""Write docs/reruns.md: for each module of the library, the rules that a change of its code reruns."""
 
 import argparse
 import re

@@ -1,4 +1,4 @@
-"""Show which jobs would run and why: their code, a setting (old and new value), or an input that is made again.
+"""Show which jobs would run and why: their code, a setting (old and new value), or an input that another job updates.
 
 Takes the arguments of a run, such as `--configfile config/mine.yaml`, and starts none.
 """

@@ -1,4 +1,4 @@
-"""Learn words from photos, vary them, generate images and weigh these: python library.py PHOTOS MODELS STEPS
+"""Learn words from photos, vary them, generate images and weight them: python library.py PHOTOS MODELS STEPS
 
 PHOTOS holds train-val/<class>/ and test/<class>/; MODELS holds stable_diffusion/ and resnet/.
 """
@@ -38,9 +38,9 @@ words = {word.class_name: word.vectors for word in learn_words(diffusion, classe
 
 noise = programs.PlanGenerationSettings(images_per_guide=2, noise_levels=(0.005, 0.025))
 plan = plan_generation(shots, None, noise, cell)  # None: every prompt is "a photo of a <class>"
-painting = programs.GenerateImagesSettings(strength=0.7, guidance_scale=15, inference_steps=50, diffusion=model)
-names = image_names(plan, words, painting)
-generate(diffusion, list(zip(plan, names, strict=True)), words, painting, store, micro_batch=4)
+generation = programs.GenerateImagesSettings(strength=0.7, guidance_scale=15, inference_steps=50, diffusion=model)
+names = image_names(plan, words, generation)
+generate(diffusion, list(zip(plan, names, strict=True)), words, generation, store, micro_batch=4)
 manifest, _ = manifest_of(plan, names, store)
 
 resnet = {"backbone": BackboneModel(path=f"{models}/resnet"), "image_size": 64}

@@ -23,7 +23,7 @@ from diagen.weighting.drawing import draw_rows
 
 
 def plain_box(kept: float, row: float, column: float, size: int) -> tuple[int, int, int, int]:
-    """Equation 2 of the paper: an edge of size * sqrt(1 - lambda) around a uniform center, clipped to the image."""
+    """The CutMix paper's eq. (2): an edge of size * sqrt(1 - lambda) around a uniform center, clipped to the image."""
     edge = int(size * np.sqrt(1 - kept))
     centers = int(row * size), int(column * size)
     top, left = (max(0, center - edge // 2) for center in centers)

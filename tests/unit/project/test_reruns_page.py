@@ -21,7 +21,7 @@ def test_the_committed_table_is_up_to_date(tmp_path: Path) -> None:
 
 
 def test_images_are_named_by_what_decides_their_pixels() -> None:
-    """Users keep hundreds of GPU hours under these names: whoever adds a module here renames all of them."""
+    """Users keep hundreds of GPU hours under these names: adding a module here renames all images."""
     assert set(computing_modules(*IMAGE_SOURCES)) == {
         "diagen.generation.img2img",
         "diagen.images",

@@ -1,4 +1,4 @@
-"""Equation 2: exact sums, frequencies, and errors of the tables."""
+"""Sampling by eq. (2): exact sums, frequencies, and errors of the tables."""
 
 from collections import Counter, defaultdict
 from pathlib import Path

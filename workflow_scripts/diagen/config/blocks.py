@@ -167,7 +167,7 @@ class GuideClassifier(Block):
 
 
 class Weighting(Block):
-    """How the guide classifier's confidence determines the weight of a synthetic image (section 3.4, eq. 2)."""
+    """How the guide classifier's confidence determines the weight of a synthetic image (section 3.4, eq. (2))."""
 
     guide_classifier: BlockName = Field(description="The guide classifier that scores the images.")
     views: NaturalInt = Field(
@@ -187,8 +187,8 @@ class Weighting(Block):
     threshold: Probability | None = Field(None, description="Lowest confidence that `transform: threshold` accepts.")
     normalize: Normalize = Field(
         "guide_image",
-        description="Weights sum to one over the images of a guide image (eq. 2), so that all guides are drawn equally "
-        "often, or over those of a class, so that a guide whose images are all bad is drawn less often.",
+        description="Weights sum to one over the images of a guide image (eq. (2)), so that all guides are drawn "
+        "equally often, or over those of a class, so that a guide whose images are all bad is drawn less often.",
     )
 
 

@@ -29,7 +29,7 @@ def measure_diversity(
     """The content of `diversity.json`: pooled and for each class, for each k of the settings.
 
     Features are `[n, D]`, in the order of `images` and of `manifest`. With `shares`, the weights of the synthetic
-    images, the metrics are those of the set as training draws it (equation 2). The files are those of the features and
+    images, the metrics are those of the set as training draws it (eq. (2)). The files are those of the features and
     weights. Raises `InputError` when features or weights do not match the tables, or when k is too large.
     """
     classes = [row.class_name for row in manifest]

@@ -61,7 +61,7 @@ def train_downstream(
     micro_batch: int,
     device: torch.device,
 ) -> Tested:
-    """Train on guide images and synthetic images, drawn by equation 2, and test the kept epoch.
+    """Train on guide images and synthetic images, drawn by eq. (2), and test the kept epoch.
 
     Raises `InputError` when a loss is not finite, or when the synthetic images do not match the guide images.
     """

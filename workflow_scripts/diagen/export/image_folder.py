@@ -33,8 +33,8 @@ class ExportRow:
 
     `file_name` and `source_guide`, the guide image it was generated from (for a real image: itself), are relative to
     the dataset's folder. `weight` in [0, 1] is the share computed by the weighting, or an equal share without one;
-    `probability` is the sampling probability per draw in training (eq. 2), and sums to 1 over the dataset. Real images
-    have no prompt, noise level or weight.
+    `probability` is the sampling probability per draw in training (eq. (2)), and sums to 1 over the dataset. Real
+    images have no prompt, noise level or weight.
     """
 
     file_name: str

@@ -1,4 +1,8 @@
-"""SHA-256 of model files: looked up cheaply when jobs are planned, verified before a model is used."""
+"""SHA-256 of model files: looked up cheaply when jobs are planned, verified before a model is used.
+
+`verify` reports a missing weight file, and any other file in `SHA256SUMS` that is missing or changed. For a weight file
+that no list contains, the module of `diagen.models` that loads it does.
+"""
 
 import hashlib
 import json

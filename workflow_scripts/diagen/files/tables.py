@@ -1,4 +1,4 @@
-"""Tables, JSON and arrays that programs hand to each other: written atomically, checked when they are read."""
+"""Tables, JSON and arrays that programs exchange: written atomically, checked when they are read."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from diagen.errors import InputError
 from diagen.files.atomic import atomic_path
 
-if TYPE_CHECKING:  # the rules read tables, and have no need of numpy
+if TYPE_CHECKING:  # the rules read tables and do not need numpy
     import numpy as np
     from numpy.typing import NDArray
 

@@ -63,7 +63,7 @@ def confidences(logits: Tensor, temperature: float) -> Tensor:
 
 
 def class_confidences(logits: Tensor, labels: Tensor, temperature: float) -> list[float]:
-    """The calibrated confidences q in [0, 1] `[n]` that image i shows class `labels[i]` (equation 2)."""
+    """The calibrated confidences q in [0, 1] `[n]` that image i shows class `labels[i]` (eq. (2))."""
     return confidences(logits, temperature).gather(1, labels[:, None])[:, 0].tolist()
 
 
@@ -97,7 +97,7 @@ def reliability(logits: Tensor, labels: Tensor, temperature: float) -> Reliabili
     """Accuracy, mean negative log-likelihood (nats) and expected calibration error at `temperature`.
 
     The expected calibration error is the count-weighted mean of |accuracy - mean confidence| over 15 equal bins of the
-    predicted class's confidence (Guo et al. 2017, equation 5).
+    predicted class's confidence (Guo et al. 2017, eq. (5)).
     """
     probabilities = confidences(logits, temperature)
     confidence = probabilities.amax(1)

@@ -1,4 +1,4 @@
-"""Weights of synthetic images from the guide classifier's calibrated confidence in their class (eq. 2)."""
+"""Weights of synthetic images from the guide classifier's calibrated confidence in their class (eq. (2))."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -38,7 +38,7 @@ _BODY = """
 <p class="faint">Synthetic images compared with the real ones in the feature space of DINOv2, in percent, means over
 seeds. Precision and density measure whether synthetic images look real, recall and coverage whether they cover the
 real images. A full bar is 100 %. Rows "drawn by weights" weight each image by its sampling probability in
-training (equation 2).</p>
+training (eq. (2)).</p>
 <div class="tables">
 {% for column in columns %}
 <div>

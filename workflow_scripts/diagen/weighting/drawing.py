@@ -1,4 +1,4 @@
-"""Sampling probabilities of real and synthetic training images (section 3.4, equation 2). Free of torch."""
+"""Computes eq. (2) (section 3.4): sampling probabilities of real and synthetic training images. Free of torch."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
@@ -26,7 +26,7 @@ def drawing_probabilities(
 ) -> NDArray[np.float64]:
     """The probability of each training image per draw, real ones first, float64 `[n_real + n_synthetic]`, sum 1.
 
-    Equation 2 with balanced classes, so 1/N becomes 1/(C n_c) for a class of n_c real images: a real image has the
+    This is eq. (2) with balanced classes, so 1/N becomes 1/(C n_c) for a class of n_c real images: a real image has the
     probability (1 - p) / (C n_c), a synthetic one of guide image i has p / (C n_c) times its share among the images of
     i. `shares` sum to 1 over the images of each guide image, or over those of each class: then p / C times the share.
     `None` means equal shares. Without synthetic images p must be 0; with p = 1 no real image is drawn. `manifest` and
@@ -78,7 +78,7 @@ def _sum_to_one(shares: NDArray[np.float64], groups: Sequence[Hashable]) -> bool
 def drawn_shares(
     classes: Sequence[str], guides: Sequence[int], shares: Sequence[float], *, weights: Path | None = None
 ) -> NDArray[np.float64]:
-    """The probability of each synthetic image per synthetic draw, float64 `[n]`, sum 1 (equation 2 with p = 1).
+    """The probability of each synthetic image per synthetic draw, float64 `[n]`, sum 1 (eq. (2) with p = 1).
 
     `weights` is the file of the shares. Raises `InputError` when shares do not sum to 1.
     """

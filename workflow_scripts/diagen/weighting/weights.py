@@ -1,4 +1,4 @@
-"""Weights of synthetic images from confidences (section 3.4, equation 2). Free of torch."""
+"""Weights of synthetic images from confidences (section 3.4, eq. (2)). Free of torch."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
@@ -16,7 +16,7 @@ def transform_confidences(
 ) -> NDArray[np.float64]:
     """Weights before normalization `[n]`, in [0, 1], of confidences q in [0, 1] `[n]`.
 
-    `confidence`: q (equation 2). `doubled`: min(1, 2q), as in the published code, so the weight is 1 from q = 0.5 on.
+    `confidence`: q (eq. (2)). `doubled`: min(1, 2q), as in the published code, so the weight is 1 from q = 0.5 on.
     `threshold`: 1 where q >= `threshold`, else 0. `none`: 1. Raises `ValueError` when the threshold is missing.
     """
     q = np.asarray(confidences, dtype=np.float64)

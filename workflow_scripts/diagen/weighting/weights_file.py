@@ -1,4 +1,4 @@
-"""The table `weights/<weighting>.csv`: confidences and weights of synthetic images (equation 2). Free of torch."""
+"""The table `weights/<weighting>.csv`: confidences and weights of synthetic images (eq. (2)). Free of torch."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
