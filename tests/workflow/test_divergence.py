@@ -24,7 +24,7 @@ def test_a_loss_that_isnt_finite_stops_one_job_and_the_others_go_on(changeable):
     for part in ("error: the loss of ", "car", "is not finite at step ", "Lower `embeddings.<name>.learning_rate`"):
         assert part in words
     layer = (logs / "train_downstream/world/seed7/shots2/wild_layer.log").read_text("utf-8")
-    for part in ("error: the loss of ", " of epoch 1 of train_downstream wild_layer; lower the `learning_rate`"):
+    for part in ("error: train_downstream wild_layer, epoch 1, step ", " is not finite. Lower the `learning_rate`"):
         assert part in layer
     made = {
         path.name for path in (changeable.folder / CELL / "downstream").iterdir() if (path / "metrics.json").exists()

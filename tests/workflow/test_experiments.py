@@ -7,7 +7,7 @@ import yaml
 
 from tests.workflow.project import ROOT
 
-README = ROOT.joinpath("README.md").read_text("utf-8")
+PAGE = ROOT.joinpath("docs/own_photos.md").read_text("utf-8")
 
 
 def planned(project, file: str) -> dict[str, int]:
@@ -36,4 +36,4 @@ def test_every_cell_of_every_method_is_planned(fresh, file):
     assert jobs["generate_images"] == jobs["plan_generation"] == cells * len(config["generators"])
     assert jobs["learn_embeddings"] == cells * len(config["embeddings"])
     assert jobs["write_prompts"] == len(config["datasets"]) * len(config["prompts"])
-    assert f"| `{file}` | {jobs['total']:,} |" in README
+    assert f"| `{file}` | {jobs['total']:,} |" in PAGE

@@ -181,7 +181,8 @@ def test_images_made_before_the_disk_was_full_are_whole_and_stay(finished, small
 @pytest.mark.slow
 def test_results_that_cant_be_written_are_told(small_disk):
     outputs = f"{CELL}/diversity/diagen.json"
-    (small_disk.folder / outputs).unlink()
+    for output in (outputs, outputs.replace(".json", ".made_with.json")):
+        (small_disk.folder / output).unlink()
     results = small_disk.folder / "results"
     subprocess.run(["mount", "-o", "remount,ro", results], check=True)
     try:
@@ -214,7 +215,7 @@ def test_inputs_from_the_future_are_told_and_a_touch_is_the_remedy(finished, cha
     assert "2099-01-01" in refused.stdout and "clock skew" in refused.stdout
 
     remedy = "find results/my_photos -type f -newermt now -exec touch {} +"
-    assert remedy in (ROOT / "docs/faults.md").read_text("utf-8")
+    assert remedy in (ROOT / "docs/failures.md").read_text("utf-8")
     subprocess.run(remedy.replace("my_photos", "tiny"), shell=True, cwd=changeable.folder, check=True)
     changeable.make("--cores", "1")
     assert changeable.plan() == set()

@@ -9,6 +9,20 @@ METHODS = ("standard", "da_fusion", "diagen")
 GENERATORS = ("da_fusion", "diagen")
 
 
+RECORDED = (
+    "tiny/world/features",
+    "tiny/world/prompts/paper",
+    f"{CELL}/embeddings/paper",
+    f"{CELL}/guide_classifiers/paper/head",
+    *(f"{CELL}/synthetic/{generator}/{name}" for generator in GENERATORS for name in ("manifest", "features")),
+    f"{CELL}/synthetic/diagen/weights/paper",
+    *(f"{CELL}/downstream/{method}/metrics" for method in METHODS),
+    *(f"{CELL}/diversity/{generator}" for generator in GENERATORS),
+    f"{CELL}/diversity/diagen/paper",
+)
+"""Results beside which it is recorded what they were made with."""
+
+
 def expected_files() -> set[str]:
     """The results layout, spelled out."""
     return {
@@ -32,6 +46,8 @@ def expected_files() -> set[str]:
         *(f"tiny/summary/{name}.csv" for name in ("accuracy", "per_class", "diversity", "prompts")),
         *(f"tiny/figures/{name}" for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html")),
         "tiny/figures/gallery/world.html",
+        "tiny/figures/made_with.html",
+        *(f"{result}.made_with.json" for result in RECORDED),
         "tiny/figures/dataset/world.html",
     }
 
@@ -51,7 +67,7 @@ def test_every_job_has_a_log_and_a_benchmark_that_tells_how_it_ran(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.jsonl")
     }
     assert logs == benchmarks
-    assert len(logs) == 28
+    assert len(logs) == 29
     record = json.loads((results / "benchmarks/generate_images/world/seed7/shots2/diagen.jsonl").read_text())
     assert record["resources"]["micro_batch"] == 4
     assert record["max_rss"] > 0

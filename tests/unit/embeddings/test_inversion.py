@@ -221,6 +221,5 @@ def test_words_are_kept_whatever_the_precision_and_place_of_the_model() -> None:
         return group_path(Path("store"), group, Cell("world", 0, 1), settings).name
 
     assert name() == name(dtype="float16") == name(path="elsewhere/sd")
-    assert (
-        len({name(), name(sha256="2" * 64), name(variant="fp16"), name(image_size=256), name(Embedding(steps=5))}) == 5
-    )
+    other = {name(sha256="2" * 64), name(variant="fp16"), name(image_size=256), name(steps=5)}
+    assert len(other | {name()}) == 5
