@@ -46,6 +46,6 @@ def test_no_text_is_in_the_old_manner(manner: str) -> None:
         f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
         for path in files()
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if pattern.search(line)
+        if pattern.search(line) and not line.startswith("RENAMED = ")  # names what old configurations hold
     ]
     assert not found, "\n".join(found)

@@ -28,10 +28,11 @@ class DamagedFile(InputError):
 
     def __init__(self, path: Path, reason: str) -> None:
         """Compose the message: the file, the damage, and the command that removes the file."""
-        delete = "Delete the file and run Snakemake again"
-        if reason.startswith("missing columns"):  # more often the wrong file than a damaged one
-            delete = "Name another file or, if it is the right one, delete it and run Snakemake again"
-        super().__init__(f"{path}: damaged ({reason}). {delete}: rm {shlex.quote(str(path))}")
+        # A table without its columns is more often another table than a damaged one.
+        hint = "; check that the right table is named" if reason.startswith("missing columns") else ""
+        super().__init__(
+            f"{path}: damaged ({reason}{hint}). Delete the file and run Snakemake again: rm {shlex.quote(str(path))}"
+        )
         self.path = path
         self.reason = reason
 
