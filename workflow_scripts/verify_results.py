@@ -24,7 +24,7 @@ def main() -> None:
     if not arguments.results.is_dir():
         raise InputError(f"{arguments.results}: no such folder. Run the experiment first, or correct the path")
 
-    if not any(arguments.results.glob("*/images.csv")):
+    if not (arguments.results / "logs").is_dir():  # every experiment has them, whatever else is missing
         raise InputError(f"{arguments.results}: no results of an experiment. Name the folder results/<experiment>")
 
     from diagen.store.verification import verify_results
