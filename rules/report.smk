@@ -3,7 +3,7 @@ include: "functions/report.smk"
 
 from itertools import product
 
-from diagen.report.made_with_page import record_files
+from diagen.files.made_with import record_files
 
 # Blocks that no method uses are not computed.
 USED = CONFIG.used_blocks()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from diagen.config.programs import TabulateMadeWithSettings
 from diagen.files.atomic import atomic_path
-from diagen.files.made_with import read_made_with
-from diagen.report.made_with_page import made_with_page, record_files
+from diagen.files.made_with import read_made_with, record_files
+from diagen.report.made_with_page import made_with_page
 from diagen.runtime.program import run
 
 

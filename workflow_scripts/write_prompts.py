@@ -10,7 +10,7 @@ from diagen.files.made_with import made_with, write_made_with
 from diagen.prompts.prompts_file import write_prompts
 from diagen.prompts.sources import prompts_from_source
 from diagen.runtime.arguments import add_execution_arguments
-from diagen.runtime.gpu_lease import lease_gpu
+from diagen.runtime.gpu_lease import lease_for
 from diagen.runtime.program import run
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     if settings.llama is not None:
         verify(settings.llama)
         gpu = arguments.device != "cpu"
-        lease = lease_gpu() if arguments.device in ("auto", "cuda") else None
+        lease = lease_for(arguments.device)
         device = f"cuda {lease.gpu.model}" if lease else arguments.device.replace("auto", "cpu")
         record = made_with(["llama-cpp-python"], device, torch_threads=threads)
     class_names = sorted({row.class_name for row in read_images(arguments.images)})

@@ -1,7 +1,7 @@
 """The report shows what results were made with, and points out mixtures."""
 
-from diagen.files.made_with import Share
-from diagen.report.made_with_page import made_with_page, record_files
+from diagen.files.made_with import Share, record_files
+from diagen.report.made_with_page import made_with_page
 
 BLOCKS = {"prompts": ["paper"], "manifest": ["diagen"], "weights": ["diagen/paper"], "diversity": ["diagen/paper"]}
 

@@ -6,8 +6,9 @@ A change of these reruns nothing. They are recorded beside each result, and the 
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from typing_extensions import TypedDict  # pydantic requires this one before Pyt
 from diagen.files.atomic import atomic_path
 from diagen.files.tables import read_json
 
+SUFFIX = ".made_with.json"
 MadeWith = tuple[tuple[str, str], ...]
 """Names and values, such as `("torch", "2.13.0")` and `("device", "cpu x86_64")`, sorted by name."""
 
@@ -63,7 +65,37 @@ def from_text(text: str) -> MadeWith:
 
 def made_with_path(result: Path) -> Path:
     """Return the file of a result's record: `metrics.made_with.json` beside `metrics.json`."""
-    return result.with_name(f"{result.stem}.made_with.json")
+    return result.with_name(f"{result.stem}{SUFFIX}")
+
+
+def record_files(
+    datasets: Iterable[str], seeds_and_shots: Iterable[tuple[int, int]], blocks: Mapping[str, Iterable[str]]
+) -> Iterator[tuple[str, str]]:
+    """Kind and path, relative to the experiment's folder, of each record of the experiment.
+
+    `blocks` lists the names of the results of each kind: generators for `manifest`, `features` and `diversity`,
+    `generator/weighting` for `weights` and also for `diversity`.
+    """
+    seeds_and_shots = list(seeds_and_shots)
+    for dataset in datasets:
+        yield "features", f"{dataset}/features{SUFFIX}"
+        yield from (("prompts", f"{dataset}/prompts/{name}{SUFFIX}") for name in blocks["prompts"])
+        for (seed, shots), (kind, names) in product(seeds_and_shots, blocks.items()):
+            for name in names if kind != "prompts" else ():
+                yield kind, f"{dataset}/seed{seed}/shots{shots}/{_place(kind, name)}{SUFFIX}"
+
+
+def _place(kind: str, name: str) -> str:
+    """The path of a result relative to its cell's folder, without the suffix."""
+    generator, _, weighting = name.partition("/")
+    places = {
+        "manifest": f"synthetic/{name}/manifest",
+        "features": f"synthetic/{name}/features",
+        "weights": f"synthetic/{generator}/weights/{weighting}",
+        "guide_classifiers": f"guide_classifiers/{name}/head",
+        "downstream": f"downstream/{name}/metrics",
+    }
+    return places.get(kind, f"{kind}/{name}")
 
 
 def write_made_with(records: Iterable[MadeWith], result: Path) -> None:

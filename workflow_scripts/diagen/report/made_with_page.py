@@ -1,14 +1,12 @@
 """Versions, devices, threads and micro-batches of all results, as an HTML page."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 
 from diagen.files.made_with import Share
 from diagen.report.pages import render
 
-SUFFIX = ".made_with.json"
 STAGES = {
     "features": "features",
     "prompts": "prompts",
@@ -58,36 +56,6 @@ class Row:
     stage: str
     parts: int
     values: dict[str, str]
-
-
-def record_files(
-    datasets: Iterable[str], seeds_and_shots: Iterable[tuple[int, int]], blocks: Mapping[str, Iterable[str]]
-) -> Iterator[tuple[str, str]]:
-    """Kind and path, relative to the experiment's folder, of each record of the experiment.
-
-    `blocks` lists the names of the results of each kind: generators for `manifest`, `features` and `diversity`,
-    `generator/weighting` for `weights` and also for `diversity`.
-    """
-    seeds_and_shots = list(seeds_and_shots)
-    for dataset in datasets:
-        yield "features", f"{dataset}/features{SUFFIX}"
-        yield from (("prompts", f"{dataset}/prompts/{name}{SUFFIX}") for name in blocks["prompts"])
-        for (seed, shots), (kind, names) in product(seeds_and_shots, blocks.items()):
-            for name in names if kind != "prompts" else ():
-                yield kind, f"{dataset}/seed{seed}/shots{shots}/{_place(kind, name)}{SUFFIX}"
-
-
-def _place(kind: str, name: str) -> str:
-    """The path of a result relative to its cell's folder, without the suffix."""
-    generator, _, weighting = name.partition("/")
-    places = {
-        "manifest": f"synthetic/{name}/manifest",
-        "features": f"synthetic/{name}/features",
-        "weights": f"synthetic/{generator}/weights/{weighting}",
-        "guide_classifiers": f"guide_classifiers/{name}/head",
-        "downstream": f"downstream/{name}/metrics",
-    }
-    return places.get(kind, f"{kind}/{name}")
 
 
 def made_with_page(records: Iterable[tuple[str, list[Share]]]) -> str:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from diagen.errors import InputError
-from diagen.runtime.gpu_lease import lease_gpu
+from diagen.runtime.gpu_lease import lease_for
 
 if TYPE_CHECKING:
     import torch
@@ -32,19 +32,19 @@ def prepare_torch(device: str, threads: int) -> torch.device:
     sets the threads, not the number of granted cores, because rounding depends on the number of threads.
     Raises `InputError` when the device is not available.
     """
-    lease = lease_gpu() if device in ("auto", "cuda") else None
+    lease = lease_for(device)
     import torch  # here, so that `--help` does not wait for it
 
     torch.set_num_threads(threads)
     # On CUDA a warning is not enough: torch then uses nondeterministic backward passes of fused attention and of cuDNN
     # (measured on an H200 with full-size words: bench/results).
-    torch.use_deterministic_algorithms(True, warn_only=not torch.cuda.is_available())
+    kind = find_device(device)
+    torch.use_deterministic_algorithms(True, warn_only=kind != "cuda")
     # Determinism does not require filled memory, and filling costs 5 to 17 % of the time on a GPU.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
-    kind = find_device(device)
     if lease and kind != "cuda":  # this torch cannot use the GPU, other processes can
         lease.release()
     if device == "auto" and kind == "cpu":

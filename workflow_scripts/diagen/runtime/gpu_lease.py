@@ -86,6 +86,11 @@ def _gpus_of_the_machine() -> list[Gpu]:
     return [Gpu(identity, model) for model, identity in found]
 
 
+def lease_for(device: str) -> Lease | None:
+    """Lease a GPU as `lease_gpu` does, if the configured `device` allows one."""
+    return lease_gpu() if device in ("auto", "cuda") else None
+
+
 def lease_gpu() -> Lease | None:
     """Lease a free GPU and make it the only one that this process sees; wait while all are leased.
 
