@@ -24,8 +24,7 @@ rule learn_embeddings:
         settings=lambda wildcards: settings(
             "LearnEmbeddings",
             embedding=CONFIG.embeddings[wildcards.embedding],
-            # Words are learned in float32, whatever the precision of generation.
-            diffusion=CONFIG.models.diffusion.model_copy(update={"dtype": "float32"}),
+            diffusion=CONFIG.models.diffusion,
         ),
         code=code("learn_embeddings"),
         store=STORE,

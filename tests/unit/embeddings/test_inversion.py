@@ -11,6 +11,7 @@ from diagen.cells import Cell
 from diagen.config import DiffusionModel, Embedding
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
+from diagen.embeddings import word_groups
 from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words, square
 from diagen.embeddings.word_groups import ClassGuides, group_classes, group_path, learn_group
 from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
@@ -149,7 +150,7 @@ def test_a_loss_that_is_not_finite_names_class_and_step(diffusion: Diffusion, cl
 
 
 def test_a_full_gpu_names_the_setting_to_lower(
-    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    diffusion: Diffusion, stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (40, 48, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "car.png")
@@ -165,7 +166,31 @@ def test_a_full_gpu_names_the_setting_to_lower(
     with pytest.raises(
         InputError, match=r"not enough GPU memory for 3 words at once \(.*\): lower `execution\.words_together`"
     ):
-        learn_group(group, tmp_path / "words" / "x.safetensors", ("world", 0, 1), settings, torch.device("cpu"), 2)
+        learn_group(diffusion, group, tmp_path / "words" / "x.safetensors", Cell("world", 0, 1), settings, 2)
+
+
+def test_a_cell_loads_the_model_once_in_float32_and_only_for_missing_words(
+    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots = []
+    for number, name in enumerate(("car", "fish")):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        shots.append(Shot("guide", name, 0, str(tmp_path / f"{name}.png"), name))
+    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32, dtype="float16")
+    settings = LearnEmbeddingsSettings(embedding=SETTINGS.model_copy(update={"steps": 2}), diffusion=model)
+    loaded: list[str] = []
+    monkeypatch.setattr(
+        word_groups, "load_diffusion", lambda source, on: (loaded.append(source.dtype), load_diffusion(source, on))[1]
+    )
+
+    def learn() -> list[Path]:
+        options = {"words_together": 1, "shards": 1, "shard": None, "device": torch.device("cpu"), "micro_batch": 2}
+        return word_groups.learn_cell(shots, Cell("world", 0, 1), settings, tmp_path / "store", **options)
+
+    assert len(learn()) == 2 and loaded == ["float32"]
+    assert [word.class_name for path in learn() for word in read_learned_words(path)] == ["car", "fish"]
+    assert loaded == ["float32"], "all words are there: no model is needed"
 
 
 def test_the_target_of_a_velocity_model_is_the_velocity(diffusion: Diffusion, classes: list[ClassImages]) -> None:

@@ -3,7 +3,7 @@
 from argparse import ArgumentTypeError
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from diagen.config.base import Block
 from diagen.config.blocks import Downstream, Embedding, Generator, GuideClassifier, Weighting
@@ -54,10 +54,18 @@ class AuditLeakageSettings(ProgramSettings):
 
 
 class LearnEmbeddingsSettings(ProgramSettings):
-    """Settings of `learn_embeddings.py`."""
+    """Settings of `learn_embeddings.py`.
+
+    Words are learned with float32 weights, whatever precision `models.diffusion` gives for generation.
+    """
 
     embedding: Embedding
     diffusion: DiffusionModel
+
+    @field_validator("diffusion")
+    @classmethod
+    def _in_float32(cls, model: DiffusionModel) -> DiffusionModel:
+        return model.model_copy(update={"dtype": "float32"})
 
 
 class WritePromptsSettings(ProgramSettings):

@@ -8,7 +8,6 @@ import torch
 
 from diagen import images
 from diagen.cells import Cell
-from diagen.config import DiffusionModel
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
 from diagen.embeddings import inversion
@@ -17,7 +16,7 @@ from diagen.embeddings.words_file import write_words
 from diagen.errors import InputError
 from diagen.files.store_layout import checkpoint_of, words_path
 from diagen.images import load_image
-from diagen.models.diffusion import load_diffusion
+from diagen.models.diffusion import Diffusion, load_diffusion
 from diagen.runtime.fingerprint import fingerprint
 from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
 from diagen.runtime.made_with import torch_record
@@ -72,22 +71,17 @@ def group_path(store: Path, group: Sequence[ClassGuides], cell: Cell, settings: 
 
 
 def learn_group(
+    diffusion: Diffusion,
     group: Sequence[ClassGuides],
     path: Path,
     cell: Cell,
     settings: LearnEmbeddingsSettings,
-    device: torch.device,
     micro_batch: int,
 ) -> None:
-    """Learn the words of a group into `path`, unless it exists; an interrupted run continues from its checkpoint.
+    """Learn the words of a group into `path`; an interrupted run continues from its checkpoint.
 
     Raises `InputError` when the GPU runs out of memory, or with class and step when a loss is not finite.
     """
-    if path.is_file():
-        return
-    # Words are learned with float32 weights, independent of the precision in which images are generated.
-    model = DiffusionModel.model_validate({**settings.diffusion.model_dump(), "dtype": "float32"})
-    diffusion = load_diffusion(model, device)
     classes = [
         encode_class(
             diffusion,
@@ -106,7 +100,7 @@ def learn_group(
             words = learn_words(diffusion, classes, settings.embedding, checkpoint)
     except FloatingPointError as error:
         raise InputError(str(error)) from None
-    made = torch_record(("torch", "diffusers", "transformers"), device)
+    made = torch_record(("torch", "diffusers", "transformers"), diffusion.device)
     unique = {word.class_name: replace(word, made_with=made) for word in words}  # a short group repeats its last class
     write_words(list(unique.values()), path)
     checkpoint.unlink(missing_ok=True)
@@ -130,6 +124,9 @@ def learn_cell(
     """
     groups = group_classes(shots, words_together)
     paths = [group_path(store, group, cell, settings) for group in groups]
-    for group, path in of_shard(list(zip(groups, paths, strict=True)), range(len(groups)), shards, shard):
-        learn_group(group, path, cell, settings, device, micro_batch)
+    own = of_shard(list(zip(groups, paths, strict=True)), range(len(groups)), shards, shard)
+    if missing := [(group, path) for group, path in own if not path.is_file()]:
+        diffusion = load_diffusion(settings.diffusion, device)
+        for group, path in missing:
+            learn_group(diffusion, group, path, cell, settings, micro_batch)
     return paths
