@@ -18,6 +18,7 @@ from diagen.classifiers.augmentation import AUGMENTATIONS, decode, plain
 from diagen.classifiers.trained_file import read_head
 from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot, read_shots, write_shots
+from diagen.errors import InputError
 from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest
 from diagen.models.backbones import load_backbone
 from diagen.seeds import stable_seed
@@ -177,6 +178,14 @@ def score(folder: Path, stand_ins: Path, guide: str = "paper", **options: object
             "--output", folder / "weights.csv", "--settings", json.dumps(settings),
         )  # fmt: skip
     return read_weights(folder / "weights.csv")
+
+
+def test_a_manifest_without_images_is_named(guide_folder: Path, stand_ins: Path, tmp_path: Path) -> None:
+    for part in ("paper", "store"):
+        (tmp_path / part).symlink_to(guide_folder / part)
+    write_manifest([], tmp_path / "manifest.csv")
+    with pytest.raises(InputError, match="manifest.csv: no images. Delete the file"):
+        score(tmp_path, stand_ins)
 
 
 def test_weightings_side_by_side(guide_folder: Path, stand_ins: Path) -> None:

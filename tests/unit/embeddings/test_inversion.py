@@ -236,6 +236,13 @@ def test_groups_have_one_size_and_hold_every_class(classes: int, together: int, 
     )
 
 
+def test_words_of_different_shapes_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "words.safetensors"
+    write_words([LearnedWord("car", torch.rand(2, 8), 0.1), LearnedWord("fish", torch.rand(1, 8), 0.1)], path)
+    with pytest.raises(InputError, match="words.safetensors: damaged .the words have different numbers of vectors"):
+        read_learned_words(path)
+
+
 def test_words_are_kept_whatever_the_precision_and_place_of_the_model() -> None:
     group = [ClassGuides("car", ("a.png",), ("0" * 64,))]
     model = DiffusionModel(path="models/sd", sha256="1" * 64)

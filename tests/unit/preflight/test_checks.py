@@ -13,7 +13,7 @@ from PIL import Image
 from diagen.config import load_config
 from diagen.errors import InputError
 from diagen.preflight import checks
-from diagen.preflight.checks import Report, check, planned_jobs
+from diagen.preflight.checks import Report, check, job_counts
 from diagen.preflight.gguf import open_gguf
 from tests.hub import COMMIT
 
@@ -125,8 +125,8 @@ def test_gpus_that_torch_cannot_use(mapping: dict[str, Any], monkeypatch: pytest
 
 
 def test_jobs_from_the_last_table() -> None:
-    assert planned_jobs(f"{STATS}\n{STATS}") == {"draw_world_world": 1, "generate_images": 2}
-    assert planned_jobs("Error in the Snakefile") is None
+    assert job_counts(f"{STATS}\n{STATS}") == {"draw_world_world": 1, "generate_images": 2}
+    assert job_counts("Error in the Snakefile") is None
 
 
 def test_gguf_files(stand_ins: Path, tmp_path: Path) -> None:

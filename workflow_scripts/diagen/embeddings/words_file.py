@@ -46,6 +46,8 @@ def read_learned_words(path: Path) -> list[LearnedWord]:
         ]
         if not all(word.vectors.ndim == 2 and word.vectors.isfinite().all() for word in words):
             raise ValueError("not all words are vectors of finite numbers")
+        if len({(word.vectors.shape, word.vectors.dtype) for word in words}) > 1:
+            raise ValueError("the words have different numbers of vectors, widths or types")
         return words
 
 

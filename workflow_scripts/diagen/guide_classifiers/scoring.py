@@ -11,6 +11,7 @@ from diagen.classifiers.cell_images import labels_of
 from diagen.classifiers.heads import Head
 from diagen.classifiers.image_features import augmented_features, plain_features
 from diagen.config.programs import ScoreImagesSettings
+from diagen.errors import InputError
 from diagen.generation.manifest_file import ManifestRow
 from diagen.guide_classifiers.calibration import class_confidences
 from diagen.models.backbones import Backbone
@@ -35,9 +36,11 @@ def score_images(
     """Weigh the images in `store` that the `rows` of `manifest` list, in their order.
 
     The confidence is the mean over `settings.views` augmented views, or that of the plain view if `views` is 0. `head`
-    was read from `head_file`. Raises `InputError` for a class that the guide classifier does not know, or for BatchNorm
+    was read from `head_file`. Raises `InputError` without images, for a class that the guide classifier does not know, or for BatchNorm
     statistics of another backbone.
     """
+    if not rows:
+        raise InputError(f"{manifest}: no images. Delete the file and run Snakemake again: rm {manifest}")
     if head.statistics:
         load_statistics(backbone, head.statistics, head_file)
     paths = [store / row.file_name for row in rows]

@@ -56,7 +56,7 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     counts = check_datasets(config, results, report)
     operations = check_models(config, report)
     device = check_device(config, gpus, report)
-    jobs = planned_jobs(planned)
+    jobs = job_counts(planned)
     if jobs is None:
         last = " ".join(planned.split())[-500:]
         report.problems.append(f"Snakemake cannot plan the jobs; fix what it reports: {last}")
@@ -203,7 +203,7 @@ def _size(number: float) -> str:
     return f"{number / 1000**power:.3g} {units[power]}"
 
 
-def planned_jobs(text: str) -> dict[str, int] | None:
+def job_counts(text: str) -> dict[str, int] | None:
     """Jobs by rule from the table of Snakemake's dry run; `None` without a table."""
     _, mark, table = text.rpartition("Job stats:\n")
     if not mark:
