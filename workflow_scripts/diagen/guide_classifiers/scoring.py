@@ -36,8 +36,8 @@ def score_images(
     """Weigh the images in `store` that the `rows` of `manifest` list, in their order.
 
     The confidence is the mean over `settings.views` augmented views, or that of the plain view if `views` is 0. `head`
-    was read from `head_file`. Raises `InputError` without images, for a class that the guide classifier does not know, or for BatchNorm
-    statistics of another backbone.
+    was read from `head_file`. Raises `InputError` without images, for a class that the guide classifier does not know,
+    or for BatchNorm statistics of another backbone.
     """
     if not rows:
         raise InputError(f"{manifest}: no images. Delete the file and run Snakemake again: rm {manifest}")
