@@ -146,5 +146,5 @@ def test_table_survives_a_round_trip(tmp_path: Path) -> None:
     write_shots(rows, tmp_path / "shots.csv")
     assert read_shots(tmp_path / "shots.csv") == rows
     (tmp_path / "other.csv").write_text("role\n")
-    with pytest.raises(InputError, match=r"other\.csv: damaged \(missing columns: class, guide, path, sha256\)"):
+    with pytest.raises(InputError, match=r"other\.csv: damaged \(missing columns: class, guide, path, sha256; check"):
         read_shots(tmp_path / "other.csv")

@@ -153,5 +153,5 @@ def test_weights_of_other_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"weights.csv: rows differ from manifest.csv\. .* rm /.*weights.csv$"):
         read_shares(path, ["b.png"])
     (tmp_path / "other.csv").write_text("file_name\na.png\n")
-    with pytest.raises(InputError, match=r"damaged \(missing columns: confidence, temperature, weight\)"):
+    with pytest.raises(InputError, match=r"damaged \(missing columns: confidence, temperature, weight; check"):
         read_weights(tmp_path / "other.csv")
