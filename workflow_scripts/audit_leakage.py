@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=AuditLeakageSettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="leakage.json to write")
     arguments = parser.parse_args()
+    if not all(text.isdecimal() for seed, shots, _ in arguments.cells for text in (seed, shots)):
+        parser.error("--cell: expected two whole numbers (seed, shots) and a table")
     near = arguments.settings.near_distance
 
     images = read_images(arguments.images)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from diagen.files.atomic import atomic_path
+from diagen.runtime.arguments import figure_file
 from diagen.runtime.program import run
 
 
@@ -11,7 +12,7 @@ def main() -> None:
     """Read the table of accuracies, and write the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("accuracy", type=Path, metavar="accuracy.csv", help="summary table of accuracies")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".svg or .png")
+    parser.add_argument("--output", type=figure_file, required=True, metavar="FILE", help=".svg or .png")
     arguments = parser.parse_args()
 
     from diagen.report.figures import plot_accuracy, save_figure

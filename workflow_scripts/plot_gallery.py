@@ -21,8 +21,6 @@ def main() -> None:
         help="a synthetic set: name, manifest.csv and, optionally, table of weights; may be repeated",
     )
     parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="store folder, with the images")
-    parser.add_argument("--classes", type=int, default=12, metavar="N", help="classes to show (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=6, metavar="N", help="images per row (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".html")
     arguments = parser.parse_args()
     if not all(2 <= len(parts) <= 3 for parts in arguments.sets):
@@ -42,9 +40,9 @@ def main() -> None:
         )
         for name, manifest, *weights in arguments.sets
     ]
-    content = (read_shots(arguments.shots), sets, arguments.store, arguments.classes, arguments.images)
+    page = gallery_page(read_shots(arguments.shots), sets, arguments.store)
     with atomic_path(arguments.output) as temporary:
-        temporary.write_text(gallery_page(*content), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -312,8 +312,6 @@ def test_pages_contain_names_prompts_and_paths_as_text(folder: Path) -> None:
                     )
                 ],
                 folder,
-                classes=1,
-                images=1,
             ),
         ]
         found = [Elements(page) for page in pages]

@@ -1,5 +1,6 @@
 """The leakage audit: against scipy's distances, and on photos that were saved again, cropped or resized."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -173,3 +174,11 @@ def test_repeated_photos_are_found(photos: Path, stand_ins: Path, tmp_path: Path
                 found[twin.kind].add(Path(twin.path).relative_to(photos).as_posix())
     assert found["exact"] == {"test/mug/copy.jpg"}
     assert found["near"] == {"test/cup/saved.jpg", "test/cup/small.png", "test/cup/cut.png"}
+
+
+def test_a_cell_without_numbers_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = ["audit_leakage", "images.csv", "features.npy", "--cell", "zero", "5", "shots.csv"]
+    monkeypatch.setattr(sys, "argv", [*tables, "--settings", '{"near_distance": 0.002}', "--output", "leakage.json"])
+    with pytest.raises(SystemExit):
+        importlib.import_module("audit_leakage").main()
+    assert "--cell: expected two whole numbers (seed, shots) and a table" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from diagen.generation.manifest_file import ManifestRow, write_manifest
 from diagen.report.diversity_page import PAPER, diversity_page
 from diagen.report.figures import plot_ablation, plot_accuracy, plot_calibration, pool_bins, save_figure
 from diagen.report.gallery import SyntheticSet, gallery_page
+from diagen.report.labels import label
 from diagen.report.statistics import ACCURACY, DIVERSITY, write_table
 from diagen.weighting.weights_file import WeightRow, write_weights
 
@@ -80,13 +81,26 @@ def test_accuracy_chart_draws_means_and_no_error_bars_for_one_seed(accuracy):
 
 
 def test_ablation_chart_shows_paired_differences_to_the_baseline(accuracy, tmp_path):
-    save_figure(plot_ablation(accuracy, "da_fusion"), tmp_path / "ablation.svg")
+    save_figure(plot_ablation(accuracy), tmp_path / "ablation.svg")
     texts = svg_texts(tmp_path / "ablation.svg")
     runs = accuracy[accuracy["split"] == "test"].pivot(index=["seed", "shots"], columns="method", values="accuracy")
     assert f"{100 * (runs['diagen'] - runs['da_fusion']).mean():+.1f} ±" in texts
 
 
-@pytest.mark.parametrize("draw", [plot_accuracy, lambda table: plot_ablation(table, "standard")])
+def test_ablation_chart_without_da_fusion_compares_with_the_first_method(accuracy, tmp_path):
+    save_figure(plot_ablation(accuracy[accuracy["method"] != "da_fusion"]), tmp_path / "ablation.svg")
+    assert f"vs {label(METHODS[0])}" in svg_texts(tmp_path / "ablation.svg")
+
+
+@pytest.mark.parametrize("program", ["plot_accuracy", "plot_ablation", "plot_calibration"])
+def test_a_figure_in_another_format_is_refused(program, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [program, "table", "--output", "figure.jpeg"])
+    with pytest.raises(SystemExit):
+        importlib.import_module(program).main()
+    assert "argument --output: 'figure.jpeg' does not end with .svg or .png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("draw", [plot_accuracy, plot_ablation])
 def test_equal_tables_make_equal_files(draw, accuracy, tmp_path):
     for name in ("one.svg", "other.svg"):
         save_figure(draw(accuracy), tmp_path / name)
@@ -97,7 +111,7 @@ def test_equal_tables_make_equal_files(draw, accuracy, tmp_path):
 def test_charts_allow_a_missing_split_or_a_single_run(accuracy, tmp_path):
     few = accuracy[(accuracy["seed"] == 0) & (accuracy["shots"] == 2) & (accuracy["split"] != "test_uncommon")]
     save_figure(plot_accuracy(few), tmp_path / "accuracy.png")
-    save_figure(plot_ablation(few, "da_fusion"), tmp_path / "ablation.png")
+    save_figure(plot_ablation(few), tmp_path / "ablation.png")
 
 
 def test_pooled_bins_are_those_of_all_images_together():
@@ -180,18 +194,19 @@ def gallery_files(tmp_path):
     return tmp_path, shots, manifests
 
 
-def test_gallery_embeds_the_first_guide_and_its_images_of_every_set(gallery_files):
+def test_gallery_embeds_the_first_guide_and_its_images_of_every_set(gallery_files, monkeypatch):
+    monkeypatch.setattr("diagen.report.gallery.IMAGES", 2)
     store, shots, manifests = gallery_files
     weights = {row.file_name: 0.25 for row in manifests["diagen"]}
     sets = [SyntheticSet("DA-Fusion", manifests["da_fusion"]), SyntheticSet(HOSTILE, manifests["diagen"], weights)]
-    page = gallery_page(shots, sets, store, classes=5, images=2)
+    page = gallery_page(shots, sets, store)
     found = Pictures()
     found.feed(page)
     assert len(found.sources) == 2 * (1 + 2 * 2)
     assert all(source.startswith(("data:image/png", "data:image/webp")) for source in found.sources)
     assert "script" not in found.tags and "&lt;pine_tree&gt;" in page
     assert page.count("weight 0.25") == 4 and page.count("noise 0.025") == 8
-    assert gallery_page(shots, sets, store, classes=5, images=2) == page
+    assert gallery_page(shots, sets, store) == page
 
 
 def test_programs_make_the_files_of_the_report(gallery_files, accuracy, diversity, monkeypatch):
@@ -208,7 +223,7 @@ def test_programs_make_the_files_of_the_report(gallery_files, accuracy, diversit
     gallery = ["plot_gallery", folder / "shots.csv", *baseline, *ours, "--store", folder]
     commands = {
         "accuracy.svg": ["plot_accuracy", folder / "accuracy.csv"],
-        "ablation.svg": ["plot_ablation", folder / "accuracy.csv", "--baseline", "missing"],
+        "ablation.svg": ["plot_ablation", folder / "accuracy.csv"],
         "calibration.svg": ["plot_calibration", folder / "calibration.json"],
         "diversity.html": ["tabulate_diversity", folder / "diversity.csv"],
         "gallery.html": gallery,

@@ -96,6 +96,7 @@ def original(tmp_path):
         {"diagen_deep": ("'text'", "'other text'")},
         {"diagen_tool": ("from typing import TYPE_CHECKING", "from typing import TYPE_CHECKING, Any")},
         {"diagen_errors": ("pass", "code = 2")},
+        {"diagen_deep": ("import InputError, Problem", "import InputError, Problem, rm")},
         {"diagen_files___init__": ("1", "2")},
         {"diagen_runtime_lock": ("1", "2")},
         {"diagen_plan_file": ("1", "2")},

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diagen.data.shots_file import ROLES, Shot
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def arrange(shots: Sequence[Shot], file: Path) -> CellImages:
     for role in ("guide", "val"):
         if not rows[role]:
             raise InputError(
-                f"{file}: no {role} images. Add images to train-val, delete the file and run Snakemake again: rm {file}"
+                f"{file}: no {role} images. Add images to train-val, delete the file and run Snakemake again: "
+                f"{rm(file)}"
             )
     classes = tuple(sorted({row.class_name for row in rows["guide"]}))
     return CellImages(
@@ -57,5 +58,5 @@ def labels_of(class_names: Iterable[str], classes: Sequence[str], file: Path) ->
         return torch.tensor([numbers[name] for name in class_names], dtype=torch.long)
     except KeyError as error:
         raise InputError(
-            f"{file}: class {error} has no guide image. Delete the file and run Snakemake again: rm {file}"
+            f"{file}: class {error} has no guide image. Delete the file and run Snakemake again: {rm(file)}"
         ) from None

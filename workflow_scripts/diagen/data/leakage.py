@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from diagen.data.images_file import ImageRow
 from diagen.data.leakage_file import Leak, Twin, TwinKind
 from diagen.data.shots_file import Shot
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 
 PAIRS = (("guide", "val"), ("guide", "test"), ("guide", "test_uncommon"), ("val", "test"), ("val", "test_uncommon"))
 """Roles to compare: images of the first are used to learn or to select, images of the second must be new."""
@@ -32,7 +32,7 @@ def unit_features(
     if len(features) != len(images):
         raise InputError(
             f"{file}: {len(features)} rows, but images.csv lists {len(images)} images. Delete it and run Snakemake "
-            f"again: rm {file}"
+            f"again: {rm(file)}"
         )
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     scaled = features / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -55,7 +55,7 @@ def audit_cell(
     unknown = [shot.path for shot in cell if shot.path not in features]
     if unknown:
         raise InputError(
-            f"{file}: {unknown[0]} is not in images.csv. Delete the file and run Snakemake again: rm {file}"
+            f"{file}: {unknown[0]} is not in images.csv. Delete the file and run Snakemake again: {rm(file)}"
         )
     roles: dict[str, list[Shot]] = {}
     for shot in cell:

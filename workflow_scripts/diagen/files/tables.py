@@ -2,7 +2,6 @@
 
 import csv
 import io
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 from diagen.files.atomic import atomic_path
 
 if TYPE_CHECKING:  # the rules read tables and do not need numpy
@@ -30,9 +29,7 @@ class DamagedFile(InputError):
         """Compose the message: the file, the damage, and the command that removes the file."""
         # A table without its columns is more often another table than a damaged one.
         hint = "; check that the right table is named" if reason.startswith("missing columns") else ""
-        super().__init__(
-            f"{path}: damaged ({reason}{hint}). Delete the file and run Snakemake again: rm {shlex.quote(str(path))}"
-        )
+        super().__init__(f"{path}: damaged ({reason}{hint}). Delete the file and run Snakemake again: {rm(path)}")
         self.path = path
         self.reason = reason
 

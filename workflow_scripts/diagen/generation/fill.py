@@ -1,7 +1,6 @@
 """Generate each planned image once into the store, and compose the manifest."""
 
 import hashlib
-import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from diagen.config.programs import GenerateImagesSettings
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 from diagen.files.atomic import atomic_path
 from diagen.files.made_with import MadeWith, from_text, to_text
 from diagen.files.store_layout import image_file_name
@@ -212,6 +211,4 @@ def _read_made_with(content: bytes, path: Path) -> MadeWith:
             int(dict(record)["micro_batch"])
             return record
     except (OSError, KeyError, ValueError):
-        raise InputError(
-            f"{path}: corrupt image. Delete the file and run Snakemake again: rm {shlex.quote(str(path))}"
-        ) from None
+        raise InputError(f"{path}: corrupt image. Delete the file and run Snakemake again: {rm(path)}") from None

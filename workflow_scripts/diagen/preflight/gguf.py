@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 
 
 def open_gguf(path: Path) -> None:
@@ -26,7 +26,7 @@ def open_gguf(path: Path) -> None:
         if not model:
             reasons = [text for text in lines if "error" in text or "fail" in text] or lines or ["no reason given"]
             raise InputError(
-                f"{path}: llama.cpp cannot load it ({reasons[0]}). Delete it and download it again: rm {path}"
+                f"{path}: llama.cpp cannot load it ({reasons[0]}). Delete it and download it again: {rm(path)}"
             )
         llama_cpp.llama_model_free(model)
     finally:

@@ -90,13 +90,15 @@ def plot_accuracy(accuracy: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_ablation(accuracy: pd.DataFrame, baseline: str) -> Figure:
-    """Plot the mean accuracy of each method over shots and seeds, and its difference to `baseline`.
+def plot_ablation(accuracy: pd.DataFrame) -> Figure:
+    """Plot the mean accuracy of each method over shots and seeds, and its difference to a baseline.
 
-    A small dot is one run, a large one the mean; text at the right is the mean paired difference to `baseline` in
-    percentage points, with its 95 % interval for three pairs or more. Panels as in `plot_accuracy`.
+    The baseline is DA-Fusion, or else the first method. A small dot is one run, a large one the mean; text at the right
+    is the mean paired difference to the baseline in percentage points, with its 95 % interval for three pairs or more.
+    Panels as in `plot_accuracy`.
     """
     datasets, splits, methods = (_distinct(accuracy[column]) for column in ("dataset", "split", "method"))
+    baseline = "da_fusion" if "da_fusion" in methods else methods[0]
     looks = _looks(methods)
     with matplotlib.rc_context(STYLE):
         size = (3.9 * len(splits) + 1.2, (0.42 * len(methods) + 1.1) * len(datasets))

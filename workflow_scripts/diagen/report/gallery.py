@@ -13,6 +13,8 @@ from diagen.generation.manifest_file import ManifestRow
 from diagen.images import load_image
 from diagen.report.pages import render
 
+CLASSES = 12  # shown on a page
+IMAGES = 6  # shown per synthetic set
 SMALL = 128  # pixels; images up to this edge are enlarged without interpolation
 LARGEST = 256  # pixels; larger images are scaled down to this edge, which saves hundreds of megabytes per page
 
@@ -97,17 +99,17 @@ class Exhibit:
     rows: list[tuple[str, list[Picture]]]
 
 
-def gallery_page(shots: Sequence[Shot], sets: Sequence[SyntheticSet], store: Path, classes: int, images: int) -> str:
-    """The gallery page of the first guide image of each of the first `classes` classes, with `images` pictures per set.
+def gallery_page(shots: Sequence[Shot], sets: Sequence[SyntheticSet], store: Path) -> str:
+    """The gallery page: the first guide image of each of the first `CLASSES` classes, and `IMAGES` pictures per set.
 
     File names in the manifests are relative to the folder `store`. Images are embedded; all texts are escaped.
     """
-    guides = [shot for shot in shots if shot.role == "guide" and shot.guide == 0][:classes]
+    guides = [shot for shot in shots if shot.role == "guide" and shot.guide == 0][:CLASSES]
     exhibits = [
         Exhibit(
             guide.class_name.replace("_", " "),
             Picture(*embed_image(Path(guide.path))),
-            [(each.name, _pictures(each, guide.class_name, store, images)) for each in sets],
+            [(each.name, _pictures(each, guide.class_name, store)) for each in sets],
         )
         for guide in guides
     ]
@@ -117,7 +119,7 @@ def gallery_page(shots: Sequence[Shot], sets: Sequence[SyntheticSet], store: Pat
     return render(title, _STYLE, _BODY, exhibits=exhibits, weighted=bool(weighted), equal_share=equal_share)
 
 
-def _pictures(synthetic: SyntheticSet, class_name: str, store: Path, images: int) -> list[Picture]:
+def _pictures(synthetic: SyntheticSet, class_name: str, store: Path) -> list[Picture]:
     rows = [row for row in synthetic.manifest if row.class_name == class_name and row.guide == 0]
     return [
         Picture(
@@ -126,7 +128,7 @@ def _pictures(synthetic: SyntheticSet, class_name: str, store: Path, images: int
             noise_level=f"{row.noise_level:g}",
             weight=synthetic.weights.get(row.file_name) if synthetic.weights else None,
         )
-        for row in sorted(rows, key=lambda row: row.number)[:images]
+        for row in sorted(rows, key=lambda row: row.number)[:IMAGES]
     ]
 
 

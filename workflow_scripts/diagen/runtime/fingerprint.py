@@ -110,20 +110,20 @@ def _writes(call: ast.Call) -> bool:
 def _is_silent(item: object, parent: ast.AST) -> bool:
     """Return whether a part has no effect: a docstring, a string below a definition, `pass`, or an empty piece.
 
-    Imports that only annotations use are silent too. Empty pieces of f-strings are ignored because only Python 3.12 has
-    them.
+    Imports that only annotations or messages use are silent too. Empty pieces of f-strings are ignored because only
+    Python 3.12 has them.
     """
     if isinstance(parent, ast.JoinedStr):
         return isinstance(item, ast.Constant) and item.value == ""
     if isinstance(item, ast.Expr):
         return isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
-    return isinstance(item, ast.Pass) or _is_for_annotations(item)
+    return isinstance(item, ast.Pass) or _has_no_effect(item)
 
 
-def _is_for_annotations(item: object) -> bool:
-    """Return whether a statement is an `if TYPE_CHECKING:` block, or imports from a module of types."""
+def _has_no_effect(item: object) -> bool:
+    """Return whether a statement is an `if TYPE_CHECKING:` block, or imports names for annotations or errors."""
     if isinstance(item, ast.ImportFrom):
-        return item.module in ANNOTATION_MODULES
+        return item.module in (*ANNOTATION_MODULES, *LEFT_OUT_MODULES)
     return (
         isinstance(item, ast.If)
         and isinstance(item.test, ast.Name)
@@ -158,7 +158,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the node and all below it, without imports that only annotations use."""
     yield node
     for child in ast.iter_child_nodes(node):
-        if not _is_for_annotations(child):
+        if not _has_no_effect(child):
             yield from _walk(child)
 
 

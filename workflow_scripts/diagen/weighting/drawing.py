@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 from diagen.weighting.weights import normalize_per_group
 
 MANIFEST, WEIGHTS = Path("manifest.csv"), Path("weights.csv")  # named in errors when the caller read no file
@@ -41,13 +41,13 @@ def drawing_probabilities(
     if p > 0 and missing:
         raise InputError(
             f"{manifest}: guide image {missing[0][1]} of class {missing[0][0]} has no synthetic image. Delete the file "
-            f"and the plan and run Snakemake again: rm {manifest} {manifest.with_name('plan.csv')}"
+            f"and the plan and run Snakemake again: {rm(manifest, manifest.with_name('plan.csv'))}"
         )
     unknown = sorted(set(groups) - set(guides))
     if unknown:
         raise InputError(
             f"{manifest}: guide image {unknown[0][1]} of class {unknown[0][0]} is not in shots.csv. Delete the file "
-            f"and the plan and run Snakemake again: rm {manifest} {manifest.with_name('plan.csv')}"
+            f"and the plan and run Snakemake again: {rm(manifest, manifest.with_name('plan.csv'))}"
         )
     if shares is None:
         shares = normalize_per_group(np.ones(len(groups)), groups)
@@ -59,7 +59,7 @@ def drawing_probabilities(
         if not _sum_to_one(shares, synthetic_classes):
             raise InputError(
                 f"{weights}: the weights do not sum to 1 over the images of each guide image or of each class. Delete "
-                f"the file and run Snakemake again: rm {weights}"
+                f"the file and run Snakemake again: {rm(weights)}"
             )
         per_share = dict.fromkeys(counts, 1 / len(counts))
     real = [(1 - p) * per_class[name] for name in real_classes]
