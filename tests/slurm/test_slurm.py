@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from diagen.files.atomic import TEMPORARY
 from tests.slurm.cluster import Task
 from tests.slurm.conftest import GENERATORS, MANIFESTS, Fault, new_project
 from tests.slurm.runs import in_the_middle, job_of, submit, wait_until_running, watched
@@ -39,9 +40,10 @@ def images_of(project: Project) -> list[set[str]]:
 
 
 def assert_same(project: Project, expected: Project) -> None:
-    """All results are there, and the same to the byte."""
-    logs = "slurm_logs/"  # of jobs that failed
-    ours = {name: content for name, content in project.results().items() if not name.startswith(logs)}
+    """All results are there, and the same to the byte, beside logs and temporary files of killed jobs."""
+    found = project.results().items()
+    killed = [name for name, _ in found if name.startswith("slurm_logs/") or TEMPORARY.fullmatch(Path(name).name)]
+    ours = {name: content for name, content in found if name not in killed}
     theirs = expected.results()
     assert ours.keys() == theirs.keys()
     assert [name for name in theirs if ours[name] != theirs[name]] == []
