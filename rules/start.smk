@@ -3,7 +3,7 @@
 from snakemake.logging import logger
 
 from diagen.config import Coco
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 from diagen.runtime import run_lock
 
 
@@ -23,7 +23,7 @@ def warn_of_other_photos():
         if changed:
             logger.warning(
                 f"datasets.{name}: {dataset.root} differs from the indexed photos: it {changed}. To index it again "
-                f"(automatic if the dataset's settings have changed as well): rm {images}"
+                f"(automatic if the dataset's settings have changed as well): {rm(images)}"
             )
 
 

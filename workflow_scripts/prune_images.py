@@ -4,11 +4,10 @@ With --remove, they are removed. Fails while a run uses the store.
 """
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 from diagen.runtime.program import run
 from diagen.runtime.run_lock import LockHeld, hold
 
@@ -39,7 +38,7 @@ def main() -> None:
     if found.waiting:
         print(
             f"kept: {size(found.waiting)} in no manifest, which may belong to plans without a manifest. Run these "
-            f"experiments to the end, or discard the plans:\n  rm {shlex.join(map(str, found.unfilled))}"
+            f"experiments to the end, or discard the plans:\n  {rm(*found.unfilled)}"
         )
     removable = found.removable()
     total = size(removable)

@@ -42,8 +42,8 @@ def images_of(project: Project) -> list[set[str]]:
 def assert_same(project: Project, expected: Project) -> None:
     """All results are there, and the same to the byte, beside logs and temporary files of killed jobs."""
     found = project.results().items()
-    killed = [name for name, _ in found if name.startswith("slurm_logs/") or TEMPORARY.fullmatch(Path(name).name)]
-    ours = {name: content for name, content in found if name not in killed}
+    left_out = [name for name, _ in found if name.startswith("slurm_logs/") or TEMPORARY.fullmatch(Path(name).name)]
+    ours = {name: content for name, content in found if name not in left_out}
     theirs = expected.results()
     assert ours.keys() == theirs.keys()
     assert [name for name in theirs if ours[name] != theirs[name]] == []

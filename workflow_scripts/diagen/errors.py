@@ -14,6 +14,11 @@ class Problem(str):
     __slots__ = ()
 
 
-def rm(*paths: Path) -> str:
+def rm(*paths: Path, recursive: bool = False) -> str:
     """The shell command that deletes `paths`, for the remedy in a message."""
-    return f"rm {shlex.join(map(str, paths))}"
+    return shlex.join(["rm", *["-r"] * recursive, *map(str, paths)])
+
+
+def delete_and_rerun(path: Path) -> str:
+    """The remedy for a result that does not fit the others: Snakemake makes it again."""
+    return f"Delete the file and run Snakemake again: {rm(path)}"

@@ -97,6 +97,7 @@ def original(tmp_path):
         {"diagen_tool": ("from typing import TYPE_CHECKING", "from typing import TYPE_CHECKING, Any")},
         {"diagen_errors": ("pass", "code = 2")},
         {"diagen_deep": ("import InputError, Problem", "import InputError, Problem, rm")},
+        {"diagen_tool": ("from diagen.runtime import lock", "from diagen.runtime import lock, progress")},
         {"diagen_files___init__": ("1", "2")},
         {"diagen_runtime_lock": ("1", "2")},
         {"diagen_plan_file": ("1", "2")},
@@ -115,6 +116,7 @@ def test_form_changes_nothing(tmp_path, original, changes):
     [
         {"program": ("from diagen.late import later", "from diagen.unused import A as later")},
         {"diagen_tool": ("base(x)", "base(-x)")},
+        {"diagen_tool": ("from diagen.plan_file import A", "from diagen.plan_file import B as A")},
         {"diagen_deep": ("x + 1", "x + 2")},
         {"diagen_late": ("return x", "return -x")},
         {"diagen_deep": ("ValueError", "TypeError")},

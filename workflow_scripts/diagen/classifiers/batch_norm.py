@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun
 
 
 def layers(model: nn.Module) -> dict[str, _BatchNorm]:
@@ -50,10 +50,7 @@ def load_statistics(model: nn.Module, statistics: Mapping[str, Tensor], file: Pa
     """
     own = _buffers(model)
     if {name: one.shape for name, one in own.items()} != {name: one.shape for name, one in statistics.items()}:
-        raise InputError(
-            f"{file}: the BatchNorm statistics are those of another backbone. Delete the file and run Snakemake again: "
-            f"{rm(file)}"
-        )
+        raise InputError(f"{file}: the BatchNorm statistics are those of another backbone. {delete_and_rerun(file)}")
     set_statistics(model, statistics)
 
 

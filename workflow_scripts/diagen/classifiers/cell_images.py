@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diagen.data.shots_file import ROLES, Shot
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun, rm
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,4 @@ def labels_of(class_names: Iterable[str], classes: Sequence[str], file: Path) ->
     try:
         return torch.tensor([numbers[name] for name in class_names], dtype=torch.long)
     except KeyError as error:
-        raise InputError(
-            f"{file}: class {error} has no guide image. Delete the file and run Snakemake again: {rm(file)}"
-        ) from None
+        raise InputError(f"{file}: class {error} has no guide image. {delete_and_rerun(file)}") from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from diagen.data.images_file import ImageRow
 from diagen.data.leakage_file import Leak, Twin, TwinKind
 from diagen.data.shots_file import Shot
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun
 
 PAIRS = (("guide", "val"), ("guide", "test"), ("guide", "test_uncommon"), ("val", "test"), ("val", "test_uncommon"))
 """Roles to compare: images of the first are used to learn or to select, images of the second must be new."""
@@ -31,8 +31,7 @@ def unit_features(
     """
     if len(features) != len(images):
         raise InputError(
-            f"{file}: {len(features)} rows, but images.csv lists {len(images)} images. Delete it and run Snakemake "
-            f"again: {rm(file)}"
+            f"{file}: {len(features)} rows, but images.csv lists {len(images)} images. {delete_and_rerun(file)}"
         )
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     scaled = features / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -54,9 +53,7 @@ def audit_cell(
     """
     unknown = [shot.path for shot in cell if shot.path not in features]
     if unknown:
-        raise InputError(
-            f"{file}: {unknown[0]} is not in images.csv. Delete the file and run Snakemake again: {rm(file)}"
-        )
+        raise InputError(f"{file}: {unknown[0]} is not in images.csv. {delete_and_rerun(file)}")
     roles: dict[str, list[Shot]] = {}
     for shot in cell:
         roles.setdefault(shot.role, []).append(shot)

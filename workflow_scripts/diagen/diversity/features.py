@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun
 from diagen.files.tables import read_rows
 from diagen.images import load_image
 from diagen.models.backbones import embed
@@ -29,7 +29,7 @@ def listed_images(table: Path) -> list[str]:
     column = "path" if "path" in header else "file_name"
     names = read_rows(table, [column], lambda values: values[column])
     if not names:
-        raise InputError(f"{table}: the table lists no images. Delete the file and run Snakemake again: {rm(table)}")
+        raise InputError(f"{table}: the table lists no images. {delete_and_rerun(table)}")
     return names
 
 

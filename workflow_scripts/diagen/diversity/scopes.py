@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagen.diversity.manifold import Points, diversity, weighted_diversity
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun
 from diagen.files.json_files import DiversityEntry
 from diagen.seeds import stable_seed
 
@@ -28,7 +28,7 @@ class LabeledFeatures:
         if len(self.features) != len(self.classes):
             raise InputError(
                 f"{self.file}: features of {len(self.features)} images, but the table lists {len(self.classes)}. "
-                f"Delete the file and run Snakemake again: {rm(self.file)}"
+                f"{delete_and_rerun(self.file)}"
             )
 
     def take(self, rows: Sequence[int]) -> "LabeledFeatures":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun
 from diagen.files.atomic import atomic_path
 
 if TYPE_CHECKING:  # the rules read tables and do not need numpy
@@ -29,7 +29,7 @@ class DamagedFile(InputError):
         """Compose the message: the file, the damage, and the command that removes the file."""
         # A table without its columns is more often another table than a damaged one.
         hint = "; check that the right table is named" if reason.startswith("missing columns") else ""
-        super().__init__(f"{path}: damaged ({reason}{hint}). Delete the file and run Snakemake again: {rm(path)}")
+        super().__init__(f"{path}: damaged ({reason}{hint}). {delete_and_rerun(path)}")
         self.path = path
         self.reason = reason
 

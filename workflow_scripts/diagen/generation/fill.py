@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from diagen.config.programs import GenerateImagesSettings
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun
 from diagen.files.atomic import atomic_path
 from diagen.files.made_with import MadeWith, from_text, to_text
 from diagen.files.store_layout import image_file_name
@@ -211,4 +211,4 @@ def _read_made_with(content: bytes, path: Path) -> MadeWith:
             int(dict(record)["micro_batch"])
             return record
     except (OSError, KeyError, ValueError):
-        raise InputError(f"{path}: corrupt image. Delete the file and run Snakemake again: {rm(path)}") from None
+        raise InputError(f"{path}: corrupt image. {delete_and_rerun(path)}") from None

@@ -11,7 +11,7 @@ from diagen.classifiers.cell_images import labels_of
 from diagen.classifiers.heads import Head
 from diagen.classifiers.image_features import augmented_features, plain_features
 from diagen.config.programs import ScoreImagesSettings
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun
 from diagen.generation.manifest_file import ManifestRow
 from diagen.guide_classifiers.calibration import class_confidences
 from diagen.models.backbones import Backbone
@@ -40,7 +40,7 @@ def score_images(
     or for BatchNorm statistics of another backbone.
     """
     if not rows:
-        raise InputError(f"{manifest}: no images. Delete the file and run Snakemake again: {rm(manifest)}")
+        raise InputError(f"{manifest}: no images. {delete_and_rerun(manifest)}")
     if head.statistics:
         load_statistics(backbone, head.statistics, head_file)
     paths = [store / row.file_name for row in rows]

@@ -16,7 +16,7 @@ from huggingface_hub.errors import HTTPError as HubConnectionError  # type: igno
 from huggingface_hub.hf_api import RepoSibling
 
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 from diagen.files.checksums import DOWNLOAD, checksum, verify, write_list
 
 GITHUB = "https://github.com"
@@ -69,7 +69,7 @@ def _verify_total(name: str, model: ModelSource, location: Path, partial: Path) 
     if model.sha256 not in (None, found):
         raise InputError(
             f"models.{name}: the SHA-256 of the download is {found}, but the configuration names {model.sha256}. "
-            f"Correct `sha256` or `revision`; if the files are wrong, remove them: rm -r {partial}"
+            f"Correct `sha256` or `revision`; if the files are wrong, remove them: {rm(partial, recursive=True)}"
         )
 
 

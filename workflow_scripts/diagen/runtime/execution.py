@@ -36,9 +36,9 @@ def prepare_torch(device: str, threads: int) -> torch.device:
     import torch  # here, so that `--help` does not wait for it
 
     torch.set_num_threads(threads)
+    kind = find_device(device)
     # On CUDA a warning is not enough: torch then uses nondeterministic backward passes of fused attention and of cuDNN
     # (measured on an H200 with full-size words: bench/results).
-    kind = find_device(device)
     torch.use_deterministic_algorithms(True, warn_only=kind != "cuda")
     # Determinism does not require filled memory, and filling costs 5 to 17 % of the time on a GPU.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ LEFT_OUT_MODULES = ("diagen.errors",)
 FILE_SUFFIX = "_file"
 """Modules with this suffix define the rows of a table, read and write it; the table itself is an input of the job."""
 ANNOTATION_MODULES = ("__future__", "collections.abc", "numpy.typing", "typing", "typing_extensions")
-"""Modules whose names are imported for annotations; a use in code counts by itself."""
+"""Modules whose names are imported for annotations."""
 MESSAGE_CALLS = ("print", "warn", "Problem", "explain_full_memory")
 """Calls whose arguments are text for people, in addition to those of exceptions."""
 MESSAGE_KEYWORDS = ("progress_label",)
@@ -110,20 +110,24 @@ def _writes(call: ast.Call) -> bool:
 def _is_silent(item: object, parent: ast.AST) -> bool:
     """Return whether a part has no effect: a docstring, a string below a definition, `pass`, or an empty piece.
 
-    Imports that only annotations or messages use are silent too. Empty pieces of f-strings are ignored because only
-    Python 3.12 has them.
+    Imports of names that cannot matter are silent too. Empty pieces of f-strings are ignored because only Python 3.12
+    has them.
     """
     if isinstance(parent, ast.JoinedStr):
         return isinstance(item, ast.Constant) and item.value == ""
     if isinstance(item, ast.Expr):
         return isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
-    return isinstance(item, ast.Pass) or _has_no_effect(item)
+    return isinstance(item, ast.Pass) or _is_silent_import(item)
 
 
-def _has_no_effect(item: object) -> bool:
-    """Return whether a statement is an `if TYPE_CHECKING:` block, or imports names for annotations or errors."""
+def _is_silent_import(item: object) -> bool:
+    """Return whether a statement imports names for annotations, or from a module that is left out.
+
+    The use of such a name in code counts by itself, so a name must not be given to another object by `as`.
+    """
     if isinstance(item, ast.ImportFrom):
-        return item.module in (*ANNOTATION_MODULES, *LEFT_OUT_MODULES)
+        module = item.module or ""
+        return module in ANNOTATION_MODULES or (is_left_out(module) and not any(each.asname for each in item.names))
     return (
         isinstance(item, ast.If)
         and isinstance(item.test, ast.Name)
@@ -155,10 +159,10 @@ def _imported_names(source: Path, roots: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the node and all below it, without imports that only annotations use."""
+    """Yield the node and all below it, without silent imports."""
     yield node
     for child in ast.iter_child_nodes(node):
-        if not _has_no_effect(child):
+        if not _is_silent_import(child):
             yield from _walk(child)
 
 

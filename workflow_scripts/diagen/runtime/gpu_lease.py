@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from diagen.errors import InputError
+from diagen.errors import InputError, rm
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 DRIVER = Path("/proc/driver/nvidia/gpus")  # a folder per GPU, for machines with NVIDIA's driver but without its tool
@@ -124,8 +124,8 @@ def _lock_folder() -> Path:
     status = folder.lstat()
     if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise InputError(
-            f"{folder}: belongs to another user, or others can write to it. Remove it: rm -r {folder}; or set TMPDIR "
-            "to a folder of your own"
+            f"{folder}: belongs to another user, or others can write to it. Remove it: {rm(folder, recursive=True)}; "
+            "or set TMPDIR to a folder of your own"
         )
     return folder
 

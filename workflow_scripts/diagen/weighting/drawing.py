@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun, rm
 from diagen.weighting.weights import normalize_per_group
 
 MANIFEST, WEIGHTS = Path("manifest.csv"), Path("weights.csv")  # named in errors when the caller read no file
@@ -58,8 +58,8 @@ def drawing_probabilities(
     if not _sum_to_one(shares, groups):
         if not _sum_to_one(shares, synthetic_classes):
             raise InputError(
-                f"{weights}: the weights do not sum to 1 over the images of each guide image or of each class. Delete "
-                f"the file and run Snakemake again: {rm(weights)}"
+                f"{weights}: the weights do not sum to 1 over the images of each guide image or of each class. "
+                f"{delete_and_rerun(weights)}"
             )
         per_share = dict.fromkeys(counts, 1 / len(counts))
     real = [(1 - p) * per_class[name] for name in real_classes]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from diagen.errors import InputError, rm
+from diagen.errors import InputError, delete_and_rerun
 from diagen.files.tables import read_rows, write_rows
 
 COLUMNS = ("file_name", "confidence", "temperature", "weight")
@@ -47,5 +47,5 @@ def read_shares(path: Path, file_names: Sequence[str]) -> list[float]:
     """
     rows = read_weights(path)
     if [row.file_name for row in rows] != list(file_names):
-        raise InputError(f"{path}: rows differ from manifest.csv. Delete the file and run Snakemake again: {rm(path)}")
+        raise InputError(f"{path}: rows differ from manifest.csv. {delete_and_rerun(path)}")
     return [row.weight for row in rows]
