@@ -20,7 +20,8 @@ from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import load_diffusion
 from diagen.preflight import estimate
 from diagen.preflight.gguf import open_gguf
-from diagen.preflight.operations import Operations, count, count_diffusion, paper_operations
+from diagen.preflight.operations import Operations, count, count_diffusion, paper_operations, prompt_operations
+from diagen.preflight.rates import assumed_rates
 from diagen.runtime.execution import find_device
 from diagen.runtime.gpu_lease import visible_gpus
 
@@ -143,7 +144,7 @@ def _load_and_count(name: str, model: ModelSource, config: Config) -> dict[str, 
         size, network = config.downstream.image_size, load_backbone(model, CPU)
     else:
         open_gguf(model.location)
-        return {}
+        return {"prompt": prompt_operations(model.location.stat().st_size)}
     try:  # a real pass, which fails if the network does not support the size
         return {name: count(network, torch.zeros(1, 3, size, size))}
     except (AssertionError, RuntimeError, ValueError) as error:
@@ -222,9 +223,7 @@ def time_table(
 ) -> Iterator[str]:
     """The lines with the time of each stage and the source of the estimate."""
     work = list(estimate.all_work(config, counts, operations))
-    assumed = dict(estimate.ASSUMED_TFLOPS)
-    if device == "cpu":
-        assumed["half"] = assumed["single"] = assumed["cpu"] * config.execution.torch_threads
+    assumed = assumed_rates(device, config.execution.torch_threads)
     stages = estimate.estimate(work, jobs, estimate.measured_seconds(benchmarks), assumed)
     if not stages:
         return
@@ -235,7 +234,6 @@ def time_table(
     total_jobs, total_hours = sum(stage.jobs for stage in stages), sum(stage.hours for stage in stages)
     yield f"{'together':<24}{total_jobs:>6}{'':>14}{total_hours:>12.3g}"
     if not all(stage.measured for stage in stages):
-        rates = f"{assumed['single']:.3g} TFLOP/s"
-        if device != "cpu":
-            rates = f"{assumed['half']:.0f} TFLOP/s in half and {assumed['single']:.0f} in single precision"
-        yield f"Stages without measured jobs are estimated at {rates}, without the time for files."
+        half, single = assumed.tflops["half"], assumed.tflops["single"]
+        rates = f"{single:.3g}" if half == single else f"{half:.3g} in half and {single:.3g} in single precision"
+        yield f"Stages without measured jobs are estimated at TFLOP/s of {rates}, and {assumed.threads} CPU threads."
