@@ -210,12 +210,6 @@ def test_cmyk(tmp_path: Path) -> None:
     assert red > 240 and green < 15 and blue < 15
 
 
-def test_floating_point_values_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.ones((2, 2), dtype=np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(InputError, match="a.tif.*floating-point"):
-        load_image(tmp_path / "a.tif")
-
-
 def test_table_survives_a_round_trip(tmp_path: Path) -> None:
     rows = [ImageRow('a/"x", [1]\n(2) é.png', "pine_tree", "test", 3, 4, "00")]
     write_images(rows, tmp_path / "images.csv")
