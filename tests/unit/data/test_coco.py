@@ -82,6 +82,10 @@ def labels(dataset: Coco) -> dict[int, str]:
     return {int(Path(row.path).stem): row.class_name for row in index_dataset(dataset).images}
 
 
+def cups(root: Path) -> list[ImageRow]:
+    return [row for row in index_dataset(block(root)).images if row.class_name == "cup"]
+
+
 def part(path: str) -> str:
     return Path(path).parent.name
 
@@ -116,7 +120,7 @@ def test_val2017_validates_and_tests(coco: Path) -> None:
 
 
 def test_guide_images_come_only_from_train2017(coco: Path) -> None:
-    rows = index_dataset(block(coco, classes=("cup",)), shots=4).images
+    rows = cups(coco)
     cell = draw_shots(rows, dataset="coco", seed=0, shots=4, guide_pool=8)
     assert Counter(row.role for row in cell) == {"guide": 4, "val": 3, "test": 3}
     assert all(part(row.path) == "train2017" for row in cell if row.role == "guide")
@@ -184,7 +188,7 @@ def test_invalid_file_names_are_reported(coco: Path, name: str) -> None:
 
 
 def test_validation_images_belong_to_the_real_set_of_train_val(coco: Path, tmp_path: Path) -> None:
-    images = index_dataset(block(coco, classes=("cup",))).images
+    images = cups(coco)
     write_images([*images, ImageRow("odd.jpg", "cup", "test_uncommon", 1, 1, "")], tmp_path / "images.csv")
     synthetic = [ManifestRow(f"{number}.png", "cup", 0, number, "", 0.0, 0, 0, "", 1) for number in range(4)]
     write_manifest(synthetic, tmp_path / "manifest.csv")

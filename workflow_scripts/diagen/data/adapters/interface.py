@@ -22,7 +22,8 @@ class ListedImage:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset's files, and all problems of its layout."""
+    """A dataset's files, all problems of its layout, and the files and folders that were passed over."""
 
     images: list[ListedImage] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
