@@ -70,7 +70,8 @@ def _read(path: Path | str) -> tuple[Image.Image, str]:
     except Exception as error:  # each decoder raises its own exceptions for broken files
         if isinstance(error, OSError) and error.filename is not None:
             raise InputError(
-                f"{path}: cannot be opened ({error.strerror}); restore the file, or correct its permissions"
+                f"{path}: cannot be opened ({error.strerror}); restore the file, correct its name or permissions, or "
+                "remove it"
             ) from None
         raise InputError(f"{path}: broken image ({error}); restore the file or remove it") from None
 

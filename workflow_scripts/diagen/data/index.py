@@ -69,7 +69,10 @@ def _passed_over(paths: list[str]) -> list[str]:
     if not paths:
         return []
     more = f" and {len(paths) - PROBLEMS_SHOWN} more" if len(paths) > PROBLEMS_SHOWN else ""
-    return [f"passed over {len(paths)} that are not images of a class: {', '.join(paths[:PROBLEMS_SHOWN])}{more}"]
+    return [
+        f"passed over {len(paths)} files, folders or categories without images of a class: "
+        f"{', '.join(paths[:PROBLEMS_SHOWN])}{more}"
+    ]
 
 
 def _sort_key(row: ImageRow | SkippedImage) -> tuple[str, str, str]:
@@ -85,7 +88,7 @@ def _row_or_problem(listed: ListedImage, root: Path) -> ImageRow | Problem:
         with open(listed.path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except InputError as error:
-        return Problem(str(error))
+        return Problem(f"{error} ({listed.origin})" if listed.origin else str(error))
     return ImageRow(listed.path.as_posix(), listed.class_name, listed.split, width, height, sha256)
 
 

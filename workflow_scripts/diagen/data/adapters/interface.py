@@ -13,11 +13,15 @@ SPLITS: tuple[str, ...] = get_args(Split)
 
 @dataclass(frozen=True)
 class ListedImage:
-    """An image file that an adapter found but did not open; `class_name` is a label as in tables."""
+    """An image file that an adapter found but did not open; `class_name` is a label as in tables.
+
+    `origin` is the entry of the annotations that lists it, for messages; empty if the folder does.
+    """
 
     split: str
     class_name: str
     path: Path
+    origin: str = ""
 
 
 @dataclass(frozen=True)
