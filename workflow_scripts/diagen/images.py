@@ -73,7 +73,9 @@ def _read(path: Path | str) -> tuple[Image.Image, str]:
                 f"{path}: cannot be opened ({error.strerror}); restore the file, correct its name or permissions, or "
                 "remove it"
             ) from None
-        raise InputError(f"{path}: broken image ({error}); restore the file or remove it") from None
+        raise InputError(
+            f"{path}: broken image ({error or type(error).__name__}); restore the file or remove it"
+        ) from None
 
 
 def _decode_with_any_metadata(path: Path | str) -> tuple[Image.Image, str]:

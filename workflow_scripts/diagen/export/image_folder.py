@@ -120,7 +120,7 @@ def _suffix(path: Path) -> str:
             f"{error}. If you remove it, index the dataset again and run Snakemake again: rm results/<experiment>/"
             "<dataset>/images.csv"
         ) from None
-    return next(name for name, kind in known.items() if kind == form)
+    return next((name for name, kind in known.items() if kind == form), f".{form.lower()}")
 
 
 def place_images(images: Sequence[ExportedImage], folder: Path) -> None:

@@ -19,6 +19,9 @@ from diagen.letters import composed
 
 CLASSES = ("truck", "car", "plane", "ship", "cat", "dog", "horse", "deer", "frog", "bird")
 DATABASE = "annotations.db"
+UNREADABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM)
+"""Errors of SQLite for a file that cannot be read, whatever it contains."""
+PRIMARY = 0xFF  # mask of these in SQLite's extended error codes
 
 
 def list_images(dataset: Focus) -> Listing:
@@ -89,7 +92,12 @@ def _categories(file: Path, problems: list[Problem]) -> dict[str, str]:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro&immutable=1", uri=True)) as database:
             rows = database.execute("SELECT file_name, category FROM annotations WHERE humans = 'no'").fetchall()
     except sqlite3.Error as error:
-        problems.append(Problem(f"{file}: not the database of FOCUS ({error}); download the file again"))
+        if getattr(error, "sqlite_errorcode", 0) & PRIMARY in UNREADABLE:
+            problems.append(Problem(f"{file}: cannot be opened ({error}); correct its permissions or copy it again"))
+        else:
+            problems.append(
+                Problem(f"{file}: not the database of FOCUS ({error}); copy `{DATABASE}` from the download of FOCUS")
+            )
         return {}
     categories: dict[str, str] = {}
     for name, category in rows:
