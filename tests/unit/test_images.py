@@ -48,6 +48,30 @@ def insert_after_header(path: Path, *chunks: bytes) -> None:
 
 # ---------------------------------------------------------------- metadata
 
+TURNED = {
+    1: lambda image: image,
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: np.swapaxes(image, 0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(np.swapaxes(image, 0, 1), 2),
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("kind", ["color", "gray", "16 bits"])
+def test_tiff_files_are_turned_upright(tmp_path: Path, orientation: int, compression: str | None, kind: str) -> None:
+    color = np.asarray(picture())
+    values = {"color": color, "gray": color[..., 0], "16 bits": color[..., 0].astype(np.uint16) * 257}[kind]
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    Image.fromarray(values).save(tmp_path / "a.tif", exif=exif, compression=compression)
+    expected = color if kind == "color" else np.repeat(color[..., :1], 3, axis=2)
+    np.testing.assert_array_equal(pixels(tmp_path / "a.tif"), TURNED[orientation](expected))
+
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")
 @pytest.mark.parametrize("form", ["png", "webp", "jpg", "tif"])
@@ -104,6 +128,16 @@ def test_a_png_without_its_damaged_metadata_keeps_transparency_and_xmp_orientati
     unknown_compression = chunk(b"zTXt", b"a\0\x07abc")
     insert_after_header(path, xmp, damaged, wrong_exif, unknown_compression)
     np.testing.assert_array_equal(pixels(path), np.rot90(expected, 2))
+
+
+def test_damaged_transparency_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    picture().convert("P").save(path, transparency=3)
+    content = path.read_bytes()
+    place = content.index(b"tRNS") + 4
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(InputError, match=r"a\.png: "):
+        load_image(path)
 
 
 def test_damaged_pixels_beside_long_texts_are_still_refused(tmp_path: Path) -> None:

@@ -26,10 +26,8 @@ UPRIGHT = {
 DEPTHS = (8, 10, 12, 14, 16, 24, 31, 32)
 """Numbers of bits that cameras, scanners and microscopes use of the 16 or 32 that a file has for each gray value."""
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_ANCILLARY = (b"tRNS", b"eXIf")
-"""Chunks of a PNG file, besides the critical ones, that decide what the picture looks like: transparency, EXIF."""
-XMP_TEXT = b"XML:com.adobe.xmp\0\0"
-"""Start of the uncompressed text chunk with XMP, which may contain the orientation."""
+PNG_ORIENTATION = (b"eXIf", b"iTXtXML:com.adobe.xmp\0\0")
+"""How chunks of a PNG file begin that may contain the orientation: EXIF, and uncompressed XMP."""
 WHITE_IS_ZERO, PHOTOMETRIC = 0, 262
 """The value of this TIFF tag for images whose zero is white; Pillow inverts only those of 8 bits."""
 
@@ -79,17 +77,18 @@ def _read(path: Path | str) -> tuple[Image.Image, str]:
 
 
 def _decode_with_any_metadata(path: Path | str) -> tuple[Image.Image, str]:
-    try:
-        return _decode(path)
-    except (_UnusableValuesError, Image.DecompressionBombError):
-        raise
-    except Exception:
-        # Pillow refuses sound PNG files for their texts and color profiles.
-        with open(path, "rb") as file:
-            content = file.read() if file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE else b""
-        if not content:
+    # Pillow maps a gray TIFF into memory if it gets its path, and then scrambles one that is turned by 90 degrees.
+    with open(path, "rb") as file:
+        try:
+            return _decode(file)
+        except (_UnusableValuesError, Image.DecompressionBombError):
             raise
-        return _decode(BytesIO(PNG_SIGNATURE + b"".join(_chunks_of_picture(content))))
+        except Exception:
+            # Pillow refuses sound PNG files for their texts and color profiles.
+            file.seek(0)
+            if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
+                raise
+            return _decode(BytesIO(PNG_SIGNATURE + b"".join(_chunks_of_picture(file.read()))))
 
 
 def _chunks_of_picture(content: bytes) -> Iterator[bytes]:
@@ -97,15 +96,15 @@ def _chunks_of_picture(content: bytes) -> Iterator[bytes]:
     start = 0
     while start < len(content):
         end = start + 12 + int.from_bytes(content[start : start + 4])
-        kind, data = content[start + 4 : start + 8], content[start + 8 : end - 4]
-        critical = not kind[:1].islower()
-        wanted = kind in PNG_ANCILLARY or (kind == b"iTXt" and data.startswith(XMP_TEXT))
-        if critical or (wanted and content[end - 4 : end] == struct.pack(">I", zlib.crc32(kind + data))):
+        chunk = content[start + 4 : end - 4]
+        of_pixels = chunk[:1].isupper() or chunk.startswith(b"tRNS")
+        intact = content[end - 4 : end] == struct.pack(">I", zlib.crc32(chunk))
+        if of_pixels or (intact and chunk.startswith(PNG_ORIENTATION)):
             yield content[start:end]
         start = end
 
 
-def _decode(file: Path | str | IO[bytes]) -> tuple[Image.Image, str]:
+def _decode(file: IO[bytes]) -> tuple[Image.Image, str]:
     with Image.open(file) as image:
         layout = _layout(image)
         image.load()
