@@ -37,18 +37,17 @@ def _read(file: Path, root: Path, problems: list[Problem]) -> list[ListedImage]:
     images: dict[str, ListedImage] = {}
     for number, row in rows:
         image = _image(row, spellings)
-        key = "" if isinstance(image, Problem) else composed(image.path.as_posix())
         if isinstance(image, Problem):
             problems.append(Problem(f"{file}: row {number}: {image}"))
-        elif key not in images:
-            images[key] = image
-        elif images[key].path == image.path:
-            problems.append(
-                Problem(f"{file}: row {number}: `{row['path']}` is already listed above; remove one of the rows")
-            )
+            continue
+        earlier = images.setdefault(composed(image.path.as_posix()), image)
+        if earlier is image:
+            continue
+        if earlier.path == image.path:
+            twice = f"`{row['path']}` is already listed above; remove one of the rows"
         else:
-            same = same_name(images[key].path, image.path)
-            problems.append(Problem(f"{file}: row {number}: {same}; rename or remove one of the files"))
+            twice = f"{same_name(earlier.path, image.path)}; rename or remove one of the files"
+        problems.append(Problem(f"{file}: row {number}: {twice}"))
     return list(images.values())
 
 
