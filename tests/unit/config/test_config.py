@@ -449,6 +449,12 @@ def test_numbers_beyond_all_bounds() -> None:
     assert any("generators.llm" in problem for problem in problems(changed("generators.llm.inference_steps", 10**400)))
 
 
+def test_an_instruction_that_cannot_be_read_for_another_reason_than_its_permissions() -> None:
+    Path("odd.txt").symlink_to("/proc/self/mem")  # a file whose first byte cannot be read
+    problem = only_problem(changed("prompts.paper.instruction", "odd.txt"))
+    assert "odd.txt cannot be read (Input/output error); give the path of a text file" in problem
+
+
 def test_instruction_that_is_not_text() -> None:
     Path("binary.txt").write_bytes(b"\xff\xfe\x00")
     assert "binary.txt" in only_problem(changed("prompts.paper.instruction", "binary.txt"))

@@ -94,6 +94,23 @@ def test_all_problems_are_reported_together(mapping: dict[str, Any]) -> None:
     assert report.text().endswith(f"NOT READY: {len(report.problems)} problems, see above.")
 
 
+def test_classes_that_a_dataset_lacks(mapping: dict[str, Any]) -> None:
+    for name, splits in (("cat", ("train-val", "test")), ("dog", ("train-val",))):
+        for split in splits:
+            for number in range(3):
+                path = Path("photos", split, name, f"{number}.png")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+    Path("photos/test/dog").mkdir()
+    mapping["datasets"]["pets"] = {"adapter": "image_folder", "root": "photos"}
+    mapping["datasets"]["cats"] = {"adapter": "image_folder", "root": "photos", "classes": ["cat"]}
+    config, report = load_config(mapping, "mine.yaml", check_files=False), Report()
+    checks.check_datasets(config, Path("results/tiny"), report)
+    (warning,), (problem,) = report.warnings, report.problems
+    assert warning.startswith("`datasets.pets`: `test` has no images of `dog`; its mean accuracy leaves out")
+    assert problem.startswith("`datasets.cats`: the dataset has one class, `cat`")
+
+
 def test_too_little_disk(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     mapping["generators"]["diagen"]["images_per_guide"] = 10**9
     (problem,) = run(mapping).problems

@@ -6,6 +6,7 @@ yield problems with key and remedy, so that they can be reported together.
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -214,7 +215,9 @@ def _content_problem(block: Block, path: str) -> str | None:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return f"{path} is not UTF-8 text; save it as UTF-8"
+    except PermissionError as error:
+        return f"{path} cannot be read ({error.strerror}); make it readable: {shlex.join(['chmod', 'u+r', path])}"
     except OSError as error:
-        return f"{path} cannot be read ({error.strerror}); make it readable: chmod u+r {path}"
+        return f"{path} cannot be read ({error.strerror}); give the path of a text file on a disk that works"
     lacking = [field for field in ("{num_prompts}", "{class_name}") if field not in text]
     return f"{path} lacks {' and '.join(lacking)}; insert it where the number or the name belongs" if lacking else None

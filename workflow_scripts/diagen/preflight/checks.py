@@ -13,6 +13,7 @@ from diagen.config import Config, DrawnWorld
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
 from diagen.config.relations import missing_files
 from diagen.data.adapters.registry import list_images
+from diagen.data.gaps import single_class, split_gaps
 from diagen.data.images_file import read_images
 from diagen.data.images_needed import images_needed
 from diagen.errors import InputError
@@ -88,7 +89,8 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
             listing = list_images(dataset)
             problems += listing.problems
             images = [(image.split, image.class_name) for image in listing.images]
-        problems += _too_few(images, max(config.shots))
+        problems += [*_too_few(images, max(config.shots)), *single_class(label for _, label in images)]
+        report.warnings += [f"`datasets.{name}`: {gap}" for gap in split_gaps(images)]
         hidden = len(problems) - PROBLEMS_SHOWN
         problems[PROBLEMS_SHOWN:] = [f"and {hidden} more"] if hidden > 0 else []
         report.problems += [f"`datasets.{name}`: {problem}" for problem in problems]
