@@ -313,6 +313,49 @@ def test_micro_batches_that_do_not_fit_are_halved(
         assert np.abs(pixels - undisturbed[4][row.file_name].astype(int)).max() <= 1
 
 
+@pytest.mark.parametrize("steps", [60, 30])
+def test_steps_that_do_not_divide_1000_run_the_last_ones_of_diffusers(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    stand_ins: Path,
+    steps: int,
+) -> None:
+    """Against the pipeline with the strength that makes it start at 1 + 0.7 x 1000, rounded down to the schedule."""
+    row = dataclasses.replace(rows[3], noise_level=0.0, prompt="a photo of a red car")
+    ours = images(
+        diffusion, [row], {}, settings.model_copy(update={"inference_steps": steps}), tmp_path, micro_batch=1
+    ).popitem()[1]
+    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
+        stand_ins / "stable_diffusion", dtype=torch.float32, safety_checker=None
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    kept = int(700 / (1000 // steps))
+    theirs = pipeline(
+        prompt=row.prompt,
+        image=Image.open(row.guide_path).resize((32, 32), Image.Resampling.BILINEAR),
+        strength=(kept + 0.5) / steps,
+        guidance_scale=settings.guidance_scale,
+        num_inference_steps=steps,
+        generator=torch.Generator().manual_seed(row.image_seed),
+    ).images[0]
+    assert np.abs(ours.astype(int) - np.asarray(theirs).astype(int)).max() <= 1
+
+
+def test_a_schedule_that_the_model_lacks_is_reported(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    few = dataclasses.replace(diffusion, scheduler=PNDMScheduler(num_train_timesteps=40, skip_prk_steps=True))
+    with pytest.raises(InputError, match=r"`inference_steps`: the model has 40 timesteps"):
+        images(few, rows, words, settings, tmp_path, micro_batch=4)
+
+
 def test_words_of_another_model_are_reported(
     diffusion: Diffusion,
     rows: list[PlanRow],

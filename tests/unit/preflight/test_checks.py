@@ -1,6 +1,7 @@
 """Preflight on stand-ins: a run that is ready, and all possible problems, reported together."""
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,19 @@ def test_all_problems_are_reported_together(mapping: dict[str, Any]) -> None:
     ):
         assert sum(part in problem for problem in report.problems) == 1, (part, report.problems)
     assert report.text().endswith(f"NOT READY: {len(report.problems)} problems, see above.")
+
+
+def test_schedules_are_checked_with_the_timesteps_of_the_model(mapping: dict[str, Any]) -> None:
+    """3 steps of 1000 timesteps reach those of strength 1, and 3 steps of 5 do not."""
+    mapping["generators"]["diagen"] |= {"inference_steps": 3, "strength": 1.0}
+    mapping["generators"]["da_fusion"] |= {"inference_steps": 6, "strength": 1.0}
+    assert run(mapping).problems == []
+    file = Path("models/stable_diffusion/scheduler/scheduler_config.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_train_timesteps": 5}))
+    found = run(mapping).problems
+    too_many = "the model has 5 timesteps, and a schedule at most as many; lower it"
+    assert f"`generators.da_fusion.inference_steps`: {too_many} ({file})" in found
+    assert any("`generators.diagen.inference_steps`: 3 steps of 5 timesteps" in problem for problem in found)
 
 
 def test_too_little_disk(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

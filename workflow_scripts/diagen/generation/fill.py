@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from diagen.config.programs import GenerateImagesSettings
+from diagen.config.relations import schedule_problems
 from diagen.errors import InputError, delete_and_rerun
 from diagen.files.atomic import atomic_path
 from diagen.files.made_with import MadeWith, from_text, to_text
@@ -104,8 +105,12 @@ def generate(
     `words` has the learned word [vectors, width] of each class, without noise. Rows of different guide images and
     classes share passes of the fixed batch size `micro_batch`; the random numbers of an image depend only on its own
     seeds. When the GPU runs out of memory, the micro-batch is halved for the remaining images; each file records its
-    micro-batch. Raises `InputError` when the words have another width than the model's.
+    micro-batch. Raises `InputError` when the words have another width than the model's, or when the model's schedule
+    does not have the timestep of the strength.
     """
+    trained = diffusion.scheduler.config.num_train_timesteps
+    if problems := list(schedule_problems(settings, trained)):
+        raise InputError("; ".join(f"`{key}`: {problem}" for key, problem in problems))
     width = diffusion.text_encoder.config.hidden_size
     if others := [name for name, word in words.items() if word.shape[1] != width]:
         raise InputError(

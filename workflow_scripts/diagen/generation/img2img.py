@@ -17,6 +17,7 @@ from torch import Tensor
 from diagen.images import load_image
 from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenize
 from diagen.models.pseudo_words import pseudo_word
+from diagen.schedules import kept_steps
 
 if TYPE_CHECKING:  # the code that plans rows does not decide pixels, so it stays out of the fingerprint
     from diagen.config.programs import GenerateImagesSettings
@@ -118,8 +119,8 @@ def _denoise(
     """
     scheduler = diffusion.scheduler
     scheduler.set_timesteps(settings.inference_steps)
-    kept = min(int(settings.inference_steps * settings.strength), settings.inference_steps)
-    timesteps = scheduler.timesteps[settings.inference_steps - kept :]
+    kept = kept_steps(settings.inference_steps, settings.strength, scheduler.config.num_train_timesteps)
+    timesteps = scheduler.timesteps[max(0, settings.inference_steps - kept) :]
     latents = scheduler.add_noise(sample, noise, timesteps[:1]).to(diffusion.device, diffusion.dtype)
     for timestep in timesteps:
         # One pass for both predictions: they share the latents.

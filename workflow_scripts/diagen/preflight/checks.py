@@ -20,6 +20,7 @@ from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import load_diffusion
 from diagen.preflight import estimate
 from diagen.preflight.gguf import open_gguf
+from diagen.preflight.model_schedules import model_schedule_problems
 from diagen.preflight.operations import Operations, count, count_diffusion, paper_operations
 from diagen.runtime.execution import find_device
 from diagen.runtime.gpu_lease import visible_gpus
@@ -55,6 +56,7 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report.problems += sorted(missing_files(dict(config)))
     counts = check_datasets(config, results, report)
     operations = check_models(config, report)
+    report.problems += model_schedule_problems(config)
     device = check_device(config, gpus, report)
     jobs = job_counts(planned)
     if jobs is None:
