@@ -95,6 +95,13 @@ def test_all_problems_are_reported_together(mapping: dict[str, Any]) -> None:
     assert report.text().endswith(f"NOT READY: {len(report.problems)} problems, see above.")
 
 
+def test_without_a_dataset_no_disk_space_is_estimated(mapping: dict[str, Any]) -> None:
+    mapping["datasets"] = {"absent": {"adapter": "image_folder", "root": "absent"}}
+    report = run(mapping)
+    assert [problem for problem in report.problems if "absent" in problem] == report.problems != []
+    assert "new images" not in report.text()
+
+
 def test_schedules_are_checked_with_the_timesteps_of_the_model(mapping: dict[str, Any]) -> None:
     """3 steps of 1000 timesteps reach those of strength 1, and 3 steps of 5 do not."""
     mapping["generators"]["diagen"] |= {"inference_steps": 3, "strength": 1.0}

@@ -184,7 +184,12 @@ def check_device(config: Config, cap: int, report: Report) -> str:
 def check_disk(
     config: Config, counts: Mapping[str, estimate.ImageCounts], jobs: Mapping[str, int], store: Path, report: Report
 ) -> None:
-    """Compare the free space at `store` with the estimated size of the images to be generated."""
+    """Compare the free space at `store` with the estimated size of the images to be generated.
+
+    Without the images of a dataset, there is no estimate.
+    """
+    if len(counts) < len(config.datasets):
+        return
     place = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     cells = len(config.seeds) * len(config.shots) * len(counts)
