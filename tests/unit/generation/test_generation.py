@@ -1,9 +1,11 @@
 """Generation: the images of diffusers, independent of the other rows of a micro-batch, each made once."""
 
+import copy
 import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 import torch
 from diffusers import PNDMScheduler, StableDiffusionImg2ImgPipeline
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from diagen.config import DiffusionModel
 from diagen.config.programs import GenerateImagesSettings
 from diagen.errors import InputError
 from diagen.generation.fill import generate, image_name, manifest_of, missing_rows, word_of
-from diagen.generation.img2img import Word, noisy_word
+from diagen.generation.img2img import Posterior, Word, encode_guides, noisy_word
 from diagen.generation.plan_file import PlanRow
 from diagen.models.diffusion import Diffusion, load_diffusion
 
@@ -311,6 +314,156 @@ def test_micro_batches_that_do_not_fit_are_halved(
         assert content == (tmp_path / str(row.micro_batch) / row.file_name).read_bytes()
         pixels = np.asarray(Image.open(tmp_path / "small" / row.file_name)).astype(int)
         assert np.abs(pixels - undisturbed[4][row.file_name].astype(int)).max() <= 1
+
+
+def overflowing_model(stand_ins: Path, folder: Path, part: str, peak: float) -> DiffusionModel:
+    """A float16 model: the first layer of the VAE's `part` overflows where its output was larger than `peak`.
+
+    In float32 the larger outputs change little, since the next layers normalize them.
+    """
+    model = shutil.copytree(stand_ins / "stable_diffusion", folder / "model")
+    file = model / "vae/diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    for kind in ("weight", "bias"):
+        weights[f"{part}.conv_in.{kind}"] *= torch.finfo(torch.float16).max / peak
+    save_file(weights, file)
+    return DiffusionModel(path=str(model), image_size=32, dtype="float16")
+
+
+def peaks_of(layer: torch.nn.Module, run: Callable[[], object]) -> torch.Tensor:
+    """The largest output of the layer for each image of its first pass in `run`, not finite where it overflowed."""
+    peaks: list[torch.Tensor] = []
+    handle = layer.register_forward_hook(lambda _, __, output: peaks.append(output.float().abs().flatten(1).amax(1)))
+    try:
+        run()
+    finally:
+        handle.remove()
+    return peaks[0]
+
+
+def test_images_that_overflow_in_float16_are_decoded_in_float32(
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    stand_ins: Path,
+) -> None:
+    """They are close to those of a float32 VAE, and the others have the same bytes as without them in their pass."""
+    plain = load_diffusion(settings.diffusion.model_copy(update={"dtype": "float16"}), torch.device("cpu"))
+    peaks = peaks_of(
+        plain.vae.decoder.conv_in,
+        lambda: images(plain, rows, words, settings, tmp_path / "plain", micro_batch=4),
+    )
+    model = overflowing_model(stand_ins, tmp_path, "decoder", peak=peaks.sort().values[1:3].mean().item())
+    diffusion = load_diffusion(model, torch.device("cpu"))
+    found: dict[str, np.ndarray] = {}
+    peaks = peaks_of(
+        diffusion.vae.decoder,
+        lambda: found.update(images(diffusion, rows, words, settings, tmp_path / "half", micro_batch=4)),
+    )
+    assert 0 < peaks.isfinite().sum() < 4, "the test needs a pass with both kinds of images"
+    single = dataclasses.replace(diffusion, vae=FloatVae(diffusion.vae))
+    expected = images(single, rows, words, settings, tmp_path / "single", micro_batch=4)
+    for name, image in found.items():
+        assert np.abs(image.astype(int) - expected[name].astype(int)).max() <= 2
+        assert image.std() > 1
+
+
+class FloatVae(torch.nn.Module):
+    """A VAE in float32 behind the interface of one in float16."""
+
+    def __init__(self, vae: torch.nn.Module) -> None:
+        super().__init__()
+        self.vae, self.config = copy.deepcopy(vae).float(), vae.config
+
+    def encode(self, images: torch.Tensor) -> object:
+        return self.vae.encode(images.float())
+
+    def decode(self, latents: torch.Tensor) -> object:
+        return self.vae.decode(latents.float())
+
+
+def test_guides_that_overflow_in_float16_are_encoded_in_float32(
+    rows: list[PlanRow], tmp_path: Path, stand_ins: Path
+) -> None:
+    model = overflowing_model(stand_ins, tmp_path, "encoder", peak=0.5)
+    diffusion = load_diffusion(model, torch.device("cpu"))
+    paths = [Path(rows[0].guide_path), Path(rows[4].guide_path)]
+    posteriors: list[Posterior] = []
+    peaks = peaks_of(
+        diffusion.vae.encoder,
+        lambda: posteriors.extend(encode_guides(diffusion, paths, ["car", "pine_tree"], micro_batch=2)),
+    )
+    assert not peaks.isfinite().any()
+    single = encode_guides(
+        dataclasses.replace(diffusion, vae=FloatVae(diffusion.vae)), paths, ["car", "pine_tree"], micro_batch=2
+    )
+    for one, other in zip(posteriors, single, strict=True):
+        assert torch.allclose(one.mean, other.mean, atol=1e-2) and one.mean.isfinite().all()
+        assert torch.allclose(one.deviation, other.deviation, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "remedy"),
+    [
+        ("float32", r"Restore the files of `models\.diffusion`"),
+        ("float16", r"Set `dtype: bfloat16` or `dtype: float32` in `models\.diffusion`"),
+        ("bfloat16", r"Set `dtype: float32` in `models\.diffusion`"),
+    ],
+)
+def test_images_that_are_not_finite_are_reported_and_cost_no_other(
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    dtype: str,
+    remedy: str,
+) -> None:
+    """Every pass has images of both classes; a word without finite values spoils the denoising of its class alone."""
+    model = settings.diffusion.model_copy(update={"dtype": dtype})
+    settings = settings.model_copy(update={"inference_steps": 4, "diffusion": model})
+    diffusion = load_diffusion(model, torch.device("cpu"))
+    mixed = [rows[index] for index in (0, 4, 1, 5, 2, 6)]
+    good = images(diffusion, mixed, words, settings, tmp_path / "good", micro_batch=2)
+    spoiled = words | {"pine_tree": torch.full_like(words["pine_tree"], torch.inf)}
+    with pytest.raises(InputError, match=rf"with torch\.{dtype} these images are not finite.*{remedy}") as raised:
+        images(diffusion, mixed, spoiled, settings, tmp_path / "bad", micro_batch=2)
+    for row in mixed:
+        name = f"class `{row.class_name}`, guide image {row.guide} ({row.guide_path}), number {row.number}"
+        assert (name in str(raised.value)) == (row.class_name == "pine_tree")
+    written = {path.name: path.read_bytes() for path in (tmp_path / "bad").iterdir()}
+    assert written == {name: (tmp_path / "good" / name).read_bytes() for name in good if name.startswith("car")}
+
+
+def test_a_first_pass_without_a_finite_image_ends_generation(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    spoiled = {name: torch.full_like(word, torch.nan) for name, word in words.items()}
+    passes = []
+    handle = diffusion.unet.register_forward_hook(lambda *_: passes.append(1))
+    with pytest.raises(InputError, match=r"models\.diffusion\.dtype: .* number 0; .* number 1\. Restore"):
+        images(diffusion, rows, spoiled, settings, tmp_path, micro_batch=2)
+    handle.remove()
+    assert len(passes) == 36 and not list(tmp_path.iterdir())
+
+
+def test_guides_whose_latents_are_not_finite_are_reported_together(
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    stand_ins: Path,
+) -> None:
+    broken = load_diffusion(settings.diffusion, torch.device("cpu"))
+    broken.vae.encoder.conv_in.weight.fill_(torch.nan)
+    with pytest.raises(InputError, match="the VAE's latents of some photos are not finite") as raised:
+        images(broken, rows, words, settings, tmp_path, micro_batch=4)
+    for row in (rows[0], rows[4]):
+        assert f"class `{row.class_name}`, {row.guide_path}" in str(raised.value)
 
 
 @pytest.mark.parametrize("steps", [60, 30])
