@@ -286,7 +286,7 @@ def test_missing_keys(key: str) -> None:
         (
             "generators.llm.inference_steps",
             600,
-            "600 steps of 1000 timesteps, which are 1 apart, do not reach the first one of strength 0.7, 700; set 500",
+            "600 steps, 1 of 1000 timesteps apart, cannot start at timestep 700, where strength 0.7 starts; set 500",
         ),
         ("models.llama", None, "language model"),
         ("models.llama", {"repository": "a/b", "revision": "c"}, "`models.llama.file`"),

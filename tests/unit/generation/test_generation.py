@@ -426,7 +426,7 @@ def test_images_that_are_not_finite_are_reported_and_cost_no_other(
     mixed = [rows[index] for index in (0, 4, 1, 5, 2, 6)]
     good = images(diffusion, mixed, words, settings, tmp_path / "good", micro_batch=2)
     spoiled = words | {"pine_tree": torch.full_like(words["pine_tree"], torch.inf)}
-    with pytest.raises(InputError, match=rf"with torch\.{dtype} these images are not finite.*{remedy}") as raised:
+    with pytest.raises(InputError, match=rf"in {dtype}, these images are not finite.*{remedy}") as raised:
         images(diffusion, mixed, spoiled, settings, tmp_path / "bad", micro_batch=2)
     for row in mixed:
         name = f"class `{row.class_name}`, guide image {row.guide} ({row.guide_path}), number {row.number}"
@@ -435,20 +435,26 @@ def test_images_that_are_not_finite_are_reported_and_cost_no_other(
     assert written == {name: (tmp_path / "good" / name).read_bytes() for name in good if name.startswith("car")}
 
 
-def test_a_first_pass_without_a_finite_image_ends_generation(
+def test_generation_ends_after_20_images_if_none_is_finite(
     diffusion: Diffusion,
     rows: list[PlanRow],
     words: dict[str, torch.Tensor],
     settings: GenerateImagesSettings,
     tmp_path: Path,
 ) -> None:
+    settings = settings.model_copy(update={"inference_steps": 4})
+    many = [dataclasses.replace(rows[0], number=number) for number in range(30)]
     spoiled = {name: torch.full_like(word, torch.nan) for name, word in words.items()}
     passes = []
     handle = diffusion.unet.register_forward_hook(lambda *_: passes.append(1))
-    with pytest.raises(InputError, match=r"models\.diffusion\.dtype: .* number 0; .* number 1\. Restore"):
-        images(diffusion, rows, spoiled, settings, tmp_path, micro_batch=2)
+    with pytest.raises(InputError, match=r"number 19; and 4 more; 6 others were not tried\. Restore") as raised:
+        images(diffusion, many, spoiled, settings, tmp_path, micro_batch=8)
     handle.remove()
-    assert len(passes) == 36 and not list(tmp_path.iterdir())
+    assert str(raised.value).startswith("models.diffusion: in float32, these images are not finite and were not")
+    assert str(raised.value).count("class `car`, guide image 0") == 20
+    assert len(passes) == 3 * 3 and not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"number 18\. Restore"):
+        images(diffusion, many[:19], spoiled, settings, tmp_path, micro_batch=8)
 
 
 def test_guides_whose_latents_are_not_finite_are_reported_together(
@@ -460,7 +466,7 @@ def test_guides_whose_latents_are_not_finite_are_reported_together(
 ) -> None:
     broken = load_diffusion(settings.diffusion, torch.device("cpu"))
     broken.vae.encoder.conv_in.weight.fill_(torch.nan)
-    with pytest.raises(InputError, match="the VAE's latents of some photos are not finite") as raised:
+    with pytest.raises(InputError, match="the VAE's latents of these photos are not finite") as raised:
         images(broken, rows, words, settings, tmp_path, micro_batch=4)
     for row in (rows[0], rows[4]):
         assert f"class `{row.class_name}`, {row.guide_path}" in str(raised.value)

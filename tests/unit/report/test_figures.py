@@ -161,6 +161,8 @@ def test_diversity_page_lists_what_was_not_measured(diversity):
     assert 'Noise + prompts</th>\n<td class="first">–</td>' in at_five
     for cell in ("2 shots, seed 0", "2 shots, seed 1", "4 shots, seed 0", "4 shots, seed 1"):
         assert f"Noise + prompts, {cell}" in at_five
+    page = diversity_page(diversity[~((generator == "noise_llm") & (seed == 1))])
+    assert page.count("Not measured, since there are too few images: Noise + prompts, 2 shots, seed 1; Noise") == 2
 
 
 def test_diversity_page_of_an_experiment_without_measurements(diversity, tmp_path):

@@ -125,11 +125,11 @@ def schedule_problems(block: Sampled, trained: int = TRAINED_TIMESTEPS) -> Probl
     elif kept_steps(steps, strength, trained) < 1:
         yield "strength", f"{strength} of {steps} steps leaves no step to run; raise `strength` or `inference_steps`"
     elif not is_attainable(steps, strength, trained):
-        fewer = next(count for count in range(steps - 1, 0, -1) if is_attainable(count, strength, trained))
+        fewer = next((count for count in range(steps - 1, 0, -1) if is_attainable(count, strength, trained)), 1)
         yield (
             "inference_steps",
-            f"{steps} steps of {trained} timesteps, which are {trained // steps} apart, do not reach the first one of "
-            f"strength {strength}, {strength * trained:g}; set {fewer}",
+            f"a schedule of {steps} steps, {trained // steps} of {trained} timesteps apart, cannot start at timestep "
+            f"{strength * trained:g}, where strength {strength} starts; set {fewer}",
         )
 
 

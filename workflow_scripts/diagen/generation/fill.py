@@ -32,7 +32,7 @@ from diagen.seeds import stable_hash
 IMAGE_SOURCES = (Path(img2img.__file__),)
 """The modules that decide pixels: a change of their code renames every image."""
 MADE_WITH = "made_with"  # key of the record among the texts of a PNG file
-IMAGES_SHOWN = 20  # of those that are not finite, in an error
+FAILURES = 20  # images that are not finite: so many are listed in an error, and end generation if no other is finite
 WRITERS = 2  # threads that encode PNGs during the next forward pass
 
 
@@ -137,11 +137,12 @@ def _images(
 ) -> Iterator[tuple[Image.Image, Path]]:
     """Yield the images of `rows` with their paths, from passes of one fixed shape: a short last pass is padded.
 
-    Images that are not finite are left out. Raises `InputError` with all of them after the last image, or at once if
-    the first pass has no others.
+    Images that are not finite are left out. Raises `InputError` with them after the last image, or as soon as there are
+    `FAILURES` of them and no other image.
     """
     posteriors = _guide_posteriors(diffusion, [row for row, _ in rows], micro_batch)
     failed: list[PlanRow] = []
+    tried = 0
     for start in range(0, len(rows), micro_batch):
         chunk = rows[start : start + micro_batch]
         plan = [row for row, _ in chunk]
@@ -153,23 +154,25 @@ def _images(
                 failed.append(row)
             else:
                 yield image, path
-        if len(failed) == start + len(chunk):  # no image so far is finite
+        tried += len(chunk)
+        if len(failed) == tried >= FAILURES:
             break
     if failed:
         raise InputError(
-            f"models.diffusion.dtype: with {diffusion.dtype} these images are not finite and were not written: "
-            f"{_listed(failed)}. {wider_dtype(diffusion.dtype)}"
+            f"models.diffusion: in {settings.diffusion.dtype}, these images are not finite and were not written: "
+            f"{_listed(failed, untried=len(rows) - tried)}. {wider_dtype(settings.diffusion.dtype)}"
         )
 
 
-def _listed(rows: Sequence[PlanRow]) -> str:
-    """List planned images in an error, at most `IMAGES_SHOWN`."""
+def _listed(failed: Sequence[PlanRow], untried: int) -> str:
+    """List the first `FAILURES` planned images, and the numbers of others."""
     shown = [
         f"class `{row.class_name}`, guide image {row.guide} ({row.guide_path}), number {row.number}"
-        for row in rows[:IMAGES_SHOWN]
+        for row in failed[:FAILURES]
     ]
-    hidden = len(rows) - len(shown)
-    return "; ".join([*shown, f"and {hidden} more"] if hidden else shown)
+    hidden = len(failed) - len(shown)
+    others = [f"and {hidden} more"] * (hidden > 0) + [f"{untried} others were not tried"] * (untried > 0)
+    return "; ".join([*shown, *others])
 
 
 def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch: int) -> dict[str, Posterior]:

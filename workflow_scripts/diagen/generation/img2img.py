@@ -105,7 +105,7 @@ def generate_batch(
 
 
 def _decode(diffusion: Diffusion, latents: Tensor) -> tuple[Tensor, list[bool]]:
-    """Decode `latents` to float32 [n, 3, size, size] in about [-1, 1]; the list says which images are finite.
+    """Decode `latents` to float32 [n, 3, size, size] in about [-1, 1], and whether each image is finite.
 
     An image that overflows, as those of Stable Diffusion 1's VAE may in float16, is decoded again in float32, alone, so
     that its bits do not depend on the other images.

@@ -123,8 +123,8 @@ def encode_posteriors(
             mean[row], deviation[row] = posterior.mean[0].cpu(), posterior.std[0].cpu()
     if rows := _not_finite(mean, deviation):
         raise InputError(
-            f"models.diffusion.dtype: with {diffusion.dtype} the VAE's latents of some photos are not finite: "
-            f"{'; '.join(names[row] for row in rows)}. {wider_dtype(diffusion.dtype)}"
+            f"models.diffusion: in {str(diffusion.dtype).removeprefix('torch.')}, the VAE's latents of these photos "
+            f"are not finite: {'; '.join(names[row] for row in rows)}. {wider_dtype(diffusion.dtype)}"
         )
     return mean, deviation
 

@@ -1,6 +1,8 @@
 """Precision, recall, density and coverage as an HTML page, beside the paper's Table 1."""
 
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -19,8 +21,6 @@ PAPER = {
     ("MS COCO", "DA-Fusion"): {"precision": (89.31, 89.69, 86.08), "recall": (3.69, 8.03, 15.19)},
     ("MS COCO", "DIAGen"): {"precision": (83.75, 81.56, 81.03), "recall": (36.06, 39.25, 41.39)},
 }
-
-CELL = ("dataset", "generator", "weighting", "shots", "seed")
 
 _STYLE = """
 body { max-width: 92rem; }
@@ -100,38 +100,43 @@ def diversity_page(diversity: pd.DataFrame) -> str:
     """The page for the table `summary/diversity.csv` (columns `statistics.DIVERSITY`); shows the scope `pooled`."""
     pooled = diversity[diversity["scope"] == "pooled"]
     groups = pooled.groupby(["dataset", "k"], sort=False)
-    cells = diversity.drop_duplicates([*CELL])
     measured = [
-        _measured(str(dataset), str(k), rows, cells[cells["dataset"] == dataset]) for (dataset, k), rows in groups
+        _measured(str(dataset), str(k), rows, pooled[pooled["dataset"] == dataset]) for (dataset, k), rows in groups
     ]
     first = Markup(' class="first"')
     return render("Precision and recall", _STYLE, _BODY, columns=[measured, [_reported()]], first=first)
 
 
-def _measured(dataset: str, k: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Table:
-    """The table of `rows`; `cells` has a row for each cell and set of the dataset, also those not measured at `k`."""
-    shots = tuple(sorted(cells["shots"].unique().tolist()))
+def _measured(dataset: str, k: str, rows: pd.DataFrame, of_every_k: pd.DataFrame) -> Table:
+    """The table of `rows`; sets and numbers of shots are those of the dataset `of_every_k`."""
+    shots = tuple(sorted(of_every_k["shots"].unique().tolist()))
     by = ["generator", "weighting", "shots"]
     means = {measure: over_seeds(rows, by, measure).set_index(by)["mean"] for measure in MEASURES}
     columns = [(measure, count) for measure in MEASURES for count in shots]
-    sets = cells[["generator", "weighting"]].drop_duplicates().itertuples(index=False, name=None)
+    sets = _distinct(of_every_k, ["generator", "weighting"])
     values = [
         (_name(*one), [_percent(means[measure].get((*one, count))) for measure, count in columns]) for one in sets
     ]
     seeds = rows["seed"].nunique()
     caption = f"k = {k}, {seeds} seed{'s' if seeds > 1 else ''}, {rows['n_real'].max()} real images"
-    return Table(f"Measured: {label(dataset)}", caption, tuple(MEASURES), shots, values, _omitted(rows, cells))
+    return Table(f"Measured: {label(dataset)}", caption, tuple(MEASURES), shots, values, _omitted(rows, of_every_k))
 
 
-def _omitted(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
-    """The line that lists the cells without an entry in `rows`; empty if there are none."""
-    present = set(rows[[*CELL]].itertuples(index=False, name=None))
+def _omitted(rows: pd.DataFrame, of_every_k: pd.DataFrame) -> str:
+    """The line that lists sets of the dataset without an entry in `rows`; empty if there are none."""
+    present = set(_distinct(rows, ["generator", "weighting", "shots", "seed"]))
+    sets, cells = _distinct(of_every_k, ["generator", "weighting"]), _distinct(of_every_k, ["shots", "seed"])
     missing = [
-        f"{_name(generator, weighting)}, {shots} shots, seed {seed}"
-        for dataset, generator, weighting, shots, seed in cells[[*CELL]].itertuples(index=False, name=None)
-        if (dataset, generator, weighting, shots, seed) not in present
+        f"{_name(*one)}, {shots} shots, seed {seed}"
+        for one, (shots, seed) in product(sets, cells)
+        if (*one, shots, seed) not in present
     ]
     return f"Not measured, since there are too few images: {'; '.join(missing)}." if missing else ""
+
+
+def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
+    """The distinct values of `columns`, in the table's order."""
+    return list(table[columns].drop_duplicates().itertuples(index=False, name=None))
 
 
 def _name(generator: str, weighting: str) -> str:
