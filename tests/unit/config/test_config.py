@@ -283,6 +283,11 @@ def test_missing_keys(key: str) -> None:
         ("shots", [2, 2], "twice"),
         ("generators.noise.noise_levels", [0.1, 0.1], "twice"),
         ("generators.llm.strength", 0.01, "no step"),
+        (
+            "generators.llm.inference_steps",
+            600,
+            "600 steps, 1 of 1000 timesteps apart, cannot start at timestep 700, where strength 0.7 starts; set 500",
+        ),
         ("models.llama", None, "language model"),
         ("models.llama", {"repository": "a/b", "revision": "c"}, "`models.llama.file`"),
         ("models.features", {"repository": "a/b"}, "revision"),
@@ -319,6 +324,11 @@ def test_missing_keys(key: str) -> None:
         ),
         ("noise_ceilings", {"own": {"embedding": "paper", "guide_classifier": "paper", "levels": [1, 1]}}, "twice"),
         ("noise_ceilings", {"own": {"embedding": "paper", "guide_classifier": "paper", "strength": 0.01}}, "no step"),
+        (
+            "noise_ceilings",
+            {"own": {"embedding": "paper", "guide_classifier": "paper", "strength": 1, "inference_steps": 1000}},
+            "set 500",
+        ),
         ("datasets.photos", {"adapter": "coco", "root": "nowhere"}, "no folder nowhere"),
         (
             "datasets.photos",

@@ -1,6 +1,7 @@
 """Preflight on stand-ins: a run that is ready, and all possible problems, reported together."""
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,28 @@ def test_classes_that_a_dataset_lacks(mapping: dict[str, Any]) -> None:
     (warning,), (problem,) = report.warnings, report.problems
     assert warning.startswith("`datasets.pets`: `test` has no images of `dog`; its mean accuracy leaves out")
     assert problem.startswith("`datasets.cats`: the dataset has one class, `cat`")
+
+
+def test_without_a_dataset_no_disk_space_is_estimated(mapping: dict[str, Any]) -> None:
+    mapping["datasets"] = {"absent": {"adapter": "image_folder", "root": "absent"}}
+    report = run(mapping)
+    assert [problem for problem in report.problems if "absent" in problem] == report.problems != []
+    assert "new images" not in report.text()
+
+
+def test_schedules_are_checked_with_the_timesteps_of_the_model(mapping: dict[str, Any]) -> None:
+    """3 steps of 1000 timesteps reach those of strength 1, and 3 steps of 5 do not."""
+    mapping["generators"]["diagen"] |= {"inference_steps": 3, "strength": 1.0}
+    mapping["generators"]["da_fusion"] |= {"inference_steps": 6, "strength": 1.0}
+    assert run(mapping).problems == []
+    file = Path("models/stable_diffusion/scheduler/scheduler_config.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_train_timesteps": 5}))
+    found = run(mapping).problems
+    too_many = "the model has 5 timesteps, and a schedule at most as many; lower it"
+    assert f"`generators.da_fusion.inference_steps`: {too_many} ({file})" in found
+    assert any(
+        "`generators.diagen.inference_steps`: a schedule of 3 steps, 1 of 5 timesteps" in problem for problem in found
+    )
 
 
 def test_too_little_disk(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

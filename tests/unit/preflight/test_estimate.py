@@ -55,6 +55,15 @@ def test_operations_of_the_papers_stages(config: Config) -> None:
     assert synthetic_images(config, COUNTS) == 2 * (23 * 2 + 23 * 4) * 10 * 5
 
 
+@pytest.mark.parametrize(("steps", "evaluations"), [(50, 36), (60, 44), (300, 234), (2, 2)])
+def test_evaluations_are_those_of_the_schedule(config: Config, steps: int, evaluations: int) -> None:
+    llm = config.generators["llm"].model_copy(update={"inference_steps": steps})
+    changed = config.model_copy(update={"generators": config.generators | {"llm": llm}})
+    of_an_image = 2 * evaluations * PAPER.unet + PAPER.decode + 2 * PAPER.text
+    tflop = 23 * 4 * (10 * of_an_image + PAPER.encode)
+    assert job(changed, "generate_images", seed="0", shots="4", generator="llm") == pytest.approx(tflop)
+
+
 def test_each_job_of_a_model_s_stages_is_listed_once(config: Config) -> None:
     work = list(all_work(config, COUNTS, PAPER))
     assert len({job.key for job in work}) == len(work)

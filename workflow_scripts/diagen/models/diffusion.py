@@ -1,5 +1,6 @@
 """Stable Diffusion in diffusers' layout, and pseudo-words in its text encoder."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,10 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from diagen.config import DiffusionModel
-from diagen.errors import InputError
+from diagen.errors import InputError, wider_dtype
 from diagen.runtime.gpu_memory import explain_full_memory
+
+PREDICTION_TYPES = ("epsilon", "v_prediction")  # noise and velocity
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,10 @@ class TokenizedPrompts:
 def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
     """Load the frozen parts of Stable Diffusion from the model's folder, weights from safetensors only.
 
-    The scheduler's configuration says whether the UNet predicts noise or velocity. The schedule is always PNDM without
-    Runge-Kutta steps, as in Stable Diffusion. Raises `InputError` when files are missing, damaged, or not in diffusers'
-    layout.
+    The scheduler's configuration has the noise schedule, and whether the UNet predicts noise or velocity. The sampler
+    is always PNDM without Runge-Kutta steps and with evenly spaced timesteps from 0 on (`leading`), as in Stable
+    Diffusion. Raises `InputError` when files are missing, damaged, or not in diffusers' layout, and for another kind of
+    prediction.
     """
     source: dict[str, Any] = {"pretrained_model_name_or_path": str(model.location), "local_files_only": True}
     weights = {**source, "dtype": getattr(torch, model.dtype), "use_safetensors": True}
@@ -60,12 +64,18 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
             "text_encoder": CLIPTextModel.from_pretrained(subfolder="text_encoder", **weights),
         }
         tokenizer = CLIPTokenizer.from_pretrained(subfolder="tokenizer", **source)
-        scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", skip_prk_steps=True, **source)
+        sampler = {"skip_prk_steps": True, "timestep_spacing": "leading"}
+        scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", **sampler, **source)
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(
             f"models.diffusion: {model.location} cannot be loaded in diffusers' layout ({error}). Restore its files, "
             "or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and safetensors weights"
         ) from None
+    if scheduler.config.prediction_type not in PREDICTION_TYPES:
+        raise InputError(
+            f"models.diffusion: {model.location / 'scheduler/scheduler_config.json'} has the `prediction_type` "
+            f"`{scheduler.config.prediction_type}`, not {' or '.join(PREDICTION_TYPES)}. Name another model"
+        )
     with explain_full_memory("models.diffusion"):
         frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
         if device.type == "cpu":  # faster convolutions on the CPU, decoding by a quarter; on CUDA they are slower
@@ -88,12 +98,15 @@ def image_to_tensor(image: Image.Image, size: int, resample: Image.Resampling) -
 
 
 @torch.no_grad()
-def encode_posteriors(diffusion: Diffusion, images: Sequence[Tensor], micro_batch: int) -> tuple[Tensor, Tensor]:
+def encode_posteriors(
+    diffusion: Diffusion, images: Sequence[Tensor], names: Sequence[str], micro_batch: int
+) -> tuple[Tensor, Tensor]:
     """Compute mean and standard deviation of the VAE's posterior of each image.
 
-    `images` are float32 [3, size, size] in [-1, 1]. Both results are float32 [n, channels, h, w] on the CPU, before
-    the scaling factor. Passes have the fixed batch size `micro_batch`, so the bits of an image do not depend on the
-    number of images.
+    `images` are float32 [3, size, size] in [-1, 1]; `names` describe them in errors. Both results are float32
+    [n, channels, h, w] on the CPU, before the scaling factor. Passes have the fixed batch size `micro_batch`, so the
+    bits of an image do not depend on the number of images. An image whose posterior overflows is encoded again in
+    float32, alone. Raises `InputError` with the names of all images whose posterior is not finite even then.
     """
     means, deviations = [], []
     for start in range(0, len(images), micro_batch):
@@ -102,7 +115,29 @@ def encode_posteriors(diffusion: Diffusion, images: Sequence[Tensor], micro_batc
         posterior = diffusion.vae.encode(padded).latent_dist
         means.append(posterior.mean[: len(chunk)].float().cpu())
         deviations.append(posterior.std[: len(chunk)].float().cpu())
-    return torch.cat(means), torch.cat(deviations)
+    mean, deviation = torch.cat(means), torch.cat(deviations)
+    if rows := _not_finite(mean, deviation):
+        vae = float32_vae(diffusion)
+        for row in rows:
+            posterior = vae.encode(images[row][None].to(diffusion.device)).latent_dist
+            mean[row], deviation[row] = posterior.mean[0].cpu(), posterior.std[0].cpu()
+    if rows := _not_finite(mean, deviation):
+        raise InputError(
+            f"models.diffusion: in {str(diffusion.dtype).removeprefix('torch.')}, the VAE's latents of these photos "
+            f"are not finite: {'; '.join(names[row] for row in rows)}. {wider_dtype(diffusion.dtype)}"
+        )
+    return mean, deviation
+
+
+def _not_finite(mean: Tensor, deviation: Tensor) -> list[int]:
+    """The rows of posteriors that have a value that is not finite."""
+    finite = mean.isfinite() & deviation.isfinite()
+    return (~finite.flatten(1).all(1)).nonzero()[:, 0].tolist()
+
+
+def float32_vae(diffusion: Diffusion) -> AutoencoderKL:
+    """Return a copy of the VAE in float32."""
+    return copy.deepcopy(diffusion.vae).float()
 
 
 def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[str], vectors: int) -> TokenizedPrompts:

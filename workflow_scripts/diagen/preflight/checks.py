@@ -21,6 +21,7 @@ from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import load_diffusion
 from diagen.preflight import estimate
 from diagen.preflight.gguf import open_gguf
+from diagen.preflight.model_schedules import model_schedule_problems
 from diagen.preflight.operations import Operations, count, count_diffusion, paper_operations, prompt_operations
 from diagen.preflight.rates import assumed_rates
 from diagen.runtime.execution import find_device
@@ -57,6 +58,7 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report.problems += sorted(missing_files(dict(config)))
     counts = check_datasets(config, results, report)
     operations = check_models(config, report)
+    report.problems += model_schedule_problems(config)
     device = check_device(config, gpus, report)
     jobs = job_counts(planned)
     if jobs is None:
@@ -185,7 +187,12 @@ def check_device(config: Config, cap: int, report: Report) -> str:
 def check_disk(
     config: Config, counts: Mapping[str, estimate.ImageCounts], jobs: Mapping[str, int], store: Path, report: Report
 ) -> None:
-    """Compare the free space at `store` with the estimated size of the images to be generated."""
+    """Compare the free space at `store` with the estimated size of the images to be generated.
+
+    Without the images of a dataset, there is no estimate.
+    """
+    if len(counts) < len(config.datasets):
+        return
     place = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     cells = len(config.seeds) * len(config.shots) * len(counts)

@@ -18,6 +18,7 @@ from diagen.config import (
 )
 from diagen.preflight.operations import Operations
 from diagen.preflight.rates import Kind, Rates
+from diagen.schedules import kept_steps
 
 BACKWARD = 1.27  # of a forward pass: gradients of inputs only, attention twice (7.3 TFLOP a step of batch 4)
 BYTES_PER_PIXEL = 2.0  # of a photo as PNG at level 1
@@ -154,8 +155,13 @@ def _training(
 
 def _image_tflop(block: Generator | NoiseCeiling, operations: Operations) -> float:
     """TFLOP of one generated image, including guidance and decoding."""
-    evaluations = min(int(block.inference_steps * block.strength), block.inference_steps) + 1  # PNDM repeats one
+    evaluations = unet_evaluations(block.inference_steps, block.strength)
     return 2 * evaluations * operations.unet + operations.decode + 2 * operations.text
+
+
+def unet_evaluations(steps: int, strength: float) -> int:
+    """The number of UNet evaluations per image, each with and without the prompt."""
+    return kept_steps(steps, strength) + (1 if steps > 1 else 0)  # PNDM repeats the second one
 
 
 def synthetic_images(config: Config, counts: Mapping[str, ImageCounts]) -> int:
