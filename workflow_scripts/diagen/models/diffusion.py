@@ -1,6 +1,6 @@
 """Stable Diffusion in diffusers' layout, and pseudo-words in its text encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +8,20 @@ import numpy
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from diagen.config import DiffusionModel
 from diagen.errors import InputError
+from diagen.files.model_parts import (
+    LOADING_ERRORS,
+    OTHER_HALF_OF_CLIP,
+    explain_loading,
+    scheduler_problems,
+    text_problems,
+    unet_problems,
+    weight_problems,
+)
 from diagen.runtime.gpu_memory import explain_full_memory
 
 
@@ -47,25 +55,32 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
 
     The scheduler's configuration says whether the UNet predicts noise or velocity. The schedule is always PNDM without
     Runge-Kutta steps, as in Stable Diffusion. Raises `InputError` when files are missing, damaged, or not in diffusers'
-    layout.
+    layout, and with all reasons why they do not belong together.
     """
-    source: dict[str, Any] = {"pretrained_model_name_or_path": str(model.location), "local_files_only": True}
-    weights = {**source, "dtype": getattr(torch, model.dtype), "use_safetensors": True}
-    if model.variant:
-        weights["variant"] = model.variant
-    try:
-        parts = {
-            "vae": AutoencoderKL.from_pretrained(subfolder="vae", **weights),
-            "unet": UNet2DConditionModel.from_pretrained(subfolder="unet", **weights),
-            "text_encoder": CLIPTextModel.from_pretrained(subfolder="text_encoder", **weights),
-        }
-        tokenizer = CLIPTokenizer.from_pretrained(subfolder="tokenizer", **source)
-        scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", skip_prk_steps=True, **source)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+    text_options = {"ignore_mismatched_sizes": True}  # they are reported with the other weights
+    vae, vae_info = _load_part(model, "vae", AutoencoderKL.from_pretrained)
+    unet, unet_info = _load_part(model, "unet", UNet2DConditionModel.from_pretrained)
+    text_encoder, text_info = _load_part(model, "text_encoder", CLIPTextModel.from_pretrained, **text_options)
+    tokenizer = _load_part(model, "tokenizer", CLIPTokenizer.from_pretrained, weights=False)
+    schedule = _load_part(model, "scheduler", PNDMScheduler.load_config, weights=False)
+    scheduler = PNDMScheduler.from_config(schedule, skip_prk_steps=True)
+    places = text_encoder.config.max_position_embeddings
+    # Tokenizers without a maximum have 1e30.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, places)
+    problems = [
+        *weight_problems("vae/", vae_info),
+        *weight_problems("unet/", unet_info),
+        *weight_problems("text_encoder/", text_info, may_have=OTHER_HALF_OF_CLIP),
+        *unet_problems(model.location, unet.config, vae.config, text_encoder.config.hidden_size, model.image_size),
+        *text_problems(tokenizer, text_encoder.config.vocab_size),
+        *scheduler_problems(schedule),
+    ]
+    if problems:
         raise InputError(
-            f"models.diffusion: {model.location} cannot be loaded in diffusers' layout ({error}). Restore its files, "
-            "or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and safetensors weights"
-        ) from None
+            f"models.diffusion: {model.location} is no complete Stable Diffusion 1.x or 2.x: {'; '.join(problems)}. "
+            "Restore its files, or name another model"
+        )
+    parts = {"vae": vae, "unet": unet, "text_encoder": text_encoder}
     with explain_full_memory("models.diffusion"):
         frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
         if device.type == "cpu":  # faster convolutions on the CPU, decoding by a quarter; on CUDA they are slower
@@ -79,6 +94,24 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
         device=device,
         dtype=getattr(torch, model.dtype),
     )
+
+
+def _load_part(
+    model: DiffusionModel, part: str, load: Callable[..., Any], *, weights: bool = True, **options: Any
+) -> Any:
+    """Call `load` for the folder `part` of a model; with `weights`, it returns a network and its loading info."""
+    if weights:
+        options |= {"dtype": getattr(torch, model.dtype), "use_safetensors": True, "output_loading_info": True}
+        options |= {"variant": model.variant} if model.variant else {}
+    try:
+        return load(str(model.location), subfolder=part, local_files_only=True, **options)
+    except LOADING_ERRORS as error:
+        raise explain_loading(
+            f"models.diffusion: {model.location} cannot be loaded in diffusers' layout: {part}/",
+            error,
+            "Restore its files, or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and "
+            "safetensors weights",
+        ) from None
 
 
 def image_to_tensor(image: Image.Image, size: int, resample: Image.Resampling) -> Tensor:
