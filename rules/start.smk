@@ -84,5 +84,6 @@ def require_models():
 
 
 onstart:
+    signal.signal(signal.SIGINT, remember_interrupt)
     require_models()
     hold_results()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+READY = "Ready to run."
+
 
 @dataclass
 class Report:
@@ -16,5 +18,5 @@ class Report:
         lines = [*self.facts, *(f"warning: {text}" for text in self.warnings)]
         lines += [f"problem: {text}" for text in self.problems]
         count = len(self.problems)
-        verdict = f"NOT READY: {count} problem{'s' if count > 1 else ''}, see above." if count else "Ready to run."
+        verdict = f"NOT READY: {count} problem{'s' if count > 1 else ''}, see above." if count else READY
         return "\n".join([*lines, verdict])
