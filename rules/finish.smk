@@ -13,6 +13,12 @@ def remember_interrupt(number, frame):
     signal.default_int_handler(number, frame)
 
 
+def watch_interrupts():
+    """Remember Ctrl-C from now on, unless the run ignores it, as in the background of a script."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, remember_interrupt)
+
+
 def print_preflight():
     """Print the report of preflight, which is a success for Snakemake, and exit with status 1 if it found problems.
 

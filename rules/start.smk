@@ -84,6 +84,6 @@ def require_models():
 
 
 onstart:
-    signal.signal(signal.SIGINT, remember_interrupt)
+    watch_interrupts()
     require_models()
     hold_results()

@@ -131,8 +131,8 @@ def test_problems_of_all_kinds_of_models_are_reported_in_one_go(mapping: dict[st
     report = run(mapping)
     expected = (
         "models.diffusion: models/stable_diffusion is no complete Stable Diffusion 1.x or 2.x: it needs other "
-        "conditions than one text (addition_embed_type: text_time), as Stable Diffusion XL does; unet/ reads text "
-        "states of width 64, but those of text_encoder/ have 32. ",
+        "conditions than one text (addition_embed_type: text_time), as Stable Diffusion XL or an upscaler does; "
+        "unet/ reads text states of width 64, but those of text_encoder/ have 32. ",
         "models.features: no support for images of 256 pixels: its patches have 14. Set `image_size` to a multiple of "
         "14, such as 252 or 266",
         "`models.llama.path`: no file or folder models/nowhere.gguf",

@@ -79,8 +79,7 @@ def weight_problems(
 def unet_problems(
     folder: Path, unet: Mapping[str, Any], vae: Mapping[str, Any], text_width: int, image_size: int
 ) -> Iterator[str]:
-    """Yield the reasons why a UNet is not that of a Stable Diffusion 1.x or 2.x for text, or does not fit
-    its other parts.
+    """Yield the reasons why a UNet is not that of a Stable Diffusion 1.x or 2.x, or does not fit its other parts.
 
     `unet` and `vae` are configurations of diffusers, `text_width` the width of the text encoder's states, `image_size`
     the configured edge in pixels.
@@ -88,7 +87,9 @@ def unet_problems(
     others = [f"{name}: {unet[name]}" for name in OTHER_CONDITIONS if unet.get(name) is not None]
     others += ["text_encoder_2/"] if (folder / "text_encoder_2").exists() else []
     if others:
-        yield Problem(f"it needs other conditions than one text ({', '.join(others)}), as Stable Diffusion XL does")
+        yield Problem(
+            f"it needs other conditions than one text ({', '.join(others)}), as Stable Diffusion XL or an upscaler does"
+        )
     latents = vae["latent_channels"]
     if (unet["in_channels"], unet["out_channels"]) != (latents, latents):
         yield Problem(
