@@ -15,9 +15,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForImageClassification
 
+from diagen.cells import Cell
 from diagen.config import DiffusionModel, load_config
 from diagen.config.models import BackboneModel, FeatureModel
-from diagen.embeddings.word_groups import require_room
+from diagen.config.programs import LearnEmbeddingsSettings
+from diagen.data.shots_file import Shot
+from diagen.embeddings.inversion import TEMPLATES
+from diagen.embeddings.word_groups import learn_cell, require_room
 from diagen.errors import InputError
 from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import load_diffusion, tokenize
@@ -245,14 +249,19 @@ def test_words_with_more_vectors_than_places(mapping: dict[str, Any]) -> None:
     most = int(str(caught.value).rsplit(" ", 1)[1])
     assert str(caught.value).startswith("embeddings.<name>.vectors: 32 vectors and ")
     require_room(diffusion.tokenizer, most)
-    from diagen.embeddings.inversion import TEMPLATES
-
     texts = [template.format("<x>") for template in TEMPLATES]
     tokenize(diffusion.tokenizer, texts, ["<x>"] * len(texts), most)
     with pytest.raises(InputError, match="too long"):
         tokenize(diffusion.tokenizer, texts, ["<x>"] * len(texts), most + 1)
 
     mapping["embeddings"]["paper"]["vectors"] = most + 1
+    diffusion_model = {"path": "models/stable_diffusion", "image_size": 32}
+    settings = LearnEmbeddingsSettings(embedding={"vectors": most + 1}, diffusion=diffusion_model)
+    options = {"words_together": 1, "shards": 1, "shard": None, "device": CPU, "micro_batch": 1}
+    guides = [Shot("guide", "car", 0, "car.png", "0" * 64)]
+    with pytest.raises(InputError, match=rf"^embeddings\.<name>\.vectors: {most + 1} vectors .* at most {most}$"):
+        learn_cell(guides, Cell("world", 0, 1), settings, Path("store"), **options)
+
     (problem,) = run(mapping).problems
     assert problem.startswith(f"embeddings.paper.vectors: {most + 1} vectors") and problem.endswith(f"at most {most}")
 
