@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -146,13 +147,13 @@ def test_cap_on_gpus(
 ) -> None:
     """The GPUs of the machine are simulated; the comparison of their number with the limit is real."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(seen))))
-    monkeypatch.setattr(checks.torch.cuda, "is_available", lambda: seen > 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen > 0)
     mapping["execution"]["device"] = "auto"
     report = Report()
     checks.check_device(load_config(mapping, "mine.yaml", check_files=False), cap, report)
     assert any(f"--resources gpu={seen}" in warning for warning in report.warnings) == warned
     assert any("no GPU here" in warning for warning in report.warnings) == (seen == 0)
-    assert not checks.torch.cuda.is_initialized()
+    assert not torch.cuda.is_initialized()
 
 
 def test_gpus_that_torch_cannot_use(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

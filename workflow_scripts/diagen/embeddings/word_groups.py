@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -11,7 +12,7 @@ from diagen.cells import Cell
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
 from diagen.embeddings import inversion
-from diagen.embeddings.inversion import encode_class, learn_words
+from diagen.embeddings.inversion import TEMPLATES, encode_class, learn_words
 from diagen.embeddings.words_file import write_words
 from diagen.errors import InputError
 from diagen.files.store_layout import checkpoint_of, words_path
@@ -22,6 +23,9 @@ from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
 from diagen.runtime.made_with import torch_record
 from diagen.runtime.shards import of_shard
 from diagen.seeds import stable_hash
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 WORD_SOURCES = (Path(inversion.__file__), Path(images.__file__))
 """The modules that decide learned words: a change of their code renames every group."""
@@ -106,6 +110,17 @@ def learn_group(
     checkpoint.unlink(missing_ok=True)
 
 
+def require_room(tokenizer: "CLIPTokenizer", vectors: int, block: str = "embeddings.<name>") -> None:
+    """Raise `InputError` for `block` if a word of `vectors` vectors does not fit into all prompts of the inversion."""
+    words = max(len(tokenizer(template.format(""), add_special_tokens=False).input_ids) for template in TEMPLATES)
+    most = tokenizer.model_max_length - 2 - words
+    if vectors > most:
+        raise InputError(
+            f"{block}.vectors: {vectors} vectors and {words} words of a prompt exceed the {most + words} places of "
+            f"the text encoder. Set it to at most {most}"
+        )
+
+
 def learn_cell(
     shots: Iterable[Shot],
     cell: Cell,
@@ -127,6 +142,7 @@ def learn_cell(
     own = of_shard(list(zip(groups, paths, strict=True)), range(len(groups)), shards, shard)
     if missing := [(group, path) for group, path in own if not path.is_file()]:
         diffusion = load_diffusion(settings.diffusion, device)
+        require_room(diffusion.tokenizer, settings.embedding.vectors)
         for group, path in missing:
             learn_group(diffusion, group, path, cell, settings, micro_batch)
     return paths

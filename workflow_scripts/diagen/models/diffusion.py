@@ -1,7 +1,7 @@
 """Stable Diffusion in diffusers' layout, and pseudo-words in its text encoder."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +9,21 @@ import numpy
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from diagen.config import DiffusionModel
 from diagen.errors import InputError, wider_dtype
+from diagen.files.model_parts import (
+    LOADING_ERRORS,
+    OTHER_HALF_OF_CLIP,
+    explain_loading,
+    scheduler_problems,
+    text_problems,
+    unet_problems,
+    weight_problems,
+)
 from diagen.runtime.gpu_memory import explain_full_memory
-
-PREDICTION_TYPES = ("epsilon", "v_prediction")  # noise and velocity
 
 
 @dataclass(frozen=True)
@@ -50,32 +56,33 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
 
     The scheduler's configuration has the noise schedule, and whether the UNet predicts noise or velocity. The sampler
     is always PNDM without Runge-Kutta steps and with evenly spaced timesteps from 0 on (`leading`), as in Stable
-    Diffusion. Raises `InputError` when files are missing, damaged, or not in diffusers' layout, and for another kind of
-    prediction.
+    Diffusion. Raises `InputError` when files are missing, damaged, or not in diffusers' layout, and with all reasons
+    why they do not belong together.
     """
-    source: dict[str, Any] = {"pretrained_model_name_or_path": str(model.location), "local_files_only": True}
-    weights = {**source, "dtype": getattr(torch, model.dtype), "use_safetensors": True}
-    if model.variant:
-        weights["variant"] = model.variant
-    try:
-        parts = {
-            "vae": AutoencoderKL.from_pretrained(subfolder="vae", **weights),
-            "unet": UNet2DConditionModel.from_pretrained(subfolder="unet", **weights),
-            "text_encoder": CLIPTextModel.from_pretrained(subfolder="text_encoder", **weights),
-        }
-        tokenizer = CLIPTokenizer.from_pretrained(subfolder="tokenizer", **source)
-        sampler = {"skip_prk_steps": True, "timestep_spacing": "leading"}
-        scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", **sampler, **source)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+    text_options = {"ignore_mismatched_sizes": True}  # they are reported with the other weights
+    vae, vae_info = _load_part(model, "vae", AutoencoderKL.from_pretrained)
+    unet, unet_info = _load_part(model, "unet", UNet2DConditionModel.from_pretrained)
+    text_encoder, text_info = _load_part(model, "text_encoder", CLIPTextModel.from_pretrained, **text_options)
+    tokenizer = _load_part(model, "tokenizer", CLIPTokenizer.from_pretrained, weights=False)
+    schedule = _load_part(model, "scheduler", PNDMScheduler.load_config, weights=False)
+    scheduler = PNDMScheduler.from_config(schedule, skip_prk_steps=True, timestep_spacing="leading")
+    places = text_encoder.config.max_position_embeddings
+    # Tokenizers without a maximum have 1e30.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, places)
+    problems = [
+        *weight_problems("vae/", vae_info),
+        *weight_problems("unet/", unet_info),
+        *weight_problems("text_encoder/", text_info, may_have=OTHER_HALF_OF_CLIP),
+        *unet_problems(model.location, unet.config, vae.config, text_encoder.config.hidden_size, model.image_size),
+        *text_problems(tokenizer, text_encoder.config.vocab_size),
+        *scheduler_problems(schedule),
+    ]
+    if problems:
         raise InputError(
-            f"models.diffusion: {model.location} cannot be loaded in diffusers' layout ({error}). Restore its files, "
-            "or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and safetensors weights"
-        ) from None
-    if scheduler.config.prediction_type not in PREDICTION_TYPES:
-        raise InputError(
-            f"models.diffusion: {model.location / 'scheduler/scheduler_config.json'} has the `prediction_type` "
-            f"`{scheduler.config.prediction_type}`, not {' or '.join(PREDICTION_TYPES)}. Name another model"
+            f"models.diffusion: {model.location} is no complete Stable Diffusion 1.x or 2.x: {'; '.join(problems)}. "
+            "Restore its files, or name another model"
         )
+    parts = {"vae": vae, "unet": unet, "text_encoder": text_encoder}
     with explain_full_memory("models.diffusion"):
         frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
         if device.type == "cpu":  # faster convolutions on the CPU, decoding by a quarter; on CUDA they are slower
@@ -89,6 +96,24 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
         device=device,
         dtype=getattr(torch, model.dtype),
     )
+
+
+def _load_part(
+    model: DiffusionModel, part: str, load: Callable[..., Any], *, weights: bool = True, **options: Any
+) -> Any:
+    """Call `load` for the folder `part` of a model; with `weights`, it returns a network and its loading info."""
+    if weights:
+        options |= {"dtype": getattr(torch, model.dtype), "use_safetensors": True, "output_loading_info": True}
+        options |= {"variant": model.variant} if model.variant else {}
+    try:
+        return load(str(model.location), subfolder=part, local_files_only=True, **options)
+    except LOADING_ERRORS as error:
+        raise explain_loading(
+            f"models.diffusion: {model.location} cannot be loaded in diffusers' layout: {part}/",
+            error,
+            "Restore its files, or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and "
+            "safetensors weights",
+        ) from None
 
 
 def image_to_tensor(image: Image.Image, size: int, resample: Image.Resampling) -> Tensor:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from diagen.config import Config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
-    from torch import nn
 
     from diagen.models.diffusion import Diffusion
 
@@ -71,7 +72,7 @@ def paper_operations(config: Config) -> Operations:
     )
 
 
-def count(model: nn.Module, *inputs: torch.Tensor, **options: torch.Tensor) -> float:
+def count(model: Callable[..., object], *inputs: torch.Tensor, **options: torch.Tensor) -> float:
     """TFLOP of one forward pass, attention included; on `meta` tensors nothing is computed."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
