@@ -112,7 +112,7 @@ def test_the_sampler_is_that_of_stable_diffusion_whatever_the_model_names(
 
 def test_a_model_that_predicts_neither_noise_nor_velocity_is_reported(stand_ins: Path, tmp_path: Path) -> None:
     model = with_scheduler(stand_ins, tmp_path, prediction_type="sample")
-    with pytest.raises(InputError, match=r"scheduler_config\.json has the `prediction_type` `sample`, not epsilon or"):
+    with pytest.raises(InputError, match=r"scheduler/ has the prediction type `sample` instead of `epsilon` or"):
         load_diffusion(model, torch.device("cpu"))
 
 

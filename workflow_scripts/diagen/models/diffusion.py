@@ -65,7 +65,6 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
     text_encoder, text_info = _load_part(model, "text_encoder", CLIPTextModel.from_pretrained, **text_options)
     tokenizer = _load_part(model, "tokenizer", CLIPTokenizer.from_pretrained, weights=False)
     schedule = _load_part(model, "scheduler", PNDMScheduler.load_config, weights=False)
-    scheduler = PNDMScheduler.from_config(schedule, skip_prk_steps=True, timestep_spacing="leading")
     places = text_encoder.config.max_position_embeddings
     # Tokenizers without a maximum have 1e30.
     tokenizer.model_max_length = min(tokenizer.model_max_length, places)
@@ -82,6 +81,8 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
             f"models.diffusion: {model.location} is no complete Stable Diffusion 1.x or 2.x: {'; '.join(problems)}. "
             "Restore its files, or name another model"
         )
+    sampler = {"skip_prk_steps": True, "timestep_spacing": "leading"}
+    scheduler = _load_part(model, "scheduler", PNDMScheduler.from_pretrained, weights=False, **sampler)
     parts = {"vae": vae, "unet": unet, "text_encoder": text_encoder}
     with explain_full_memory("models.diffusion"):
         frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
