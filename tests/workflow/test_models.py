@@ -1,7 +1,7 @@
 """Models of a hub in the real workflow: downloaded, checked before a run, and read without a network."""
 
 import pytest
-from safetensors.torch import load_file, save_file
+from diffusers import UNet2DConditionModel
 
 from tests.hub import Hub, named
 from tests.workflow.project import Project
@@ -64,17 +64,19 @@ def test_preflight_reports_missing_files_that_stop_every_other_run(fresh: Projec
 
 
 def test_preflight_prints_the_problems_of_all_models_once_and_last(fresh: Project) -> None:
-    """Half the weights, an image size between patches and a missing file, which all stop other runs later."""
-    weights = fresh.folder / "models/stable_diffusion/unet/diffusion_pytorch_model.safetensors"
-    content = load_file(weights)
+    """An SDXL-like UNet, an image size between patches and a missing file, which all stop other runs later."""
+    unet = fresh.folder / "models/stable_diffusion/unet"
     (fresh.folder / "models/SHA256SUMS").unlink()  # a user's own model has no list of hashes
-    save_file(dict(list(content.items())[: len(content) // 2]), weights, metadata={"format": "pt"})
+    other = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8, "cross_attention_dim": 64}
+    other |= {"projection_class_embeddings_input_dim": 80}
+    UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(unet), **other).save_pretrained(unet)
     fresh.configure(lambda config: config["models"]["features"].update(image_size=33))
     fresh.configure(lambda config: config["models"]["llama"].update(path="nowhere.gguf"))
     report = fresh.snakemake("--cores", "1", "preflight")
     assert report.returncode == 1
     for problem in (
-        "problem: models.diffusion: models/stable_diffusion is no complete Stable Diffusion 1.x or 2.x: unet/ lacks",
+        "problem: models.diffusion: models/stable_diffusion is no complete Stable Diffusion 1.x or 2.x: "
+        "it needs other conditions than one text (addition_embed_type: text_time)",
         "problem: models.features: no support for images of 33 pixels",
         "problem: `models.llama.path`: no file or folder nowhere.gguf",
         "NOT READY: 3 problems",
