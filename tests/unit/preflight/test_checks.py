@@ -135,6 +135,16 @@ def test_schedules_are_checked_with_the_timesteps_of_the_model(mapping: dict[str
     )
 
 
+@pytest.mark.parametrize(("dtype", "warnings"), [("float16", 1), ("bfloat16", 0), ("float32", 0)])
+def test_float16_on_the_cpu_is_a_warning(mapping: dict[str, Any], dtype: str, warnings: int) -> None:
+    mapping["execution"] = {"device": "cpu"}
+    mapping["models"]["diffusion"]["dtype"] = dtype
+    report = Report()
+    checks.check_precision(load_config(mapping, "mine.yaml", check_files=False), report)
+    assert [text.startswith("`models.diffusion.dtype`: most CPUs") for text in report.warnings] == [True] * warnings
+    assert report.problems == []
+
+
 def test_too_little_disk(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     mapping["generators"]["diagen"]["images_per_guide"] = 10**9
     (problem,) = run(mapping).problems
