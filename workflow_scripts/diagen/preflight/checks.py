@@ -132,8 +132,8 @@ def check_precision(config: Config, report: Report) -> None:
         kind = find_device(config.execution.device)
         if kind == "cpu" and config.models.diffusion.dtype == "float16":
             report.warnings.append(
-                "`models.diffusion.dtype`: most CPUs compute in float16 hundreds of times slower than in float32; to use "
-                "the CPU, set it to float32 or bfloat16"
+                "`models.diffusion.dtype`: most CPUs compute in float16 hundreds of times slower than in float32; to "
+                "use the CPU, set it to float32 or bfloat16"
             )
         for dtype in dict.fromkeys(("float32", config.models.diffusion.dtype, *embeddings)):
             try_device(kind, dtype)
