@@ -74,11 +74,11 @@ def made_with_page(records: Iterable[tuple[str, list[Share]]]) -> str:
 
 
 def _mixed(rows: Iterable[Row]) -> list[tuple[str, list[str]]]:
-    """Names with more than one value: versions and devices over all stages, threads and micro-batches within each."""
+    """Names with more than one value: versions and devices over all stages, how a stage ran within each."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         for name, value in row.values.items():
-            scope = row.stage if name in ("torch_threads", "micro_batch") else ""
+            scope = row.stage if name in ("torch_threads", "micro_batch", "dtype") else ""
             found.setdefault((scope, name), set()).add(value)
     return [
         (f"{name} of {scope}" if scope else name, sorted(values))

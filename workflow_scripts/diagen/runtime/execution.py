@@ -62,3 +62,13 @@ def find_device(device: str) -> str:
     if not available[device]:
         raise InputError(f"execution.device is `{device}`, but torch finds no such device. Set it to `auto` or `cpu`")
     return device
+
+
+def find_dtype(dtype: str, device: torch.device) -> str:
+    """Resolve `auto` to `bfloat16` on a GPU that computes in it (compute capability 8.0 or higher), else `float32`."""
+    import torch
+
+    if dtype != "auto":
+        return dtype
+    with_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if with_bfloat16 else "float32"

@@ -1,4 +1,4 @@
-"""Handle a GPU that runs out of memory: halve the micro-batch or, where that is impossible, name a remedy."""
+"""Handle a GPU that runs out of memory: continue with smaller passes or, where that is impossible, name a remedy."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,10 +10,18 @@ import torch
 from diagen.errors import InputError
 
 Result = TypeVar("Result")
+Size = TypeVar("Size")
 
-FULL = ("out of memory", "_ALLOC_FAILED", "ALLOCATION_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
-"""Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers, MPS, cuDNN, and cuBLAS,
-which cannot be initialized then."""
+FULL = (
+    "out of memory",
+    "_ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "nable to find an engine",
+    "Invalid buffer size",
+)
+"""Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers; of cuBLAS, which cannot be
+initialized then; of cuDNN, whose every algorithm lacks workspace then; and of MPS, also for one tensor too large."""
 REMEDY = "free GPU memory (`nvidia-smi` lists its processes), use a larger GPU, or set `execution.device: cpu`"
 
 
@@ -37,19 +45,29 @@ def explain_full_memory(what: str, remedy: str = REMEDY) -> Iterator[None]:
 def halve_when_full(micro_batch: int, work: Callable[[int], Result]) -> Result:
     """Return `work(micro_batch)`; when the GPU runs out of memory, print a line and start again with half of it.
 
-    Since `work` starts again, the result is bit-identical to that of a run with the smaller micro-batch. Raises
-    `InputError` when a single image does not fit.
+    Raises `InputError` when a single image does not fit.
     """
-    while micro_batch > 1:
+    return shrink_when_full(micro_batch, lambda size: size // 2 or None, lambda size: f"a micro-batch of {size}", work)
+
+
+def shrink_when_full(
+    size: Size, smaller: Callable[[Size], Size | None], describe: Callable[[Size], str], work: Callable[[Size], Result]
+) -> Result:
+    """Return `work(size)`; when the GPU runs out of memory, print a line and start again with `smaller(size)`.
+
+    `smaller` returns `None` for passes of a single image in the least memory. Since `work` starts again, the result is
+    bit-identical to that of a run with the smaller size. Raises `InputError` when no size fits.
+    """
+    while (reduced := smaller(size)) is not None:
         try:
-            return work(micro_batch)
+            return work(size)
         except RuntimeError as error:
             if not is_full(error):
                 raise
-            micro_batch //= 2
         # Outside the handler, the error and the tensors in its frames are released.
         if torch.accelerator.is_available():
             torch.accelerator.empty_cache()
-        print(f"out of GPU memory: continuing with a micro-batch of {micro_batch}", file=sys.stderr, flush=True)
+        size = reduced
+        print(f"out of GPU memory: continuing with {describe(size)}", file=sys.stderr, flush=True)
     with explain_full_memory("a single image"):
-        return work(micro_batch)
+        return work(size)
