@@ -1,10 +1,13 @@
 """The passes that learn words on cards of different sizes, and the memory that is counted on."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from diagen.runtime.execution import find_dtype
-from diagen.runtime.memory_plan import CPU_GB, Passes, card_gb, device_gb, passes_gb, plan_passes
+from diagen.runtime.gpu_memory import device_gb
+from diagen.runtime.memory_plan import CPU_GB, Passes, card_gb, passes_gb, plan_passes
 
 WEIGHTS_GB = 4.27  # Stable Diffusion v1-4 in float32
 
@@ -72,6 +75,14 @@ def test_recomputing_comes_before_fewer_rows() -> None:
 
 def test_the_memory_of_the_cpu_does_not_depend_on_the_machine() -> None:
     assert device_gb(torch.device("cpu")) == CPU_GB < 24
+
+
+def test_the_memory_of_a_card_is_its_total_whatever_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    properties = SimpleNamespace(total_memory=24 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 24 * 2**30)
+    assert device_gb(torch.device("cuda")) == device_gb(torch.device("mps")) == card_gb(24 * 2**30)
+    assert 23 < card_gb(24 * 2**30) < 24.5
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from diagen.images import load_image
 from diagen.models.diffusion import Diffusion, load_diffusion
 from diagen.runtime.execution import find_dtype
 from diagen.runtime.fingerprint import fingerprint
-from diagen.runtime.gpu_memory import shrink_when_full
+from diagen.runtime.gpu_memory import device_gb, shrink_when_full
 from diagen.runtime.made_with import torch_record
-from diagen.runtime.memory_plan import Passes, device_gb, plan_passes
+from diagen.runtime.memory_plan import Passes, plan_passes
 from diagen.runtime.shards import of_shard
 from diagen.seeds import stable_hash
 

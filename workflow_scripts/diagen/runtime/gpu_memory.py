@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 
 from diagen.errors import InputError
+from diagen.runtime.memory_plan import CPU_GB, card_gb
 
 Result = TypeVar("Result")
 Size = TypeVar("Size")
@@ -23,6 +24,17 @@ FULL = (
 """Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers; of cuBLAS, which cannot be
 initialized then; of cuDNN, whose every algorithm lacks workspace then; and of MPS, also for one tensor too large."""
 REMEDY = "free GPU memory (`nvidia-smi` lists its processes), use a larger GPU, or set `execution.device: cpu`"
+
+
+def device_gb(device: torch.device) -> float:
+    """Return the memory in GB that the tensors of a process may fill on `device`.
+
+    Not the memory that is free at the moment: the same kind of device gives the same number, and so the same plan.
+    What other processes fill shows when memory runs out.
+    """
+    if device.type == "cuda":
+        return card_gb(torch.cuda.get_device_properties(device).total_memory)
+    return card_gb(torch.mps.recommended_max_memory()) if device.type == "mps" else CPU_GB
 
 
 def is_full(error: RuntimeError) -> bool:

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import torch
 
 ROW_GB = {"float32": (1.57, 0.50), "bfloat16": (1.03, 0.29)}
 """GB of a row of 512 pixels in Stable Diffusion 1.x, by precision: with activations kept, and with them recomputed.
@@ -26,7 +22,7 @@ LEAST_ROWS = 4
 time (H100), more than smaller passes cost a GPU that is busy with them."""
 CONTEXT_GB = 0.65  # a process on CUDA, in addition to its tensors
 MARGIN = 0.95  # the rest: gaps between tensors, workspaces of convolutions
-CPU_GB = 16.0  # whatever the machine has, so that its size does not decide rounding; leaves room in 24 GiB
+CPU_GB = 16.0  # on every machine, so that its size does not decide rounding; leaves room in 24 GiB
 
 
 @dataclass(frozen=True)
@@ -54,18 +50,18 @@ def plan_passes(rows: int, *, dtype: str, image_size: int, weights_gb: float, me
     are of one size and as few as possible.
     """
     for recompute in (False, True):
-        free = memory_gb - passes_gb(Passes(0, recompute), dtype=dtype, image_size=image_size, weights_gb=weights_gb)
-        most = int(free / _row_gb(dtype, image_size, recompute))
+        free = memory_gb - weights_gb * WEIGHTS_SHARE[dtype][recompute]
+        most = max(1, int(free / _row_gb(dtype, image_size, recompute)))
         if most >= min(rows, LEAST_ROWS):
             break
-    count = math.ceil(rows / min(rows, max(1, most)))
+    count = math.ceil(rows / most)
     return Passes(math.ceil(rows / count), recompute)
 
 
 def passes_gb(passes: Passes, *, dtype: str, image_size: int, weights_gb: float) -> float:
     """Return the peak of memory in GB of one of `passes`, with the weights."""
-    fixed = weights_gb * WEIGHTS_SHARE[dtype][passes.recompute]
-    return fixed + passes.micro_batch * _row_gb(dtype, image_size, passes.recompute)
+    weights = weights_gb * WEIGHTS_SHARE[dtype][passes.recompute]
+    return weights + passes.micro_batch * _row_gb(dtype, image_size, passes.recompute)
 
 
 def _row_gb(dtype: str, image_size: int, recompute: bool) -> float:
@@ -75,18 +71,3 @@ def _row_gb(dtype: str, image_size: int, recompute: bool) -> float:
 def card_gb(total_bytes: int) -> float:
     """Return the memory in GB that the tensors of one process may fill on a card of `total_bytes`."""
     return (total_bytes / 1e9 - CONTEXT_GB) * MARGIN
-
-
-def device_gb(device: torch.device) -> float:
-    """Return the memory in GB that tensors may fill on `device`.
-
-    It depends on the kind of device alone, not on the memory that is free at the moment: the same machine makes the
-    same choice. What other processes fill is found when memory runs out.
-    """
-    import torch
-
-    if device.type == "cuda":
-        return card_gb(torch.cuda.get_device_properties(device).total_memory)
-    if device.type == "mps":
-        return card_gb(torch.mps.recommended_max_memory())
-    return CPU_GB
