@@ -129,20 +129,30 @@ def count_learning(rows: int, dtype: str, recompute: bool, architecture: Archite
 
 def count_generation(micro_batch: int, dtype: str, architecture: Architecture = FULL_SIZE) -> Counted:
     """Count an evaluation of the UNet with guidance for `micro_batch` images, and their decoding, in `dtype`."""
-    kind = getattr(torch, dtype)
-    with FakeTensorMode(), torch.no_grad():
+    with FakeTensorMode(), torch.no_grad(), _default_dtype(getattr(torch, dtype)):
         unet, vae, text_encoder = (
-            new().to(kind).eval() for new in (architecture.unet, architecture.vae, architecture.text_encoder)
+            new().eval() for new in (architecture.unet, architecture.vae, architecture.text_encoder)
         )
         weights = [weight for part in (unet, vae, text_encoder) for weight in part.parameters()]
         size, length = architecture.latent_size, architecture.text_length
-        latents = torch.zeros(2 * micro_batch, 4, size, size, dtype=kind)
-        states = torch.zeros(2 * micro_batch, length, unet.config.cross_attention_dim, dtype=kind)
+        latents = torch.zeros(2 * micro_batch, 4, size, size)
+        states = torch.zeros(2 * micro_batch, length, unet.config.cross_attention_dim)
         with LiveBytes(weights) as counter:
             unet(latents, torch.zeros((), dtype=torch.long), encoder_hidden_states=states)
             vae.decode(latents[:micro_batch])
         total = bytes_of(weights)
     return _counted(total, 0, counter)
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Create models and tensors in `dtype` inside the block: fake weights cannot be converted."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _norms_as_on_cuda(*parts: nn.Module) -> None:
