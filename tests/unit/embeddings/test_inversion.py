@@ -297,15 +297,16 @@ def test_a_row_that_does_not_fit_is_reported(
         learn_group(diffusion, [guides], tmp_path / "words" / "x.safetensors", Cell("world", 0, 1), settings, 2)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_a_cell_loads_the_model_once_in_float32_and_only_for_missing_words(
-    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
     shots = []
     for number, name in enumerate(("car", "fish")):
         pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
         shots.append(Shot("guide", name, 0, str(tmp_path / f"{name}.png"), name))
-    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32, dtype="float16")
+    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32, dtype=dtype)
     settings = LearnEmbeddingsSettings(embedding=SETTINGS.model_copy(update={"steps": 2}), diffusion=model)
     loaded: list[str] = []
     monkeypatch.setattr(
@@ -317,7 +318,9 @@ def test_a_cell_loads_the_model_once_in_float32_and_only_for_missing_words(
         return word_groups.learn_cell(shots, Cell("world", 0, 1), settings, tmp_path / "store", **options)
 
     assert len(learn()) == 2 and loaded == ["float32"]
-    assert [word.class_name for path in learn() for word in read_learned_words(path)] == ["car", "fish"]
+    words = [word for path in learn() for word in read_learned_words(path)]
+    assert [word.class_name for word in words] == ["car", "fish"]
+    assert {dict(word.made_with)["dtype"] for word in words} == {"float32"}
     assert loaded == ["float32"], "all words are there: no model is needed"
 
 
