@@ -274,7 +274,7 @@ def test_a_full_gpu_recomputes_activations_then_halves_the_passes(
     assert tried == [(6, False), (6, True), (3, True), (3, True)]
     assert not diffusion.unet.is_gradient_checkpointing
     log = capsys.readouterr().err
-    assert "learning 3 words, 6 rows per step, with a micro-batch of 6 in float32\n" in log
+    assert "learning 3 words in float32, 6 rows per step, with a micro-batch of 6\n" in log
     assert "out of GPU memory: continuing with a micro-batch of 6, recomputing activations\n" in log
     assert "out of GPU memory: continuing with a micro-batch of 3, recomputing activations\n" in log
     (word,) = read_learned_words(tmp_path / "words" / "x.safetensors")

@@ -49,8 +49,8 @@ class Embedding(Block):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="Precision of the passes: `auto` is bfloat16 on a GPU that computes in it (compute capability 8.0 "
-        "or higher), else float32. Weights and words are always float32; float16 is not offered, because gradients "
-        "underflow in it.",
+        "or higher), else float32. Weights and words are always float32; float16 is not offered: it needs loss "
+        "scaling, whose skipped steps all words of a batch would share.",
     )
 
 

@@ -118,7 +118,7 @@ def learn_group(
     checkpoint = checkpoint_of(path)
     planned, dtype = plan_group(diffusion, len(group), settings)
     rows = len(group) * settings.embedding.batch
-    print(f"learning {len(group)} words, {rows} rows per step, with {planned} in {dtype}", file=sys.stderr, flush=True)
+    print(f"learning {len(group)} words in {dtype}, {rows} rows per step, with {planned}", file=sys.stderr, flush=True)
 
     def learn(passes: Passes) -> tuple[list[LearnedWord], int]:
         with recomputed_activations(diffusion.unet, passes.recompute):
