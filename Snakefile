@@ -12,6 +12,7 @@ if not workflow.configfiles:
 
 include: "rules/common.smk"
 include: "rules/start.smk"
+include: "rules/finish.smk"
 
 
 report: "report/workflow.rst"

@@ -220,7 +220,7 @@ def guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch:
         with Image.open(path) as image:
             square = image.convert("RGB").resize((diffusion.image_size,) * 2, Image.Resampling.BILINEAR)
         images.append(torch.from_numpy(np.asarray(square, np.float32) / 127.5 - 1).permute(2, 0, 1).contiguous())
-    means, deviations = encode_posteriors(diffusion, images, micro_batch)
+    means, deviations = encode_posteriors(diffusion, images, list(paths), micro_batch)
     size = (diffusion.image_size,) * 2
     known = {
         path: Posterior(mean, deviation, size) for path, mean, deviation in zip(paths, means, deviations, strict=True)

@@ -47,4 +47,5 @@ rule preflight:
         " --configfile {params.folder}/config.json -- all preflight > {params.folder}/jobs.txt 2>&1 || true;"
         ' python "$DIAGEN"/workflow_scripts/preflight.py {params.folder}/config.json --name {params.name:q}'
         " --jobs {params.folder}/jobs.txt --gpus {params.gpus} --results {params.results} --store {params.store}"
-        " 2>&1 | tee {log}"
+        # Status 2 is a report with problems, which rules/finish.smk prints.
+        " > {log} || [ $? -eq 2 ]"

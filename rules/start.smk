@@ -84,5 +84,6 @@ def require_models():
 
 
 onstart:
+    watch_interrupts()
     require_models()
     hold_results()

@@ -26,7 +26,7 @@ def main() -> None:
     settings = arguments.settings
     verify(settings.generation.diffusion)
     verify(settings.backbone)
-    device = prepare_torch(arguments.device, arguments.torch_threads)
+    device = prepare_torch(arguments.device, arguments.torch_threads, settings.generation.diffusion.dtype)
 
     from diagen.classifiers.trained_file import read_head
     from diagen.data.shots_file import read_shots

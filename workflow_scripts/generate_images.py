@@ -32,7 +32,8 @@ def main() -> None:
 
     verify(settings.diffusion)
     shards_done = run_shards(arguments.shards, shard)
-    device = prepare_torch("cpu" if shards_done else arguments.device, arguments.torch_threads)
+    on = "cpu" if shards_done else arguments.device
+    device = prepare_torch(on, arguments.torch_threads, settings.diffusion.dtype)
 
     from diagen.embeddings.words_file import read_words
     from diagen.generation.fill import generate, image_names, manifest_of, missing_rows

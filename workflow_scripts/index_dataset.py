@@ -1,11 +1,13 @@
 """List the path, class, split, size and hash of each image of a dataset. Decodes every file to find broken ones."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from diagen.config.programs import IndexDatasetSettings
 from diagen.data.images_file import write_images, write_skipped
 from diagen.data.index import index_dataset
+from diagen.letters import visible
 from diagen.runtime.program import run
 
 
@@ -20,6 +22,8 @@ def main() -> None:
     parser.add_argument("--skipped", required=True, type=Path, metavar="CSV", help="skipped.csv to write")
     arguments = parser.parse_args()
     index = index_dataset(arguments.settings.dataset, arguments.shots)
+    for note in index.notes:
+        print(f"{arguments.settings.dataset.root}: {visible(note)}", file=sys.stderr)
     write_skipped(index.skipped, arguments.skipped)
     write_images(index.images, arguments.output)
 

@@ -27,9 +27,11 @@ def main() -> None:
     add_shard_arguments(parser)
     arguments = parser.parse_args()
 
-    verify(arguments.settings.diffusion)
+    settings = arguments.settings
+    verify(settings.diffusion)
     shards_done = run_shards(arguments.shards, arguments.shard)
-    device = prepare_torch("cpu" if shards_done else arguments.device, arguments.torch_threads)
+    on = "cpu" if shards_done else arguments.device
+    device = prepare_torch(on, arguments.torch_threads, settings.embedding.dtype)
 
     from diagen.data.shots_file import read_shots
     from diagen.embeddings.word_groups import learn_cell
@@ -38,7 +40,7 @@ def main() -> None:
     paths = learn_cell(
         read_shots(arguments.table),
         cell_of(arguments),
-        arguments.settings,
+        settings,
         arguments.store,
         words_together=arguments.words_together,
         shards=arguments.shards,

@@ -61,7 +61,7 @@ def from_guides(
 ) -> Tensor:
     """Generates an image with img2img for each seed, the guide images in turn: float32 [n, 3, 64, 64] in 0..1."""
     tensors = [image_to_tensor(photo, MODEL.image_size, Image.Resampling.BILINEAR) for photo in photos]
-    pairs = zip(*encode_posteriors(diffusion, tensors, len(tensors)), strict=True)
+    pairs = zip(*encode_posteriors(diffusion, tensors, [name] * len(tensors), len(tensors)), strict=True)
     posteriors = [Posterior(mean, deviation, photos[0].size) for mean, deviation in pairs]
     token = pseudo_word(name)
     rows = [

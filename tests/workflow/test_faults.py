@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def learning(fresh: Project) -> Iterator[tuple[Project, subprocess.Popen[str]]]:
         wait_for(lambda: any((fresh.folder / "results/store/checkpoints").glob("[!.]*")))
         yield fresh, run
     finally:
-        os.killpg(run.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a test may have ended it
+            os.killpg(run.pid, signal.SIGKILL)
         run.wait()
 
 
@@ -89,6 +91,18 @@ def test_jobs_end_with_a_run_that_is_killed_alone_and_the_same_command_goes_on(l
     finally:
         os.killpg(second.pid, signal.SIGKILL)
         second.wait()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_run_with_a_line_on_how_to_continue(learning):
+    project, run = learning
+    os.killpg(run.pid, signal.SIGINT)  # a terminal sends it to Snakemake and to its jobs
+    assert run.wait(timeout=60) != 0
+    text = (project.folder / "first.log").read_text("utf-8")
+    assert text.count("to continue, run the same command again") == 1
+    assert "Traceback" not in text and not jobs_of(project)
+    assert any((project.folder / "results/store/checkpoints").glob("[!.]*")), "finished work is kept"
+    assert "learn_embeddings" in {job.rule for job in project.plan(WORDS)}
 
 
 # ---------------------------------------------------------------- disks

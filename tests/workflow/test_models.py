@@ -1,6 +1,7 @@
 """Models of a hub in the real workflow: downloaded, checked before a run, and read without a network."""
 
 import pytest
+from diffusers import UNet2DConditionModel
 
 from tests.hub import Hub, named
 from tests.workflow.project import Project
@@ -60,3 +61,33 @@ def test_preflight_reports_missing_files_that_stop_every_other_run(fresh: Projec
     for problem in ("no file or folder nowhere.gguf", "no folder nowhere", "NOT READY: 2 problems"):
         assert problem in report.stdout, report.stdout
     assert "backbone: models/resnet loads" in report.stdout, "the other checks run"
+
+
+def test_preflight_prints_the_problems_of_all_models_once_and_last(fresh: Project) -> None:
+    """An SDXL-like UNet, an image size between patches and a missing file, which all stop other runs later."""
+    unet = fresh.folder / "models/stable_diffusion/unet"
+    (fresh.folder / "models/SHA256SUMS").unlink()  # a user's own model has no list of hashes
+    other = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8, "cross_attention_dim": 64}
+    other |= {"projection_class_embeddings_input_dim": 80}
+    UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(unet), **other).save_pretrained(unet)
+    fresh.configure(lambda config: config["models"]["features"].update(image_size=33))
+    fresh.configure(lambda config: config["models"]["llama"].update(path="nowhere.gguf"))
+    report = fresh.snakemake("--cores", "1", "preflight")
+    assert report.returncode == 1
+    for problem in (
+        "problem: models.diffusion: models/stable_diffusion is no complete Stable Diffusion 1.x or 2.x: "
+        "it needs other conditions than one text (addition_embed_type: text_time)",
+        "problem: models.features: no support for images of 33 pixels",
+        "problem: `models.llama.path`: no file or folder nowhere.gguf",
+        "NOT READY: 3 problems",
+    ):
+        assert report.stdout.count(problem) == 1, report.stdout
+    assert report.stdout.endswith("NOT READY: 3 problems, see above.\n")
+    for noise in ("Traceback", "RuleException", "CalledProcessError", "preflight.py", "LOAD REPORT"):
+        assert noise not in report.stdout, report.stdout
+
+    words = "results/tiny/world/seed7/shots2/embeddings/paper.safetensors"
+    fresh.configure(lambda config: config["models"]["llama"].update(path="models/llama.gguf"))
+    job = fresh.snakemake("--cores", "1", "--retries", "0", words)
+    assert job.returncode != 0 and "Traceback" not in job.stdout
+    assert "error: models.diffusion: models/stable_diffusion is no complete Stable Diffusion" in job.stdout

@@ -22,3 +22,14 @@ def rm(*paths: Path, recursive: bool = False) -> str:
 def delete_and_rerun(path: Path) -> str:
     """The remedy for a result that does not fit the others: Snakemake makes it again."""
     return f"Delete the file and run Snakemake again: {rm(path)}"
+
+
+def wider_dtype(dtype: object) -> str:
+    """The remedy for values of a diffusion model that are not finite with the data type `dtype`."""
+    match str(dtype).removeprefix("torch."):
+        case "float32":
+            return "Restore the files of `models.diffusion`, whose weights may be damaged, or name another model"
+        case "bfloat16":
+            return "Set `dtype: float32` in `models.diffusion` and run Snakemake again"
+        case _:
+            return "Set `dtype: bfloat16` or `dtype: float32` in `models.diffusion` and run Snakemake again"

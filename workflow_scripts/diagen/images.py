@@ -1,8 +1,14 @@
 """Reads the pixels of photos."""
 
+import struct
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from diagen.errors import InputError
@@ -17,39 +23,151 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """The transposition that reverts each EXIF orientation."""
+DEPTHS = (8, 10, 12, 14, 16, 24, 31, 32)
+"""Numbers of bits that cameras, scanners and microscopes use of the 16 or 32 that a file has for each gray value."""
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_ORIENTATION = (b"eXIf", b"iTXtXML:com.adobe.xmp\0\0")
+"""How chunks of a PNG file begin that may contain the orientation: EXIF, and uncompressed XMP."""
+WHITE_IS_ZERO, PHOTOMETRIC = 0, 262
+"""The value of this TIFF tag for images whose zero is white; Pillow inverts only those of 8 bits."""
+
+
+class _UnusableValuesError(Exception):
+    """The file is a sound image, but its values have no defined black and white."""
 
 
 def load_image(path: Path | str) -> Image.Image:
     """Read a photo as 8-bit RGB, upright: its EXIF orientation is applied.
 
-    Of several frames (MPO, GIF) the first is read, transparent pixels become white, and 16-bit values are scaled to 8
-    bits. Raises `InputError`, naming the file, if it is not an image, is truncated, exceeds 179 million pixels (a
-    decompression bomb), or has floating-point values.
+    Only the pixels decide whether a file can be read: malformed or oversized metadata is ignored, and a malformed
+    orientation counts as none. Of several frames (MPO, GIF) the first is read, and transparent pixels become white.
+    Files do not state how many of 16 or 32 bits their gray values use, so the least number in `DEPTHS` that holds the
+    image's largest value is scaled to 8 bits. Floating-point values are read as 0 to 1 or, if the largest is 2 or more,
+    as integers. Raises `InputError`, naming the file, if it is not an image, is truncated, exceeds 179 million pixels
+    (a decompression bomb), or has values without a defined black and white: negative or not finite ones, or 16-bit
+    color that uses at most 14 bits, since Pillow reads only the upper 8.
     """
+    return _read(path)[0]
+
+
+def image_format(path: Path | str) -> str:
+    """The format of a photo by its content, in Pillow's terms, such as `JPEG`. Raises `InputError` as `load_image`."""
+    return _read(path)[1]
+
+
+def _read(path: Path | str) -> tuple[Image.Image, str]:
+    """The photo as RGB, and its format."""
     try:
-        with Image.open(path) as image:
-            image.load()
-            return _as_rgb(_upright(image))
+        return _decode_with_any_metadata(path)
     except Image.UnidentifiedImageError:  # type: ignore[attr-defined]
         raise InputError(f"{path}: not an image in a known format; save it as JPEG or PNG, or remove it") from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: too large ({error}); save it with fewer pixels, or remove it") from None
+    except _UnusableValuesError as error:
+        raise InputError(f"{path}: {error}") from None
     except Exception as error:  # each decoder raises its own exceptions for broken files
-        raise InputError(f"{path}: broken image ({error}); restore the file or remove it") from None
+        if isinstance(error, OSError) and error.filename is not None:
+            raise InputError(
+                f"{path}: cannot be opened ({error.strerror}); restore the file, correct its name or permissions, or "
+                "remove it"
+            ) from None
+        raise InputError(
+            f"{path}: broken image ({error or type(error).__name__}); restore the file or remove it"
+        ) from None
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _decode_with_any_metadata(path: Path | str) -> tuple[Image.Image, str]:
+    # Pillow maps a gray TIFF into memory if it gets its path, and then scrambles one that is turned by 90 degrees.
+    with open(path, "rb") as file:
+        try:
+            return _decode(file)
+        except (_UnusableValuesError, Image.DecompressionBombError):
+            raise
+        except Exception:
+            # Pillow refuses sound PNG files for their texts and color profiles.
+            file.seek(0)
+            if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
+                raise
+            return _decode(BytesIO(PNG_SIGNATURE + b"".join(_chunks_of_picture(file.read()))))
+
+
+def _chunks_of_picture(content: bytes) -> Iterator[bytes]:
+    """The chunks of a PNG file, after its signature, without metadata other than the orientation."""
+    start = 0
+    while start < len(content):
+        end = start + 12 + int.from_bytes(content[start : start + 4])
+        chunk = content[start + 4 : end - 4]
+        of_pixels = chunk[:1].isupper() or chunk.startswith(b"tRNS")
+        intact = content[end - 4 : end] == struct.pack(">I", zlib.crc32(chunk))
+        if of_pixels or (intact and chunk.startswith(PNG_ORIENTATION)):
+            yield content[start:end]
+        start = end
+
+
+def _decode(file: IO[bytes]) -> tuple[Image.Image, str]:
+    with Image.open(file) as image:
+        layout = _layout(image)
+        image.load()
+        return _upright(image, _as_rgb(image, layout)), str(image.format)
+
+
+def _layout(image: Image.Image) -> str:
+    """How the file stores its values, such as `RGB;16B`; only known before the pixels are loaded."""
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0][3] if tiles else ""
+    first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return first if isinstance(first, str) else ""
+
+
+def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
     # `ImageOps.exif_transpose` rewrites the EXIF data, which fails if a good photo has one invalid tag.
-    method = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))  # type: ignore[arg-type]
-    return image if method is None else image.transpose(method)
+    try:
+        method = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))  # type: ignore[arg-type]
+    except Exception:  # whatever malformed EXIF data causes in Pillow's parser
+        method = None
+    return pixels if method is None else pixels.transpose(method)
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no defined range: save it with 8 or 16 bits")
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = Image.fromarray(np.round(values / 257).astype(np.uint8))
+def _as_rgb(image: Image.Image, layout: str) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_as_bytes(image, layout)).convert("RGB")
+    if ";16" in layout and image.mode in ("RGB", "RGBA"):
+        _check_color_depth(image)
     if not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image).convert("RGB")
+
+
+def _as_bytes(image: Image.Image, layout: str) -> NDArray[np.uint8]:
+    """Gray values `[H, W]` of more than 8 bits, or floating-point ones, scaled to 0 to 255."""
+    values = np.asarray(image)
+    if layout == "I;32N":  # Pillow reads unsigned values as signed ones
+        values = values.view(np.uint32)
+    values = values.astype(np.float64)
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high < 2**32):
+        raise _UnusableValuesError(
+            f"values from {low:g} to {high:g} (mode {image.mode}) have no defined black and white; scale them to 0 to "
+            "255 and save the image with 8 bits, or remove it"
+        )
+    if image.mode == "F" and 1 < high < 2:
+        raise _UnusableValuesError(
+            f"floating-point values from {low:g} to {high:g} (mode F) are neither 0 to 1 nor integers; scale them to 0 "
+            "to 1 or save the image with 8 bits, or remove it"
+        )
+    bits = 12 if layout == "I;12" else next(bits for bits in DEPTHS if high < 2**bits)
+    white = 1.0 if image.mode == "F" and high <= 1 else 2.0**bits - 1
+    scaled = np.round(values * 255 / white).clip(0, 255).astype(np.uint8)
+    inverted = image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO  # type: ignore[attr-defined]
+    return 255 - scaled if inverted else scaled
+
+
+def _check_color_depth(image: Image.Image) -> None:
+    """Refuse 16-bit color whose values have fewer bits, since Pillow's upper 8 of 16 bits lack most of them."""
+    if np.asarray(image).max() < 2**6:
+        raise _UnusableValuesError(
+            f"16-bit color of which at most 14 bits are used (mode {image.mode}) would come out nearly black; scale "
+            "its values to the full range, such as by `magick IN -auto-level -depth 8 OUT`, or remove it"
+        )

@@ -284,6 +284,11 @@ def test_missing_keys(key: str) -> None:
         ("shots", [2, 2], "twice"),
         ("generators.noise.noise_levels", [0.1, 0.1], "twice"),
         ("generators.llm.strength", 0.01, "no step"),
+        (
+            "generators.llm.inference_steps",
+            600,
+            "600 steps, 1 of 1000 timesteps apart, cannot start at timestep 700, where strength 0.7 starts; set 500",
+        ),
         ("models.llama", None, "language model"),
         ("models.llama", {"repository": "a/b", "revision": "c"}, "`models.llama.file`"),
         ("models.features", {"repository": "a/b"}, "revision"),
@@ -320,6 +325,11 @@ def test_missing_keys(key: str) -> None:
         ),
         ("noise_ceilings", {"own": {"embedding": "paper", "guide_classifier": "paper", "levels": [1, 1]}}, "twice"),
         ("noise_ceilings", {"own": {"embedding": "paper", "guide_classifier": "paper", "strength": 0.01}}, "no step"),
+        (
+            "noise_ceilings",
+            {"own": {"embedding": "paper", "guide_classifier": "paper", "strength": 1, "inference_steps": 1000}},
+            "set 500",
+        ),
         ("datasets.photos", {"adapter": "coco", "root": "nowhere"}, "no folder nowhere"),
         (
             "datasets.photos",
@@ -448,6 +458,12 @@ def test_instruction_without_placeholder() -> None:
 
 def test_numbers_beyond_all_bounds() -> None:
     assert any("generators.llm" in problem for problem in problems(changed("generators.llm.inference_steps", 10**400)))
+
+
+def test_an_instruction_that_cannot_be_read_for_another_reason_than_its_permissions() -> None:
+    Path("odd.txt").symlink_to("/proc/self/mem")  # a file whose first byte cannot be read
+    problem = only_problem(changed("prompts.paper.instruction", "odd.txt"))
+    assert "odd.txt cannot be read (Input/output error); give the path of a text file" in problem
 
 
 def test_instruction_that_is_not_text() -> None:

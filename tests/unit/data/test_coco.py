@@ -1,16 +1,20 @@
 """MS COCO 2017, drawn in its exact format: instances with crowds, several categories, images without annotations."""
 
 import json
+import math
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from diagen.config import Coco
+from diagen.data.adapters.instances import _polygon_area
 from diagen.data.images_file import ImageRow, write_images
 from diagen.data.index import index_dataset
 from diagen.data.shots import draw_shots
@@ -82,6 +86,10 @@ def labels(dataset: Coco) -> dict[int, str]:
     return {int(Path(row.path).stem): row.class_name for row in index_dataset(dataset).images}
 
 
+def cups(root: Path) -> list[ImageRow]:
+    return [row for row in index_dataset(block(root)).images if row.class_name == "cup"]
+
+
 def part(path: str) -> str:
     return Path(path).parent.name
 
@@ -116,7 +124,7 @@ def test_val2017_validates_and_tests(coco: Path) -> None:
 
 
 def test_guide_images_come_only_from_train2017(coco: Path) -> None:
-    rows = index_dataset(block(coco, classes=("cup",)), shots=4).images
+    rows = cups(coco)
     cell = draw_shots(rows, dataset="coco", seed=0, shots=4, guide_pool=8)
     assert Counter(row.role for row in cell) == {"guide": 4, "val": 3, "test": 3}
     assert all(part(row.path) == "train2017" for row in cell if row.role == "guide")
@@ -138,7 +146,12 @@ def test_too_few_images_in_train2017_are_reported(coco: Path) -> None:
 
 def test_missing_files_are_reported(coco: Path, tmp_path: Path) -> None:
     (coco / "train2017" / f"{10:012d}.jpg").unlink()
-    assert "000000000010.jpg" in complaint(block(coco))
+    listed = (
+        "cannot be opened (No such file or directory); restore the file, correct its name or permissions, or remove it"
+    )
+    origin = f"(image 10 of {coco}/annotations/instances_train2017.json)"
+    assert f"train2017/000000000010.jpg: {listed} {origin}" in complaint(block(coco))
+    assert [row.reason.endswith(origin) for row in index_dataset(block(coco, on_bad_image="skip")).skipped] == [True]
     (coco / "annotations" / "instances_val2017.json").unlink()
     text = complaint(block(coco))
     assert "instances_val2017.json: no such file; unpack" in text and "000000000010.jpg" in text
@@ -147,18 +160,133 @@ def test_missing_files_are_reported(coco: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "part"),
     [
-        "{",
-        "[]",
-        '{"images": 3, "annotations": [], "categories": []}',
-        '{"images": [], "categories": [], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "area": 2}]}',
+        ("{", "not JSON in UTF-8 (Expecting property name"),
+        ("\ud800", "not JSON in UTF-8 ("),
+        ("[]", "no list `images` and `annotations` and `categories`; export"),
+        ('{"images": 3, "annotations": [], "categories": []}', "no list `images`; export"),
+        (
+            '{"images": [], "categories": [], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "area": 2}]}',
+            "annotation 1: `image_id` is not the `id` of a valid image; correct it",
+        ),
     ],
-    ids=["cut", "a list", "no images", "unknown image"],
+    ids=["cut", "not UTF-8", "a list", "no images", "unknown image"],
 )
-def test_a_file_without_a_list_of_instances_is_reported(coco: Path, content: str) -> None:
-    (coco / "annotations" / "instances_train2017.json").write_text(content)
-    assert "instances_train2017.json: not a list of COCO instances" in complaint(block(coco))
+def test_a_file_without_a_list_of_instances_is_reported(coco: Path, content: str, part: str) -> None:
+    (coco / "annotations" / "instances_train2017.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    text = complaint(block(coco))
+    assert part in text and "download" not in text
+
+
+def edit(root: Path, change: Callable[[dict[str, list[Any]]], None]) -> None:
+    """Change the annotations of train2017, as another tool would export them."""
+    file = root / "annotations" / "instances_train2017.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def test_all_mistakes_of_an_export_are_reported_with_their_ids(coco: Path) -> None:
+    def change(content: dict[str, list[Any]]) -> None:
+        images, annotations, categories = (content[name] for name in ("images", "annotations", "categories"))
+        template = annotations[0]
+        annotations += [{**template, "id": 1000 + number, "category_id": 7} for number in range(8)]
+        annotations += [{**template, "id": 2000, "image_id": 77}, {**template, "id": 2001, "image_id": "1"}]
+        annotations += [{key: template[key] for key in template if key != "id"}, "text", {**template, "id": [3]}]
+        annotations.append({"id": 3000, "image_id": 1, "category_id": 1})
+        annotations += [{**template, "id": 3001 + n, "area": area} for n, area in enumerate(("2", -1, math.nan))]
+        images += [{"id": 500}, {"file_name": "x.jpg"}, dict(images[0]), {**images[1], "id": 501}]
+        categories += [{"id": 600}, {"name": "boat"}, dict(categories[0]), {"id": 601, "name": "hot_dog"}]
+
+    edit(coco, change)
+    text = complaint(block(coco))
+    file = coco / "annotations" / "instances_train2017.json"
+    for part in (
+        "annotations 1000, 1001, 1002, 1003, 1004 and 3 more: `category_id` is not the `id` of a valid category;",
+        "annotations 2000, 2001: `image_id` is not the `id` of a valid image;",
+        "annotations [21], [23]: no `id` that is a whole number;",
+        "annotation [22]: not a JSON object;",
+        "annotations 3000, 3001, 3002, 3003: no valid `area`, polygons or `bbox` to compare sizes by;",
+        "images 500, [10]: no `id` or no `file_name`;",
+        "image 1: an `id` that occurs twice;",
+        "image 501: the `file_name` of image 2;",
+        "categories 600, [5]: no `id` or no `name`;",
+        "category 1: an `id` that occurs twice;",
+        "category 601: another category is also named `hot_dog`;",
+    ):
+        assert f"{file}: {part}" in text, (part, text)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        # Each pair: a smaller cup, whose box may be larger, and a larger dog.
+        ({"segmentation": [[0, 0, 4, 0, 0, 4]]}, {"segmentation": [[0, 0, 3, 0, 3, 3, 0, 3]], "bbox": [0, 0, 1, 1]}),
+        (
+            {"segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]]},
+            {"segmentation": [[0, 0, 2, 0, 2, 2, 0, 2], [4, 4, 5, 4, 5, 5]]},
+        ),
+        (
+            {"segmentation": {"counts": [9, 3, 9, 3], "size": [4, 6]}},
+            {"segmentation": {"counts": [0, 7, 17], "size": [4, 6]}},
+        ),
+        ({"bbox": [9, 9, 2, 3]}, {"bbox": [0, 0, 1, 7]}),
+        (
+            {"bbox": [0, 0, 2, 3], "segmentation": {"counts": "PPYo0", "size": [4, 6]}, "area": None},
+            {"bbox": [0, 0, 3, 3], "segmentation": []},
+        ),
+        ({"area": 4, "bbox": [0, 0, 9, 9]}, {"area": 4.5}),
+    ],
+    ids=["polygon", "polygons", "run lengths", "box", "compressed run lengths", "area"],
+)
+@pytest.mark.parametrize("first", ["cup", "dog"])
+def test_a_missing_area_is_that_of_the_shape(coco: Path, shapes: tuple[dict, dict], first: str) -> None:
+    def change(content: dict[str, list[Any]]) -> None:
+        others = [entry for entry in content["annotations"] if entry["image_id"] != 1]
+        pair = [
+            {"id": 11 if (name == first) else 12, "image_id": 1, "category_id": category, **shape}
+            for name, category, shape in zip(("cup", "dog"), (1, 18), shapes, strict=True)
+        ]
+        content["annotations"] = others + pair
+
+    edit(coco, change)
+    assert labels(block(coco))[1] == "dog"
+
+
+def test_polygon_areas_equal_those_of_filled_pixels(coco: Path) -> None:
+    random = np.random.RandomState(5)
+    for _ in range(20):
+        angles = np.sort(random.uniform(0, 2 * np.pi, 7))
+        points = np.stack([500 + 400 * np.cos(angles), 500 + 400 * np.sin(angles)], 1)
+        mask = Image.new("L", (1000, 1000))
+        ImageDraw.Draw(mask).polygon([tuple(point) for point in points], fill=1)
+        area = _polygon_area(points.ravel().tolist())
+        assert area == pytest.approx(np.asarray(mask).sum(), rel=0.02, abs=2000)
+
+
+def test_ids_may_be_text_and_names_in_another_unicode_form(coco: Path) -> None:
+    (coco / "train2017" / f"{10:012d}.jpg").rename(coco / "train2017" / "cafe\u0301.jpg")
+
+    def change(content: dict[str, list[Any]]) -> None:
+        for image in content["images"]:
+            image["file_name"] = "caf\u00e9.jpg" if image["id"] == 10 else image["file_name"]
+            image["id"] = str(image["id"])
+        for entry in content["annotations"]:
+            entry["image_id"] = str(entry["image_id"])
+
+    edit(coco, change)
+    rows = index_dataset(block(coco)).images
+    assert len([row for row in rows if part(row.path) == "train2017"]) == 7
+    assert (coco / "train2017" / "cafe\u0301.jpg").as_posix() in {row.path for row in rows}
+
+
+def test_a_category_without_images_is_noted_or_an_error_if_it_is_configured(coco: Path) -> None:
+    edit(coco, lambda content: content["categories"].append({"id": 99, "name": "boat"}))
+    (note, *_) = index_dataset(block(coco)).notes
+    assert "passed over 1 " in note and "the category `boat`" in note
+    text = complaint(block(coco, classes=("cup", "dog", "boat")))
+    assert "instances_train2017.json: `boat`: no image has this category; remove `boat` from `classes`" in text
 
 
 def test_a_path_outside_of_the_dataset_is_reported(coco: Path) -> None:
@@ -184,7 +312,7 @@ def test_invalid_file_names_are_reported(coco: Path, name: str) -> None:
 
 
 def test_validation_images_belong_to_the_real_set_of_train_val(coco: Path, tmp_path: Path) -> None:
-    images = index_dataset(block(coco, classes=("cup",))).images
+    images = cups(coco)
     write_images([*images, ImageRow("odd.jpg", "cup", "test_uncommon", 1, 1, "")], tmp_path / "images.csv")
     synthetic = [ManifestRow(f"{number}.png", "cup", 0, number, "", 0.0, 0, 0, "", 1) for number in range(4)]
     write_manifest(synthetic, tmp_path / "manifest.csv")

@@ -149,8 +149,10 @@ def test_the_folder_is_the_default_class(tmp_path: Path) -> None:
     assert set(counts(index_dataset(table(tmp_path, text)).images)) == {
         (split, name) for split in ("train_val", "test") for name in ("cup", "mug")
     }
-    only = index_dataset(table(tmp_path, text, classes=("mug",))).images
-    assert {row.class_name for row in only} == {"mug"}
+    flat_folder(tmp_path, {"pan": 2})
+    more = text + "train_val,pan/0.png\ntest,pan/1.png\n"
+    two = index_dataset(table(tmp_path, more, classes=("mug", "pan"))).images
+    assert {row.class_name for row in two} == {"mug", "pan"}
     assert f"`classes`: `boat` is not in `{tmp_path}/splits.csv`" in complaint(
         table(tmp_path, text, classes=("mug", "boat"))
     )

@@ -121,6 +121,14 @@ def test_other_databases_are_reported(focus: Path) -> None:
     assert "annotations.db: no such file; copy it from the download of FOCUS" in complaint(block(focus))
 
 
+def test_a_database_that_cannot_be_read_is_not_called_a_wrong_one(focus: Path) -> None:
+    (focus / "annotations.db").unlink()
+    (focus / "annotations.db").symlink_to("/proc/self/mem")  # a file whose first byte cannot be read
+    text = complaint(block(focus))
+    assert "annotations.db: cannot be opened (disk I/O error); correct its permissions" in text
+    assert "not the database" not in text
+
+
 def test_reading_leaves_the_folder_unchanged(focus: Path) -> None:
     before = sorted(focus.rglob("*"))
     focus.chmod(0o555)

@@ -69,9 +69,9 @@ def test_relative_roots_stay_relative(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_spaces_in_folders_are_underscores_in_labels(tmp_path: Path) -> None:
-    folder_of(tmp_path, ("cup", "cell phone"))
-    dataset = ImageFolder(adapter="image_folder", root=str(tmp_path), classes=("cell_phone",))
-    assert {row.class_name for row in index_dataset(dataset).images} == {"cell_phone"}
+    folder_of(tmp_path, ("cup", "cell phone", "wine glass"))
+    dataset = ImageFolder(adapter="image_folder", root=str(tmp_path), classes=("cell_phone", "wine glass"))
+    assert {row.class_name for row in index_dataset(dataset).images} == {"cell_phone", "wine_glass"}
     assert class_label("cafe\u0301 noir") == "caf\u00e9_noir"
 
 
@@ -208,12 +208,6 @@ def test_cmyk(tmp_path: Path) -> None:
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=95)
     red, green, blue = np.asarray(load_image(tmp_path / "a.jpg"))[4, 4]
     assert red > 240 and green < 15 and blue < 15
-
-
-def test_floating_point_values_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.ones((2, 2), dtype=np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(InputError, match="a.tif.*floating-point"):
-        load_image(tmp_path / "a.tif")
 
 
 def test_table_survives_a_round_trip(tmp_path: Path) -> None:

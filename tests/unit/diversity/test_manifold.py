@@ -221,6 +221,28 @@ def test_scopes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "class boat is omitted at k = 5" in warnings and "class sun is omitted at k = 3, 5" in warnings
 
 
+def test_all_classes_together_are_omitted_where_too_few_images_are_drawn(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Five images of positive weight are enough for k = 4 and too few for k = 5 and more."""
+    rs = np.random.RandomState(3)
+    real = LabeledFeatures(rs.randn(20, 4), ["car"] * 20)
+    fake, weights = rs.randn(12, 4), np.repeat([0.2, 0.0], [5, 7])
+    synthetic = LabeledFeatures(fake, ["car"] * 12, weights)
+    entries = diversity_by_scope(real, synthetic, [4, 5, 9])
+    assert [(entry["scope"], entry["k"], entry["n_synthetic"]) for entry in entries] == [
+        ("pooled", 4, 5),
+        ("car", 4, 5),
+    ]
+    expected = weighted_brute_force(real.features, fake[:5], weights[:5], 4)
+    assert [entries[0][name] for name in MEASURES] == pytest.approx(expected, abs=1e-12)
+    warning = "all classes together are omitted at k = 5, 9: there are only 5 real images, or synthetic images that are"
+    assert warning in capsys.readouterr().err
+    assert diversity_by_scope(real, synthetic, [5]) == []
+    (tmp_path / "diversity.json").write_text("[]")
+    assert read_diversity(tmp_path / "diversity.json") == []
+
+
 def test_subsample_is_drawn_by_seed_and_keeps_order() -> None:
     whole_set = LabeledFeatures(np.arange(20.0)[:, None], [str(row) for row in range(20)])
     part = whole_set.subsample(7, 0, "real")

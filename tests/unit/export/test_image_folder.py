@@ -143,6 +143,17 @@ def test_files_are_the_photos_and_the_images_unchanged(planned: tuple, tmp_path:
     assert not (tmp_path / "export" / real.row.file_name).samefile(real.source)
 
 
+def test_a_photo_without_suffix_gets_that_of_its_format_whatever_its_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "photo"
+    Image.new("RGB", (4, 4)).save(path, format="PNG", icc_profile=np.random.default_rng(0).bytes(2_000_000))
+    shots = [Shot("guide", "cup", 0, str(path), sha256(path))]
+    (image,) = plan_export(shots, [], None, synthetic_probability=0, store=tmp_path)
+    assert image.row.file_name.endswith(".png")
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(InputError, match="photo: not an image .*rm results/<experiment>/<dataset>/images.csv"):
+        plan_export(shots, [], None, synthetic_probability=0, store=tmp_path)
+
+
 def test_images_are_copied_if_they_cannot_be_linked(planned: tuple, tmp_path: Path, monkeypatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")

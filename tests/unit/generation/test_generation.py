@@ -1,9 +1,11 @@
 """Generation: the images of diffusers, independent of the other rows of a micro-batch, each made once."""
 
+import copy
 import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 import torch
 from diffusers import PNDMScheduler, StableDiffusionImg2ImgPipeline
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from diagen.config import DiffusionModel
 from diagen.config.programs import GenerateImagesSettings
 from diagen.errors import InputError
 from diagen.generation.fill import generate, image_name, manifest_of, missing_rows, word_of
-from diagen.generation.img2img import Word, noisy_word
+from diagen.generation.img2img import Posterior, Word, encode_guides, noisy_word
 from diagen.generation.plan_file import PlanRow
 from diagen.models.diffusion import Diffusion, load_diffusion
 
@@ -311,6 +314,205 @@ def test_micro_batches_that_do_not_fit_are_halved(
         assert content == (tmp_path / str(row.micro_batch) / row.file_name).read_bytes()
         pixels = np.asarray(Image.open(tmp_path / "small" / row.file_name)).astype(int)
         assert np.abs(pixels - undisturbed[4][row.file_name].astype(int)).max() <= 1
+
+
+def overflowing_model(stand_ins: Path, folder: Path, part: str, peak: float) -> DiffusionModel:
+    """A float16 model: the first layer of the VAE's `part` overflows where its output was larger than `peak`.
+
+    In float32 the larger outputs change little, since the next layers normalize them.
+    """
+    model = shutil.copytree(stand_ins / "stable_diffusion", folder / "model")
+    file = model / "vae/diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    for kind in ("weight", "bias"):
+        weights[f"{part}.conv_in.{kind}"] *= torch.finfo(torch.float16).max / peak
+    save_file(weights, file)
+    return DiffusionModel(path=str(model), image_size=32, dtype="float16")
+
+
+def peaks_of(layer: torch.nn.Module, run: Callable[[], object]) -> torch.Tensor:
+    """The largest output of the layer for each image of its first pass in `run`, not finite where it overflowed."""
+    peaks: list[torch.Tensor] = []
+    handle = layer.register_forward_hook(lambda _, __, output: peaks.append(output.float().abs().flatten(1).amax(1)))
+    try:
+        run()
+    finally:
+        handle.remove()
+    return peaks[0]
+
+
+def test_images_that_overflow_in_float16_are_decoded_in_float32(
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    stand_ins: Path,
+) -> None:
+    """They are close to those of a float32 VAE, and the others have the same bytes as without them in their pass."""
+    plain = load_diffusion(settings.diffusion.model_copy(update={"dtype": "float16"}), torch.device("cpu"))
+    peaks = peaks_of(
+        plain.vae.decoder.conv_in,
+        lambda: images(plain, rows, words, settings, tmp_path / "plain", micro_batch=4),
+    )
+    model = overflowing_model(stand_ins, tmp_path, "decoder", peak=peaks.sort().values[1:3].mean().item())
+    diffusion = load_diffusion(model, torch.device("cpu"))
+    found: dict[str, np.ndarray] = {}
+    peaks = peaks_of(
+        diffusion.vae.decoder,
+        lambda: found.update(images(diffusion, rows, words, settings, tmp_path / "half", micro_batch=4)),
+    )
+    assert 0 < peaks.isfinite().sum() < 4, "the test needs a pass with both kinds of images"
+    single = dataclasses.replace(diffusion, vae=FloatVae(diffusion.vae))
+    expected = images(single, rows, words, settings, tmp_path / "single", micro_batch=4)
+    for name, image in found.items():
+        assert np.abs(image.astype(int) - expected[name].astype(int)).max() <= 2
+        assert image.std() > 1
+
+
+class FloatVae(torch.nn.Module):
+    """A VAE in float32 behind the interface of one in float16."""
+
+    def __init__(self, vae: torch.nn.Module) -> None:
+        super().__init__()
+        self.vae, self.config = copy.deepcopy(vae).float(), vae.config
+
+    def encode(self, images: torch.Tensor) -> object:
+        return self.vae.encode(images.float())
+
+    def decode(self, latents: torch.Tensor) -> object:
+        return self.vae.decode(latents.float())
+
+
+def test_guides_that_overflow_in_float16_are_encoded_in_float32(
+    rows: list[PlanRow], tmp_path: Path, stand_ins: Path
+) -> None:
+    model = overflowing_model(stand_ins, tmp_path, "encoder", peak=0.5)
+    diffusion = load_diffusion(model, torch.device("cpu"))
+    paths = [Path(rows[0].guide_path), Path(rows[4].guide_path)]
+    posteriors: list[Posterior] = []
+    peaks = peaks_of(
+        diffusion.vae.encoder,
+        lambda: posteriors.extend(encode_guides(diffusion, paths, ["car", "pine_tree"], micro_batch=2)),
+    )
+    assert not peaks.isfinite().any()
+    single = encode_guides(
+        dataclasses.replace(diffusion, vae=FloatVae(diffusion.vae)), paths, ["car", "pine_tree"], micro_batch=2
+    )
+    for one, other in zip(posteriors, single, strict=True):
+        assert torch.allclose(one.mean, other.mean, atol=1e-2) and one.mean.isfinite().all()
+        assert torch.allclose(one.deviation, other.deviation, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "remedy"),
+    [
+        ("float32", r"Restore the files of `models\.diffusion`"),
+        ("float16", r"Set `dtype: bfloat16` or `dtype: float32` in `models\.diffusion`"),
+        ("bfloat16", r"Set `dtype: float32` in `models\.diffusion`"),
+    ],
+)
+def test_images_that_are_not_finite_are_reported_and_cost_no_other(
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    dtype: str,
+    remedy: str,
+) -> None:
+    """Every pass has images of both classes; a word without finite values spoils the denoising of its class alone."""
+    model = settings.diffusion.model_copy(update={"dtype": dtype})
+    settings = settings.model_copy(update={"inference_steps": 4, "diffusion": model})
+    diffusion = load_diffusion(model, torch.device("cpu"))
+    mixed = [rows[index] for index in (0, 4, 1, 5, 2, 6)]
+    good = images(diffusion, mixed, words, settings, tmp_path / "good", micro_batch=2)
+    spoiled = words | {"pine_tree": torch.full_like(words["pine_tree"], torch.inf)}
+    with pytest.raises(InputError, match=rf"in {dtype}, these images are not finite.*{remedy}") as raised:
+        images(diffusion, mixed, spoiled, settings, tmp_path / "bad", micro_batch=2)
+    for row in mixed:
+        name = f"class `{row.class_name}`, guide image {row.guide} ({row.guide_path}), number {row.number}"
+        assert (name in str(raised.value)) == (row.class_name == "pine_tree")
+    written = {path.name: path.read_bytes() for path in (tmp_path / "bad").iterdir()}
+    assert written == {name: (tmp_path / "good" / name).read_bytes() for name in good if name.startswith("car")}
+
+
+def test_generation_ends_after_20_images_if_none_is_finite(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    settings = settings.model_copy(update={"inference_steps": 4})
+    many = [dataclasses.replace(rows[0], number=number) for number in range(30)]
+    spoiled = {name: torch.full_like(word, torch.nan) for name, word in words.items()}
+    passes = []
+    handle = diffusion.unet.register_forward_hook(lambda *_: passes.append(1))
+    with pytest.raises(InputError, match=r"number 19; and 4 more; 6 others were not tried\. Restore") as raised:
+        images(diffusion, many, spoiled, settings, tmp_path, micro_batch=8)
+    handle.remove()
+    assert str(raised.value).startswith("models.diffusion: in float32, these images are not finite and were not")
+    assert str(raised.value).count("class `car`, guide image 0") == 20
+    assert len(passes) == 3 * 3 and not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"number 18\. Restore"):
+        images(diffusion, many[:19], spoiled, settings, tmp_path, micro_batch=8)
+
+
+def test_guides_whose_latents_are_not_finite_are_reported_together(
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    stand_ins: Path,
+) -> None:
+    broken = load_diffusion(settings.diffusion, torch.device("cpu"))
+    broken.vae.encoder.conv_in.weight.fill_(torch.nan)
+    with pytest.raises(InputError, match="the VAE's latents of these photos are not finite") as raised:
+        images(broken, rows, words, settings, tmp_path, micro_batch=4)
+    for row in (rows[0], rows[4]):
+        assert f"class `{row.class_name}`, {row.guide_path}" in str(raised.value)
+
+
+@pytest.mark.parametrize("steps", [60, 30])
+def test_steps_that_do_not_divide_1000_run_the_last_ones_of_diffusers(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+    stand_ins: Path,
+    steps: int,
+) -> None:
+    """Against the pipeline with the strength that makes it start at 1 + 0.7 x 1000, rounded down to the schedule."""
+    row = dataclasses.replace(rows[3], noise_level=0.0, prompt="a photo of a red car")
+    ours = images(
+        diffusion, [row], {}, settings.model_copy(update={"inference_steps": steps}), tmp_path, micro_batch=1
+    ).popitem()[1]
+    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(
+        stand_ins / "stable_diffusion", dtype=torch.float32, safety_checker=None
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    kept = int(700 / (1000 // steps))
+    theirs = pipeline(
+        prompt=row.prompt,
+        image=Image.open(row.guide_path).resize((32, 32), Image.Resampling.BILINEAR),
+        strength=(kept + 0.5) / steps,
+        guidance_scale=settings.guidance_scale,
+        num_inference_steps=steps,
+        generator=torch.Generator().manual_seed(row.image_seed),
+    ).images[0]
+    assert np.abs(ours.astype(int) - np.asarray(theirs).astype(int)).max() <= 1
+
+
+def test_a_schedule_that_the_model_lacks_is_reported(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    few = dataclasses.replace(diffusion, scheduler=PNDMScheduler(num_train_timesteps=40, skip_prk_steps=True))
+    with pytest.raises(InputError, match=r"`inference_steps`: the model has 40 timesteps"):
+        images(few, rows, words, settings, tmp_path, micro_batch=4)
 
 
 def test_words_of_another_model_are_reported(

@@ -1,5 +1,7 @@
 """Pseudo-words in the text encoder: the same states as diffusers and transformers compute for added tokens."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,8 +72,8 @@ def test_gradients_reach_the_words_and_nothing_else(diffusion: Diffusion) -> Non
 
 def test_posteriors_do_not_depend_on_the_other_images(diffusion: Diffusion) -> None:
     images = list(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1)
-    mean, deviation = encode_posteriors(diffusion, images, micro_batch=4)
-    alone, _ = encode_posteriors(diffusion, images[4:], micro_batch=4)
+    mean, deviation = encode_posteriors(diffusion, images, list("abcde"), micro_batch=4)
+    alone, _ = encode_posteriors(diffusion, images[4:], ["e"], micro_batch=4)
     assert torch.equal(mean[4:], alone)
     reference = diffusion.vae.encode(torch.stack(images)).latent_dist
     assert torch.allclose(mean, reference.mean, atol=1e-5)
@@ -81,6 +83,51 @@ def test_posteriors_do_not_depend_on_the_other_images(diffusion: Diffusion) -> N
 def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"models\.diffusion.*" + tmp_path.name):
         load_diffusion(DiffusionModel(path=str(tmp_path)), torch.device("cpu"))
+
+
+def with_scheduler(stand_ins: Path, folder: Path, **changes: object) -> DiffusionModel:
+    """The stand-in with another configuration of its scheduler."""
+    model = shutil.copytree(stand_ins / "stable_diffusion", folder / "model")
+    file = model / "scheduler/scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    return DiffusionModel(path=str(model), image_size=32)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "linspace", "use_karras_sigmas": False},
+        {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "rescale_betas_zero_snr": False},
+    ],
+)
+def test_the_sampler_is_that_of_stable_diffusion_whatever_the_model_names(
+    stand_ins: Path, tmp_path: Path, diffusion: Diffusion, changes: dict[str, object]
+) -> None:
+    scheduler = load_diffusion(with_scheduler(stand_ins, tmp_path, **changes), torch.device("cpu")).scheduler
+    scheduler.set_timesteps(50)
+    diffusion.scheduler.set_timesteps(50)
+    assert torch.equal(scheduler.timesteps, diffusion.scheduler.timesteps)
+    assert torch.equal(scheduler.alphas_cumprod, diffusion.scheduler.alphas_cumprod)
+
+
+def test_a_model_that_predicts_neither_noise_nor_velocity_is_reported(stand_ins: Path, tmp_path: Path) -> None:
+    model = with_scheduler(stand_ins, tmp_path, prediction_type="sample")
+    with pytest.raises(InputError, match=r"scheduler/ has the prediction type `sample` instead of `epsilon` or"):
+        load_diffusion(model, torch.device("cpu"))
+
+
+def test_a_noise_schedule_that_diffusers_does_not_know_is_reported(stand_ins: Path, tmp_path: Path) -> None:
+    model = with_scheduler(stand_ins, tmp_path, beta_schedule="sigmoid")
+    with pytest.raises(InputError, match=r"models\.diffusion: .* cannot be loaded .*sigmoid"):
+        load_diffusion(model, torch.device("cpu"))
+
+
+def test_photos_whose_latents_are_not_finite_are_reported_together(stand_ins: Path) -> None:
+    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32)
+    images = [torch.zeros(3, 32, 32), torch.full((3, 32, 32), torch.nan), torch.zeros(3, 32, 32)]
+    images[2][0, 0, 0] = torch.inf
+    with pytest.raises(InputError, match=r"models\.diffusion: in float32, .* are not finite: b; c\. Restore the files"):
+        encode_posteriors(load_diffusion(model, torch.device("cpu")), images, list("abc"), micro_batch=2)
 
 
 def test_an_initializer_without_tokens_is_reported(diffusion: Diffusion) -> None:

@@ -1,12 +1,14 @@
 """Preflight on stand-ins: a run that is ready, and all possible problems, reported together."""
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -94,6 +96,55 @@ def test_all_problems_are_reported_together(mapping: dict[str, Any]) -> None:
     assert report.text().endswith(f"NOT READY: {len(report.problems)} problems, see above.")
 
 
+def test_classes_that_a_dataset_lacks(mapping: dict[str, Any]) -> None:
+    for name, splits in (("cat", ("train-val", "test")), ("dog", ("train-val",))):
+        for split in splits:
+            for number in range(3):
+                path = Path("photos", split, name, f"{number}.png")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+    Path("photos/test/dog").mkdir()
+    mapping["datasets"]["pets"] = {"adapter": "image_folder", "root": "photos"}
+    mapping["datasets"]["cats"] = {"adapter": "image_folder", "root": "photos", "classes": ["cat"]}
+    config, report = load_config(mapping, "mine.yaml", check_files=False), Report()
+    checks.check_datasets(config, Path("results/tiny"), report)
+    (warning,), (problem,) = report.warnings, report.problems
+    assert warning.startswith("`datasets.pets`: `test` has no images of `dog`; its mean accuracy leaves out")
+    assert problem.startswith("`datasets.cats`: the dataset has one class, `cat`")
+
+
+def test_without_a_dataset_no_disk_space_is_estimated(mapping: dict[str, Any]) -> None:
+    mapping["datasets"] = {"absent": {"adapter": "image_folder", "root": "absent"}}
+    report = run(mapping)
+    assert [problem for problem in report.problems if "absent" in problem] == report.problems != []
+    assert "new images" not in report.text()
+
+
+def test_schedules_are_checked_with_the_timesteps_of_the_model(mapping: dict[str, Any]) -> None:
+    """3 steps of 1000 timesteps reach those of strength 1, and 3 steps of 5 do not."""
+    mapping["generators"]["diagen"] |= {"inference_steps": 3, "strength": 1.0}
+    mapping["generators"]["da_fusion"] |= {"inference_steps": 6, "strength": 1.0}
+    assert run(mapping).problems == []
+    file = Path("models/stable_diffusion/scheduler/scheduler_config.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_train_timesteps": 5}))
+    found = run(mapping).problems
+    too_many = "the model has 5 timesteps, and a schedule at most as many; lower it"
+    assert f"`generators.da_fusion.inference_steps`: {too_many} ({file})" in found
+    assert any(
+        "`generators.diagen.inference_steps`: a schedule of 3 steps, 1 of 5 timesteps" in problem for problem in found
+    )
+
+
+@pytest.mark.parametrize(("dtype", "warnings"), [("float16", 1), ("bfloat16", 0), ("float32", 0)])
+def test_float16_on_the_cpu_is_a_warning(mapping: dict[str, Any], dtype: str, warnings: int) -> None:
+    mapping["execution"] = {"device": "cpu"}
+    mapping["models"]["diffusion"]["dtype"] = dtype
+    report = Report()
+    checks.check_precision(load_config(mapping, "mine.yaml", check_files=False), report)
+    assert [text.startswith("`models.diffusion.dtype`: most CPUs") for text in report.warnings] == [True] * warnings
+    assert report.problems == []
+
+
 def test_too_little_disk(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     mapping["generators"]["diagen"]["images_per_guide"] = 10**9
     (problem,) = run(mapping).problems
@@ -106,13 +157,13 @@ def test_cap_on_gpus(
 ) -> None:
     """The GPUs of the machine are simulated; the comparison of their number with the limit is real."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(seen))))
-    monkeypatch.setattr(checks.torch.cuda, "is_available", lambda: seen > 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen > 0)
     mapping["execution"]["device"] = "auto"
     report = Report()
     checks.check_device(load_config(mapping, "mine.yaml", check_files=False), cap, report)
     assert any(f"--resources gpu={seen}" in warning for warning in report.warnings) == warned
     assert any("no GPU here" in warning for warning in report.warnings) == (seen == 0)
-    assert not checks.torch.cuda.is_initialized()
+    assert not torch.cuda.is_initialized()
 
 
 def test_gpus_that_torch_cannot_use(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

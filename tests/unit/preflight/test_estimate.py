@@ -10,9 +10,10 @@ import yaml
 from diagen.config import Config, load_config
 from diagen.preflight.estimate import ImageCounts, all_work, estimate, measured_seconds, synthetic_images
 from diagen.preflight.operations import PAPER
+from diagen.preflight.rates import AUGMENT_SECONDS, Rates, assumed_rates
 
 COUNTS = {"photos": ImageCounts(23, {"train_val": 600, "test": 368, "test_uncommon": 294})}
-ASSUMED = {"half": 100.0, "single": 25.0}
+ASSUMED = Rates({"half": 100.0, "single": 25.0, "text": 5.0}, threads=2)
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +55,21 @@ def test_operations_of_the_papers_stages(config: Config) -> None:
     assert synthetic_images(config, COUNTS) == 2 * (23 * 2 + 23 * 4) * 10 * 5
 
 
+@pytest.mark.parametrize(("steps", "evaluations"), [(50, 36), (60, 44), (300, 234), (2, 2)])
+def test_evaluations_are_those_of_the_schedule(config: Config, steps: int, evaluations: int) -> None:
+    llm = config.generators["llm"].model_copy(update={"inference_steps": steps})
+    changed = config.model_copy(update={"generators": config.generators | {"llm": llm}})
+    of_an_image = 2 * evaluations * PAPER.unet + PAPER.decode + 2 * PAPER.text
+    tflop = 23 * 4 * (10 * of_an_image + PAPER.encode)
+    assert job(changed, "generate_images", seed="0", shots="4", generator="llm") == pytest.approx(tflop)
+
+
 def test_each_job_of_a_model_s_stages_is_listed_once(config: Config) -> None:
     work = list(all_work(config, COUNTS, PAPER))
     assert len({job.key for job in work}) == len(work)
     rules = [job.rule for job in work]
     assert list(dict.fromkeys(rules)) == [
+        "write_prompts",
         "learn_embeddings",
         "generate_images",
         "train_guide_classifier",
@@ -80,8 +91,11 @@ def test_hours_without_and_with_measured_jobs(config: Config, tmp_path: Path) ->
     images = synthetic_images(config, COUNTS)
     plain = {stage.rule: stage for stage in estimate(work, jobs, {}, ASSUMED)}
     assert set(plain) == {"generate_images", "train_downstream"}, "what computes nothing isn't estimated"
-    assert plain["train_downstream"].hours == pytest.approx(28 * 3435 / 25 / 3600, rel=0.01)
-    assert 0.5 * images * 0.6 / 3600 < plain["generate_images"].hours < images * 0.61 / 3600  # 0.6 s an image at most
+    views = 50 * 200 * 32  # of which two threads make one in half the time
+    assert plain["train_downstream"].hours == pytest.approx(
+        28 * (3435 / 25 + views * AUGMENT_SECONDS / 2) / 3600, rel=0.02
+    )
+    assert 0.5 * images * 0.6 / 3600 < plain["generate_images"].hours < images * 0.63 / 3600  # 0.6 s an image at most
 
     # Two of twenty jobs ran, at 2 s an image; the others have their own sizes.
     for seed in ("0", "1"):
@@ -117,3 +131,44 @@ def test_every_stage_of_the_papers_other_experiments_is_estimated() -> None:
     assert job(config, "train_downstream", **cell, method="batch_16") < 0.6 * job(
         config, "train_downstream", **cell, method="diagen"
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "wildcards", "measured_seconds", "within"),
+    [
+        # One H100, models of full size (bench/results/h100.json): 3.5 images/s in float16, 0.39 in float32; 3.5
+        # word-steps/s in float32, 19.5 in bfloat16; 347 views/s on two CPU threads
+        ("generate_images", {"generator": "noise_llm"}, 23 * 4 * 10 / 3.5, 2.5),
+        ("learn_embeddings", {}, 23 * 1000 / 19.5, 2.0),
+        ("train_downstream", {"method": "diagen"}, 50 * 6400 / 347, 1.6),
+    ],
+)
+def test_assumed_rates_are_near_those_of_a_measured_gpu(
+    config: Config, rule: str, wildcards: dict[str, str], measured_seconds: float, within: float
+) -> None:
+    cell = {"seed": "0", "shots": "4"} | wildcards
+    (found,) = [
+        work for work in all_work(config, COUNTS, PAPER) if work.rule == rule and work.wildcards.items() >= cell.items()
+    ]
+    assert measured_seconds / within < found.seconds(assumed_rates("cuda", 2)) < measured_seconds * within
+
+
+def test_words_in_single_precision_are_estimated_at_its_rate(config: Config) -> None:
+    mapping = config.model_dump(mode="json", exclude_defaults=True)
+    mapping["embeddings"]["paper"]["dtype"] = "float32"
+    single = load_config(mapping, "some.yaml", check_files=False)
+    seconds = [
+        work.seconds(assumed_rates("cuda", 2))
+        for each in (config, single)
+        for work in all_work(each, COUNTS, PAPER)
+        if work.rule == "learn_embeddings" and (work.wildcards["seed"], work.wildcards["shots"]) == ("0", "4")
+    ]
+    assert seconds[1] > 4 * seconds[0]
+    assert seconds[1] == pytest.approx(23 * 1000 / 3.5, rel=0.4)  # 3.5 word-steps/s on the H100
+
+
+def test_cpu_threads_shorten_the_time_of_every_job(config: Config) -> None:
+    for work in all_work(config, COUNTS, PAPER):
+        one, two = (work.seconds(assumed_rates("cpu", threads)) for threads in (1, 2))
+        assert two == pytest.approx(one / 2)
+        assert work.seconds(assumed_rates("cuda", 2)) < two

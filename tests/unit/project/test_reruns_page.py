@@ -27,4 +27,5 @@ def test_images_are_named_by_what_decides_their_pixels() -> None:
         "diagen.images",
         "diagen.models.diffusion",
         "diagen.models.pseudo_words",
+        "diagen.schedules",
     }

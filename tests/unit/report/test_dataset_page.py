@@ -55,6 +55,14 @@ def test_images_are_counted_by_class_and_split(files: list[str]) -> None:
     assert "uncommon</th>" not in page and "validation</th>" not in page
 
 
+def test_classes_without_images_in_a_split_are_noted(files: list[str]) -> None:
+    counts = {("train_val", "<pine>"): 5, ("train_val", "cup"): 2, ("test", "cup"): 1}
+    page = dataset_page("world", rows(counts), [], leaks(files), 0.05)
+    assert "`test` has no images of `&lt;pine&gt;`; its mean accuracy leaves out classes without images" in page
+    complete = dataset_page("world", rows({**counts, ("test", "<pine>"): 1}), [], leaks(files), 0.05)
+    assert "has no images of" not in complete
+
+
 def test_without_omitted_files_there_is_no_section(files: list[str]) -> None:
     page = dataset_page("world", rows({("train_val", "cup"): 2, ("test", "cup"): 1}), [], leaks(files), 0.05)
     assert "Omitted files" not in page

@@ -18,7 +18,7 @@ from diagen.report.diversity_page import PAPER, diversity_page
 from diagen.report.figures import plot_ablation, plot_accuracy, plot_calibration, pool_bins, save_figure
 from diagen.report.gallery import SyntheticSet, gallery_page
 from diagen.report.labels import label
-from diagen.report.statistics import ACCURACY, DIVERSITY, write_table
+from diagen.report.statistics import ACCURACY, DIVERSITY, read_table, write_table
 from diagen.weighting.weights_file import WeightRow, write_weights
 
 METHODS = ("standard", "da_fusion", "da_fusion_tuned", "noise", "llm", "noise_llm", "diagen", "my_own")
@@ -147,6 +147,28 @@ def test_diversity_page_shows_the_weighted_set_beside_the_plain_one(diversity):
     plain, weighted = page.index("Noise + prompts"), page.index("Noise + prompts, drawn by weights: published code")
     assert plain < weighted and page.count(">87.6<") == 2 * 2, "two k, two numbers of shots"
     assert "90.0" in page[plain:weighted]
+
+
+def test_diversity_page_lists_what_was_not_measured(diversity):
+    page = diversity_page(diversity)
+    assert "Not measured, since" not in page
+    generator, k, seed = diversity["generator"], diversity["k"], diversity["seed"]
+    few = (generator == "noise_llm") & (k == 5) & (diversity["shots"] == 2) & (seed == 1)
+    page = diversity_page(diversity[~few])
+    assert page.count("Not measured, since there are too few images: Noise + prompts, 2 shots, seed 1.") == 1
+    page = diversity_page(diversity[~((generator == "noise_llm") & (k == 5))])
+    at_five = page[page.index("k = 5") : page.index("Reported: the paper")]
+    assert 'Noise + prompts</th>\n<td class="first">–</td>' in at_five
+    for cell in ("2 shots, seed 0", "2 shots, seed 1", "4 shots, seed 0", "4 shots, seed 1"):
+        assert f"Noise + prompts, {cell}" in at_five
+    page = diversity_page(diversity[~((generator == "noise_llm") & (seed == 1))])
+    assert page.count("Not measured, since there are too few images: Noise + prompts, 2 shots, seed 1; Noise") == 2
+
+
+def test_diversity_page_of_an_experiment_without_measurements(diversity, tmp_path):
+    write_table(diversity[:0], tmp_path / "diversity.csv")
+    page = diversity_page(read_table(tmp_path / "diversity.csv", DIVERSITY))
+    assert "A set with k or fewer images" in page and "Measured: " not in page and "Reported: the paper" in page
 
 
 def test_texts_on_the_diversity_page_are_escaped(diversity):

@@ -6,9 +6,10 @@ yield problems with key and remedy, so that they can be reported together.
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Protocol
 
 from diagen.config.base import Block
 from diagen.config.blocks import Generator, Method, NoiseCeiling, Weighting
@@ -22,6 +23,7 @@ from diagen.config.prompt_sets import (
     PromptTable,
     asks_llama,
 )
+from diagen.schedules import TRAINED_TIMESTEPS, kept_steps
 
 Sections = Mapping[str, Any]
 Problems = Iterator[tuple[str, str]]
@@ -94,10 +96,42 @@ def _blocks(sections: Sections) -> Iterator[tuple[str, Block]]:
 # ---------------------------------------------------------------- inside a block
 
 
-def _sampling(block: Generator | NoiseCeiling) -> Problems:
-    if int(block.inference_steps * block.strength) < 1:
-        steps = f"{block.strength} of {block.inference_steps} steps leaves no step to run"
-        yield "strength", f"{steps}; raise `strength` or `inference_steps`"
+class Sampled(Protocol):
+    """What has a schedule and a strength: generators, noise ceilings, settings of programs."""
+
+    @property
+    def inference_steps(self) -> int:
+        """Steps of the schedule before `strength` shortens it."""
+
+    @property
+    def strength(self) -> float:
+        """Strength of img2img in (0, 1]."""
+
+
+def is_attainable(steps: int, strength: float, trained: int = TRAINED_TIMESTEPS) -> bool:
+    """Whether a schedule of `steps` in 1..`trained` has the timestep at which a `strength` in (0, 1] starts.
+
+    PNDM uses the last two steps together with the timestep after them, for which the noise schedule has no room if
+    `steps` equals `trained`.
+    """
+    kept = kept_steps(steps, strength, trained)
+    return 1 <= kept <= steps and not (steps == trained > 1 and kept >= steps - 1)
+
+
+def schedule_problems(block: Sampled, trained: int = TRAINED_TIMESTEPS) -> Problems:
+    """Problems of a schedule of a model that was trained with `trained` timesteps."""
+    steps, strength = block.inference_steps, block.strength
+    if steps > trained:
+        yield "inference_steps", f"the model has {trained} timesteps, and a schedule at most as many; lower it"
+    elif kept_steps(steps, strength, trained) < 1:
+        yield "strength", f"{strength} of {steps} steps leaves no step to run; raise `strength` or `inference_steps`"
+    elif not is_attainable(steps, strength, trained):
+        fewer = next((count for count in range(steps - 1, 0, -1) if is_attainable(count, strength, trained)), 1)
+        yield (
+            "inference_steps",
+            f"a schedule of {steps} steps, {trained // steps} of {trained} timesteps apart, cannot start at timestep "
+            f"{strength * trained:g}, where strength {strength} starts; set {fewer}",
+        )
 
 
 def _generator(block: Generator) -> Problems:
@@ -155,7 +189,7 @@ def _features(block: FeatureModel) -> Problems:
 
 
 CHECKS: dict[Any, Callable[[Any], Problems]] = {
-    Generator | NoiseCeiling: _sampling,
+    Generator | NoiseCeiling: schedule_problems,
     Generator: _generator,
     Weighting: _weighting,
     Method: _method,
@@ -214,7 +248,9 @@ def _content_problem(block: Block, path: str) -> str | None:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return f"{path} is not UTF-8 text; save it as UTF-8"
+    except PermissionError as error:
+        return f"{path} cannot be read ({error.strerror}); make it readable: {shlex.join(['chmod', 'u+r', path])}"
     except OSError as error:
-        return f"{path} cannot be read ({error.strerror}); make it readable: chmod u+r {path}"
+        return f"{path} cannot be read ({error.strerror}); give the path of a text file on a disk that works"
     lacking = [field for field in ("{num_prompts}", "{class_name}") if field not in text]
     return f"{path} lacks {' and '.join(lacking)}; insert it where the number or the name belongs" if lacking else None

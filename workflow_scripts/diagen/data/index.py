@@ -11,6 +11,7 @@ from diagen.config.datasets import Dataset, Photos
 from diagen.data.adapters.files import is_outside
 from diagen.data.adapters.interface import ListedImage
 from diagen.data.adapters.registry import list_images
+from diagen.data.gaps import single_class, split_gaps
 from diagen.data.images_file import ImageRow, SkippedImage
 from diagen.data.images_needed import images_needed
 from diagen.errors import InputError, Problem
@@ -22,19 +23,23 @@ PROBLEMS_SHOWN = 30
 
 @dataclass(frozen=True)
 class Index:
-    """A dataset's images and the files that were left out, both sorted by split, class and path."""
+    """A dataset's images and the files that were left out, both sorted by split, class and path; and notes.
+
+    `notes` are lines for the log: what was passed over, and splits that lack a class.
+    """
 
     images: list[ImageRow]
     skipped: list[SkippedImage]
+    notes: list[str]
 
 
 def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
     """List and decode all images of the dataset, and check that each class has enough of them for `shots`.
 
     Each file is decoded completely, so that a broken one stops the run now and not hours later. Raises `InputError`,
-    which lists all problems of the dataset together: missing folders, classes without images or with too few, unknown
-    classes, unusable class names and, unless `on_bad_image` is `skip`, files that are not readable images or are
-    outside of the dataset.
+    which lists all problems of the dataset together: missing folders, a single class, classes without images
+    or with too few, unknown classes, unusable class names and, unless `on_bad_image` is `skip`, files that are not
+    readable images or are outside of the dataset.
     """
     listing = list_images(dataset)
     problems = list(listing.problems)
@@ -56,7 +61,18 @@ def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
         shown = "".join(f"\n  - {problem}" for problem in problems[:PROBLEMS_SHOWN])
         more = f"\n  - and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
         raise InputError(f"{dataset.root}: this dataset cannot be used:{shown}{more}")
-    return Index(sorted(rows, key=_sort_key), sorted(skipped, key=_sort_key))
+    notes = [*_passed_over(listing.passed_over), *split_gaps((row.split, row.class_name) for row in rows)]
+    return Index(sorted(rows, key=_sort_key), sorted(skipped, key=_sort_key), notes)
+
+
+def _passed_over(paths: list[str]) -> list[str]:
+    if not paths:
+        return []
+    more = f" and {len(paths) - PROBLEMS_SHOWN} more" if len(paths) > PROBLEMS_SHOWN else ""
+    return [
+        f"passed over {len(paths)} files, folders or categories without images of a class: "
+        f"{', '.join(paths[:PROBLEMS_SHOWN])}{more}"
+    ]
 
 
 def _sort_key(row: ImageRow | SkippedImage) -> tuple[str, str, str]:
@@ -72,13 +88,13 @@ def _row_or_problem(listed: ListedImage, root: Path) -> ImageRow | Problem:
         with open(listed.path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except InputError as error:
-        return Problem(str(error))
+        return Problem(f"{error} ({listed.origin})" if listed.origin else str(error))
     return ImageRow(listed.path.as_posix(), listed.class_name, listed.split, width, height, sha256)
 
 
 def _too_few(listed: list[ListedImage], rows: list[ImageRow], shots: int) -> Iterator[Problem]:
-    """One problem for each class with too few readable images, and one if there are no test images."""
-    needed = images_needed({image.split for image in listed}, shots)
+    """One problem for each class with too few readable images, and one each for a single class and no test images."""
+    needed = max(1, images_needed({image.split for image in listed}, shots))
     counts = Counter(row.class_name for row in rows if row.split == "train_val")
     for name in sorted({image.class_name for image in listed}):
         if counts[name] < needed:
@@ -86,5 +102,6 @@ def _too_few(listed: list[ListedImage], rows: list[ImageRow], shots: int) -> Ite
                 f"the class `{name}` has {counts[name]} readable train-val images, and {shots} shots need {needed}; "
                 "add images, remove the class from `classes`, or lower `shots`"
             )
+    yield from single_class(image.class_name for image in listed)
     if listed and not any(row.split == "test" for row in rows):
         yield Problem("the dataset has no test images; add some")

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 
 from diagen.errors import Problem
-from diagen.letters import JOINERS
+from diagen.letters import JOINERS, composed, plain
 from diagen.models.pseudo_words import class_words, pseudo_word
 
 POOLED = "pooled"
@@ -13,8 +13,11 @@ LONGEST = 80  # characters: a prompt must have room for more than the class name
 
 
 def class_label(name: str) -> str:
-    """The class name in tables: composed Unicode (file systems differ), with single underscores for spaces."""
-    return class_words(unicodedata.normalize("NFC", name)).replace(" ", "_")
+    """The class name in tables: composed Unicode, plain quotes and hyphens, single underscores for spaces.
+
+    All names enter here, from folders, tables, annotations and the configuration, so that they can be compared.
+    """
+    return class_words(plain(composed(name))).replace(" ", "_")
 
 
 def wanted_labels(

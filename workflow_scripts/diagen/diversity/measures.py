@@ -30,7 +30,8 @@ def measure_diversity(
 
     Features are `[n, D]`, in the order of `images` and of `manifest`. With `shares`, the weights of the synthetic
     images, the metrics are those of the set as training draws it (eq. (2)). The files are those of the features and
-    weights. Raises `InputError` when features or weights do not match the tables, or when k is too large.
+    weights. A k that is too large for the images is omitted, with a warning. Raises `InputError` when features or
+    weights do not match the tables.
     """
     classes = [row.class_name for row in manifest]
     guides = [row.guide for row in manifest]

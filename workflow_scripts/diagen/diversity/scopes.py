@@ -56,24 +56,30 @@ def diversity_by_scope(real: LabeledFeatures, synthetic: LabeledFeatures, ks: Se
     """The entries of `diversity.json`: `pooled` at each k, then each class at each k that it has enough images for.
 
     With weights of the synthetic images, the values are those of `weighted_diversity` over images of positive weight.
-    A class with k or fewer real or synthetic images is omitted at that k, with a warning on standard error. Raises
-    `InputError` when all classes together have no more than k images.
+    All classes together or a class with k or fewer real or synthetic images are omitted at that k, with a warning on
+    standard error.
     """
     synthetic = synthetic.drawn()
-    entries = _entries("pooled", real, synthetic, ks)
+    entries = _possible_entries("pooled", "all classes together are", real, synthetic, ks)
     for name in sorted(set(real.classes) | set(synthetic.classes)):
-        of_real, of_synthetic = real.of_class(name), synthetic.of_class(name)
-        fewest = min(len(of_real.classes), len(of_synthetic.classes))
-        possible = [k for k in ks if k < fewest]
-        if len(possible) < len(ks):
-            omitted = ", ".join(str(k) for k in ks if k not in possible)
-            print(
-                f"warning: class {name} is omitted at k = {omitted}: it has only {fewest} real or synthetic images",
-                file=sys.stderr,
-            )
-        if possible:
-            entries += _entries(name, of_real, of_synthetic, possible)
+        entries += _possible_entries(name, f"class {name} is", real.of_class(name), synthetic.of_class(name), ks)
     return entries
+
+
+def _possible_entries(
+    scope: str, described: str, real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]
+) -> list[DiversityEntry]:
+    """The entries of a scope at each k below its number of images; a warning about the others. `described` names it."""
+    fewest = min(len(real.classes), len(synthetic.classes))
+    possible = [k for k in ks if k < fewest]
+    if len(possible) < len(ks):
+        omitted = ", ".join(str(k) for k in ks if k not in possible)
+        print(
+            f"warning: {described} omitted at k = {omitted}: there are only {fewest} real images, or synthetic images "
+            "that are drawn. Lower `diversity.k` to measure them",
+            file=sys.stderr,
+        )
+    return _entries(scope, real, synthetic, possible) if possible else []
 
 
 def _entries(scope: str, real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]) -> list[DiversityEntry]:

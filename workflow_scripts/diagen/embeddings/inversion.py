@@ -118,7 +118,8 @@ def encode_class(
     size = diffusion.image_size
     tensors = [image_to_tensor(square(image, crop), size, Image.Resampling.BICUBIC) for image in images]
     both = [view for tensor in tensors for view in (tensor, tensor.flip(-1))]
-    mean, deviation = halve_when_full(micro_batch, lambda size: encode_posteriors(diffusion, both, size))
+    names = [f"class `{class_name}`, photo {index // 2 + 1} of {len(images)}" for index in range(len(both))]
+    mean, deviation = halve_when_full(micro_batch, lambda size: encode_posteriors(diffusion, both, names, size))
     return ClassImages(class_name, seed_parts, mean.unflatten(0, (-1, 2)), deviation.unflatten(0, (-1, 2)))
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,7 +13,7 @@ from diagen.cells import Cell
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
 from diagen.embeddings import inversion
-from diagen.embeddings.inversion import encode_class, learn_words, recomputed_activations
+from diagen.embeddings.inversion import TEMPLATES, encode_class, learn_words, recomputed_activations
 from diagen.embeddings.words_file import LearnedWord, write_words
 from diagen.errors import InputError
 from diagen.files.store_layout import checkpoint_of, words_path
@@ -25,6 +26,9 @@ from diagen.runtime.made_with import torch_record
 from diagen.runtime.memory_plan import Passes, plan_passes
 from diagen.runtime.shards import of_shard
 from diagen.seeds import stable_hash
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 WORD_SOURCES = (Path(inversion.__file__), Path(images.__file__))
 """The modules that decide learned words: a change of their code renames every group."""
@@ -136,6 +140,17 @@ def learn_group(
     checkpoint.unlink(missing_ok=True)
 
 
+def require_room(tokenizer: "CLIPTokenizer", vectors: int, block: str = "embeddings.<name>") -> None:
+    """Raise `InputError` for `block` if a word of `vectors` vectors does not fit into all prompts of the inversion."""
+    words = max(len(tokenizer(template.format(""), add_special_tokens=False).input_ids) for template in TEMPLATES)
+    most = tokenizer.model_max_length - 2 - words
+    if vectors > most:
+        raise InputError(
+            f"{block}.vectors: {vectors} vectors and {words} words of a prompt exceed the {most + words} places of "
+            f"the text encoder. Set it to at most {most}"
+        )
+
+
 def learn_cell(
     shots: Iterable[Shot],
     cell: Cell,
@@ -157,6 +172,7 @@ def learn_cell(
     own = of_shard(list(zip(groups, paths, strict=True)), range(len(groups)), shards, shard)
     if missing := [(group, path) for group, path in own if not path.is_file()]:
         diffusion = load_diffusion(settings.diffusion, device)
+        require_room(diffusion.tokenizer, settings.embedding.vectors)
         for group, path in missing:
             learn_group(diffusion, group, path, cell, settings, micro_batch)
     return paths

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError, Problem
 from diagen.files.atomic import atomic_path
 from diagen.files.tables import write_rows
 from diagen.generation.manifest_file import ManifestRow
+from diagen.images import image_format
 from diagen.weighting.drawing import drawing_probabilities
 from diagen.weighting.weights import normalize_per_group
 
@@ -113,13 +114,13 @@ def _suffix(path: Path) -> str:
     if suffix in known:
         return suffix
     try:
-        with Image.open(path) as image:
-            return next(name for name, kind in known.items() if kind == image.format)
-    except UnidentifiedImageError:
+        form = image_format(path)
+    except InputError as error:
         raise InputError(
-            f"{path}: not a readable image. Restore the file, or remove it, index the dataset again and run Snakemake "
-            "again: rm results/<experiment>/<dataset>/images.csv"
+            f"{error}. If you remove it, index the dataset again and run Snakemake again: rm results/<experiment>/"
+            "<dataset>/images.csv"
         ) from None
+    return next((name for name, kind in known.items() if kind == form), f".{form.lower()}")
 
 
 def place_images(images: Sequence[ExportedImage], folder: Path) -> None:

@@ -87,7 +87,7 @@ class DiversityEntry(TypedDict):
 
 METRICS = TypeAdapter(Metrics)
 CALIBRATION = TypeAdapter(Calibration)
-DIVERSITY = TypeAdapter(Annotated[list[DiversityEntry], Field(min_length=1)])
+DIVERSITY = TypeAdapter(list[DiversityEntry])
 
 
 def read_metrics(path: Path) -> Metrics:
@@ -101,5 +101,5 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def read_diversity(path: Path) -> list[DiversityEntry]:
-    """Read a `diversity.json`. Raises `DamagedFile`."""
+    """Read a `diversity.json`, empty if each k is too large for the images. Raises `DamagedFile`."""
     return read_json(path, DIVERSITY)

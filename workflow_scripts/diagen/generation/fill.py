@@ -12,7 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from diagen.config.programs import GenerateImagesSettings
-from diagen.errors import InputError, delete_and_rerun
+from diagen.config.relations import schedule_problems
+from diagen.errors import InputError, delete_and_rerun, wider_dtype
 from diagen.files.atomic import atomic_path
 from diagen.files.made_with import MadeWith, from_text, to_text
 from diagen.files.store_layout import image_file_name
@@ -31,6 +32,7 @@ from diagen.seeds import stable_hash
 IMAGE_SOURCES = (Path(img2img.__file__),)
 """The modules that decide pixels: a change of their code renames every image."""
 MADE_WITH = "made_with"  # key of the record among the texts of a PNG file
+FAILURES = 20  # images that are not finite: so many are listed in an error, and end generation if no other is finite
 WRITERS = 2  # threads that encode PNGs during the next forward pass
 
 
@@ -104,8 +106,12 @@ def generate(
     `words` has the learned word [vectors, width] of each class, without noise. Rows of different guide images and
     classes share passes of the fixed batch size `micro_batch`; the random numbers of an image depend only on its own
     seeds. When the GPU runs out of memory, the micro-batch is halved for the remaining images; each file records its
-    micro-batch. Raises `InputError` when the words have another width than the model's.
+    micro-batch. Raises `InputError` when the words have another width than the model's, when the model's schedule does
+    not have the timestep of the strength, and, after all other images are in the store, for images that are not finite.
     """
+    trained = diffusion.scheduler.config.num_train_timesteps
+    if problems := list(schedule_problems(settings, trained)):
+        raise InputError("; ".join(f"`{key}`: {problem}" for key, problem in problems))
     width = diffusion.text_encoder.config.hidden_size
     if others := [name for name, word in words.items() if word.shape[1] != width]:
         raise InputError(
@@ -115,35 +121,65 @@ def generate(
         )
 
     def fill(size: int) -> None:
-        left = [(row, name) for row, name in rows if not (store / name).is_file()]
+        left = [(row, store / name) for row, name in rows if not (store / name).is_file()]
         made = to_text(torch_record(("torch", "diffusers", "transformers"), diffusion.device, micro_batch=size))
-        images = _images(diffusion, [row for row, _ in left], words, settings, size)
-        _write_all(images, [store / name for _, name in left], made, ahead=size)
+        _write_all(_images(diffusion, left, words, settings, size), len(left), made, ahead=size)
 
     halve_when_full(micro_batch, fill)
 
 
 def _images(
     diffusion: Diffusion,
-    rows: Sequence[PlanRow],
+    rows: Sequence[tuple[PlanRow, Path]],
     words: Mapping[str, Tensor],
     settings: GenerateImagesSettings,
     micro_batch: int,
-) -> Iterator[Image.Image]:
-    """Yield the images of `rows` in their order, from passes of one fixed shape: a short last pass is padded."""
-    posteriors = _guide_posteriors(diffusion, rows, micro_batch)
+) -> Iterator[tuple[Image.Image, Path]]:
+    """Yield the images of `rows` with their paths, from passes of one fixed shape: a short last pass is padded.
+
+    Images that are not finite are left out. Raises `InputError` with them after the last image, or as soon as there are
+    `FAILURES` of them and no other image.
+    """
+    posteriors = _guide_posteriors(diffusion, [row for row, _ in rows], micro_batch)
+    failed: list[PlanRow] = []
+    tried = 0
     for start in range(0, len(rows), micro_batch):
-        chunk = list(rows[start : start + micro_batch])
-        padded = chunk + [chunk[-1]] * (micro_batch - len(chunk))
-        guides = [posteriors[row.guide_sha256] for row in padded]
-        images = generate_batch(diffusion, padded, guides, [word_of(row, words) for row in padded], settings)
-        yield from images[: len(chunk)]
+        chunk = rows[start : start + micro_batch]
+        plan = [row for row, _ in chunk]
+        plan += [plan[-1]] * (micro_batch - len(chunk))
+        guides = [posteriors[row.guide_sha256] for row in plan]
+        images = generate_batch(diffusion, plan, guides, [word_of(row, words) for row in plan], settings)
+        for (row, path), image in zip(chunk, images[: len(chunk)], strict=True):
+            if image is None:
+                failed.append(row)
+            else:
+                yield image, path
+        tried += len(chunk)
+        if len(failed) == tried >= FAILURES:
+            break
+    if failed:
+        raise InputError(
+            f"models.diffusion: in {settings.diffusion.dtype}, these images are not finite and were not written: "
+            f"{_listed(failed, untried=len(rows) - tried)}. {wider_dtype(settings.diffusion.dtype)}"
+        )
+
+
+def _listed(failed: Sequence[PlanRow], untried: int) -> str:
+    """List the first `FAILURES` planned images, and the numbers of others."""
+    shown = [
+        f"class `{row.class_name}`, guide image {row.guide} ({row.guide_path}), number {row.number}"
+        for row in failed[:FAILURES]
+    ]
+    hidden = len(failed) - len(shown)
+    others = [f"and {hidden} more"] * (hidden > 0) + [f"{untried} others were not tried"] * (untried > 0)
+    return "; ".join([*shown, *others])
 
 
 def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch: int) -> dict[str, Posterior]:
     """Encode each guide image of `rows`; the posteriors are keyed by its hash. Raises `InputError` if one changed."""
-    paths = {row.guide_sha256: Path(row.guide_path) for row in rows}
-    for digest, path in paths.items():
+    guides = {row.guide_sha256: row for row in rows}
+    paths = [Path(row.guide_path) for row in guides.values()]
+    for digest, path in zip(guides, paths, strict=True):
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise InputError(
                 f"{path}: the photo changed after it was indexed. Restore it, or index the dataset again: delete its "
@@ -151,15 +187,15 @@ def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch
             )
     if not paths:
         return {}
-    return dict(zip(paths, encode_guides(diffusion, list(paths.values()), micro_batch), strict=True))
+    class_names = [row.class_name for row in guides.values()]
+    return dict(zip(guides, encode_guides(diffusion, paths, class_names, micro_batch), strict=True))
 
 
-def _write_all(images: Iterator[Image.Image], paths: Sequence[Path], made: str, *, ahead: int) -> None:
+def _write_all(images: Iterator[tuple[Image.Image, Path]], total: int, made: str, *, ahead: int) -> None:
     """Write images in threads, during the next pass; an error (full disk) is raised at most `ahead` images later."""
     writes: deque[Future[None]] = deque()
     with ThreadPoolExecutor(WRITERS) as writers:
-        counted = progress(images, total=len(paths), progress_label="generating", unit="images")
-        for image, path in zip(counted, paths, strict=True):
+        for image, path in progress(images, total=total, progress_label="generating", unit="images"):
             writes.append(writers.submit(_write_png, image, path, made))
             if len(writes) > ahead:
                 writes.popleft().result()

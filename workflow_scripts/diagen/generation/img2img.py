@@ -10,13 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from diagen.images import load_image
-from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, image_to_tensor, tokenize
+from diagen.models.diffusion import (
+    Diffusion,
+    encode_posteriors,
+    encode_prompts,
+    float32_vae,
+    image_to_tensor,
+    tokenize,
+)
 from diagen.models.pseudo_words import pseudo_word
+from diagen.schedules import kept_steps
 
 if TYPE_CHECKING:  # the code that plans rows does not decide pixels, so it stays out of the fingerprint
     from diagen.config.programs import GenerateImagesSettings
@@ -43,14 +53,17 @@ class Word:
     vectors: Tensor
 
 
-def encode_guides(diffusion: Diffusion, paths: Sequence[Path], micro_batch: int) -> list[Posterior]:
-    """Encode each guide image, squashed to the model's size (bilinear).
+def encode_guides(
+    diffusion: Diffusion, paths: Sequence[Path], class_names: Sequence[str], micro_batch: int
+) -> list[Posterior]:
+    """Encode each guide image, squashed to the model's size (bilinear); `class_names` are for errors.
 
-    Raises `InputError` for a file that cannot be read as an image.
+    Raises `InputError` for a file that cannot be read as an image, and for posteriors that are not finite.
     """
     photos = [load_image(path) for path in paths]
     tensors = [image_to_tensor(photo, diffusion.image_size, Image.Resampling.BILINEAR) for photo in photos]
-    means, deviations = encode_posteriors(diffusion, tensors, micro_batch)
+    names = [f"class `{name}`, {path}" for name, path in zip(class_names, paths, strict=True)]
+    means, deviations = encode_posteriors(diffusion, tensors, names, micro_batch)
     sizes = [photo.size for photo in photos]
     return [Posterior(*parts) for parts in zip(means, deviations, sizes, strict=True)]
 
@@ -62,8 +75,8 @@ def generate_batch(
     guides: Sequence[Posterior],
     words: Sequence[Word | None],
     settings: GenerateImagesSettings,
-) -> list[Image.Image]:
-    """Run img2img with classifier-free guidance on one micro-batch: an RGB image per row.
+) -> list[Image.Image | None]:
+    """Run img2img with classifier-free guidance on one micro-batch: an RGB image per row, `None` if it is not finite.
 
     `guides` and `words` correspond to the rows; all words have the same number of vectors. Each row has its own
     generator on the CPU, which draws first the sample of the guide's posterior and then the noise, as diffusers'
@@ -83,12 +96,38 @@ def generate_batch(
         [encode_prompts(diffusion, negative, noisy_words), encode_prompts(diffusion, prompts, noisy_words)]
     )
     latents = _denoise(diffusion, sample, noise, states.to(diffusion.dtype), settings)
-    decoded = diffusion.vae.decode(latents / diffusion.vae.config.scaling_factor).sample
-    pixels = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-    images = [Image.fromarray(image) for image in pixels.permute(0, 2, 3, 1).cpu().numpy()]
-    if not settings.resize_to_guide:
-        return images
-    return [image.resize(guide.size, Image.Resampling.BILINEAR) for image, guide in zip(images, guides, strict=True)]
+    sizes = [guide.size if settings.resize_to_guide else None for guide in guides]
+    decoded, finite = _decode(diffusion, latents / diffusion.vae.config.scaling_factor)
+    pixels = ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return [
+        _image(array, size) if is_finite else None for array, size, is_finite in zip(pixels, sizes, finite, strict=True)
+    ]
+
+
+def _decode(diffusion: Diffusion, latents: Tensor) -> tuple[Tensor, list[bool]]:
+    """Decode `latents` to float32 [n, 3, size, size] in about [-1, 1], and whether each image is finite.
+
+    An image that overflows, as those of Stable Diffusion 1's VAE may in float16, is decoded again in float32, alone, so
+    that its bits do not depend on the other images.
+    """
+    decoded = diffusion.vae.decode(latents).sample.float()
+    finite = _are_finite(decoded)
+    if all(finite):
+        return decoded, finite
+    vae = float32_vae(diffusion)
+    for row in [row for row, is_finite in enumerate(finite) if not is_finite]:
+        decoded[row] = vae.decode(latents[row : row + 1].float()).sample[0]
+    return decoded, _are_finite(decoded)
+
+
+def _are_finite(images: Tensor) -> list[bool]:
+    return images.isfinite().flatten(1).all(1).tolist()
+
+
+def _image(pixels: NDArray[np.uint8], size: tuple[int, int] | None) -> Image.Image:
+    """The image of `pixels` [h, w, 3], resized (bilinear) to the width and height `size`, if given."""
+    image = Image.fromarray(pixels)
+    return image.resize(size, Image.Resampling.BILINEAR) if size else image
 
 
 def _no_word(diffusion: Diffusion, row: PlanRow) -> Word:
@@ -118,8 +157,8 @@ def _denoise(
     """
     scheduler = diffusion.scheduler
     scheduler.set_timesteps(settings.inference_steps)
-    kept = min(int(settings.inference_steps * settings.strength), settings.inference_steps)
-    timesteps = scheduler.timesteps[settings.inference_steps - kept :]
+    kept = kept_steps(settings.inference_steps, settings.strength, scheduler.config.num_train_timesteps)
+    timesteps = scheduler.timesteps[max(0, settings.inference_steps - kept) :]
     latents = scheduler.add_noise(sample, noise, timesteps[:1]).to(diffusion.device, diffusion.dtype)
     for timestep in timesteps:
         # One pass for both predictions: they share the latents.

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
+from diagen.files.model_parts import LOADING_ERRORS, explain_loading, image_size_problem, weight_problems
 from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet
 from diagen.runtime.gpu_memory import explain_full_memory, halve_when_full
 from diagen.runtime.progress import progress
@@ -26,12 +26,7 @@ class Backbone(nn.Module):
     def __init__(self, classifier: nn.Module) -> None:
         """Remove the last linear layer of `classifier`. Raises `ValueError` unless one such layer follows its body."""
         super().__init__()
-        inside = f"{classifier.base_model_prefix}."
-        heads = [
-            name
-            for name, module in classifier.named_modules()
-            if isinstance(module, nn.Linear) and not name.startswith(inside)
-        ]
+        heads = _heads(classifier)
         if len(heads) != 1:
             raise ValueError(f"{len(heads)} linear layers after its body ({', '.join(heads)}) instead of one")
         classifier.set_submodule(heads[0], nn.Identity())
@@ -43,6 +38,16 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Features `[B, D]` of images `[B, 3, H, W]`, normalized as the classifier expects them."""
         return self.body(images, **self.options).logits
+
+
+def _heads(classifier: nn.Module) -> list[str]:
+    """Return the names of the linear layers after the body of a classifier."""
+    inside = f"{classifier.base_model_prefix}."
+    return [
+        name
+        for name, module in classifier.named_modules()
+        if isinstance(module, nn.Linear) and not name.startswith(inside)
+    ]
 
 
 def freeze(model: Network, device: torch.device) -> Network:
@@ -80,14 +85,38 @@ def _load_classifier(folder: Path) -> nn.Module:
     from transformers import AutoModelForImageClassification
 
     try:
-        return AutoModelForImageClassification.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+        classifier, info = AutoModelForImageClassification.from_pretrained(
+            folder,
+            use_safetensors=True,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are reported with the other weights
         )
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"models.backbone: {folder} cannot be loaded as an image classifier ({error}). Restore its files, or name "
-            "another model"
+    except LOADING_ERRORS as error:
+        raise explain_loading(
+            f"models.backbone: {folder} cannot be loaded as an image classifier",
+            error,
+            "Restore its files, or name another model",
         ) from error
+    inside = f"{classifier.base_model_prefix}."
+    # Weights outside the body are heads of other tasks, and pretraining leaves a pooler and a mask token in it.
+    body = {**info, "unexpected_keys": [name for name in info["unexpected_keys"] if name.startswith(inside)]}
+    problems = [
+        *weight_problems(
+            "its folder",
+            body,
+            may_lack=tuple(f"{name}." for name in _heads(classifier)),
+            may_have=(f"{inside}pooler.", f"{inside}embeddings.mask_token"),
+        )
+    ]
+    if problems:
+        raise InputError(
+            f"models.backbone: {folder} is no complete image classifier: {'; '.join(problems)}. Restore its files, or "
+            "name another model"
+        )
+    return classifier
 
 
 def load_feature_extractor(source: FeatureModel, device: torch.device) -> nn.Module:
@@ -109,14 +138,25 @@ def load_feature_extractor(source: FeatureModel, device: torch.device) -> nn.Mod
             model = torch.hub.load(
                 str(folder), source.entry_point, source="local", trust_repo=True, verbose=False, **options
             )
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"it returns {type(model).__name__} instead of a module of torch")
         if source.weights_file:
             model.load_state_dict(read_checkpoint(source.weights_file))
-    except (EOFError, ImportError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise InputError(
-            f"models.features: entry point `{source.entry_point}` cannot be loaded ({error}). Correct `entry_point` or "
-            f"`weights`, or restore the files in {folder}"
+    except LOADING_ERRORS as error:
+        raise explain_loading(
+            f"models.features: entry point `{source.entry_point}` cannot be loaded",
+            error,
+            f"Correct `entry_point` or `weights`, or restore the files in {folder}",
         ) from error
+    if problem := image_size_problem(source.image_size, _patch_size(model)):
+        raise InputError(f"models.features: {problem}")
     return freeze(model, device)
+
+
+def _patch_size(model: nn.Module) -> int:
+    """Return the edge in pixels of which image sizes must be a multiple: DINOv2's `patch_size`; 1 without one."""
+    patch = getattr(model, "patch_size", 1)
+    return patch if isinstance(patch, int) else 1
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Stable Diffusion in diffusers' layout, and pseudo-words in its text encoder."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,20 @@ import numpy
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from diagen.config import DiffusionModel
-from diagen.errors import InputError
+from diagen.errors import InputError, wider_dtype
+from diagen.files.model_parts import (
+    LOADING_ERRORS,
+    OTHER_HALF_OF_CLIP,
+    explain_loading,
+    scheduler_problems,
+    text_problems,
+    unet_problems,
+    weight_problems,
+)
 from diagen.runtime.gpu_memory import explain_full_memory
 
 
@@ -45,27 +54,36 @@ class TokenizedPrompts:
 def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
     """Load the frozen parts of Stable Diffusion from the model's folder, weights from safetensors only.
 
-    The scheduler's configuration says whether the UNet predicts noise or velocity. The schedule is always PNDM without
-    Runge-Kutta steps, as in Stable Diffusion. Raises `InputError` when files are missing, damaged, or not in diffusers'
-    layout.
+    The scheduler's configuration has the noise schedule, and whether the UNet predicts noise or velocity. The sampler
+    is always PNDM without Runge-Kutta steps and with evenly spaced timesteps from 0 on (`leading`), as in Stable
+    Diffusion. Raises `InputError` when files are missing, damaged, or not in diffusers' layout, and with all reasons
+    why they do not belong together.
     """
-    source: dict[str, Any] = {"pretrained_model_name_or_path": str(model.location), "local_files_only": True}
-    weights = {**source, "dtype": getattr(torch, model.dtype), "use_safetensors": True}
-    if model.variant:
-        weights["variant"] = model.variant
-    try:
-        parts = {
-            "vae": AutoencoderKL.from_pretrained(subfolder="vae", **weights),
-            "unet": UNet2DConditionModel.from_pretrained(subfolder="unet", **weights),
-            "text_encoder": CLIPTextModel.from_pretrained(subfolder="text_encoder", **weights),
-        }
-        tokenizer = CLIPTokenizer.from_pretrained(subfolder="tokenizer", **source)
-        scheduler = PNDMScheduler.from_pretrained(subfolder="scheduler", skip_prk_steps=True, **source)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+    text_options = {"ignore_mismatched_sizes": True}  # they are reported with the other weights
+    vae, vae_info = _load_part(model, "vae", AutoencoderKL.from_pretrained)
+    unet, unet_info = _load_part(model, "unet", UNet2DConditionModel.from_pretrained)
+    text_encoder, text_info = _load_part(model, "text_encoder", CLIPTextModel.from_pretrained, **text_options)
+    tokenizer = _load_part(model, "tokenizer", CLIPTokenizer.from_pretrained, weights=False)
+    schedule = _load_part(model, "scheduler", PNDMScheduler.load_config, weights=False)
+    places = text_encoder.config.max_position_embeddings
+    # Tokenizers without a maximum have 1e30.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, places)
+    problems = [
+        *weight_problems("vae/", vae_info),
+        *weight_problems("unet/", unet_info),
+        *weight_problems("text_encoder/", text_info, may_have=OTHER_HALF_OF_CLIP),
+        *unet_problems(model.location, unet.config, vae.config, text_encoder.config.hidden_size, model.image_size),
+        *text_problems(tokenizer, text_encoder.config.vocab_size),
+        *scheduler_problems(schedule),
+    ]
+    if problems:
         raise InputError(
-            f"models.diffusion: {model.location} cannot be loaded in diffusers' layout ({error}). Restore its files, "
-            "or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and safetensors weights"
-        ) from None
+            f"models.diffusion: {model.location} is no complete Stable Diffusion 1.x or 2.x: {'; '.join(problems)}. "
+            "Restore its files, or name another model"
+        )
+    sampler = {"skip_prk_steps": True, "timestep_spacing": "leading"}
+    scheduler = _load_part(model, "scheduler", PNDMScheduler.from_pretrained, weights=False, **sampler)
+    parts = {"vae": vae, "unet": unet, "text_encoder": text_encoder}
     with explain_full_memory("models.diffusion"):
         frozen = {name: part.to(device).eval().requires_grad_(False) for name, part in parts.items()}
         if device.type == "cpu":  # faster convolutions on the CPU, decoding by a quarter; on CUDA they are slower
@@ -81,6 +99,24 @@ def load_diffusion(model: DiffusionModel, device: torch.device) -> Diffusion:
     )
 
 
+def _load_part(
+    model: DiffusionModel, part: str, load: Callable[..., Any], *, weights: bool = True, **options: Any
+) -> Any:
+    """Call `load` for the folder `part` of a model; with `weights`, it returns a network and its loading info."""
+    if weights:
+        options |= {"dtype": getattr(torch, model.dtype), "use_safetensors": True, "output_loading_info": True}
+        options |= {"variant": model.variant} if model.variant else {}
+    try:
+        return load(str(model.location), subfolder=part, local_files_only=True, **options)
+    except LOADING_ERRORS as error:
+        raise explain_loading(
+            f"models.diffusion: {model.location} cannot be loaded in diffusers' layout: {part}/",
+            error,
+            "Restore its files, or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and "
+            "safetensors weights",
+        ) from None
+
+
 def image_to_tensor(image: Image.Image, size: int, resample: Image.Resampling) -> Tensor:
     """Squash an image to `size` x `size` RGB and return it as float32 [3, size, size] in [-1, 1]."""
     pixels = numpy.asarray(image.convert("RGB").resize((size, size), resample), dtype=numpy.float32)
@@ -88,12 +124,15 @@ def image_to_tensor(image: Image.Image, size: int, resample: Image.Resampling) -
 
 
 @torch.no_grad()
-def encode_posteriors(diffusion: Diffusion, images: Sequence[Tensor], micro_batch: int) -> tuple[Tensor, Tensor]:
+def encode_posteriors(
+    diffusion: Diffusion, images: Sequence[Tensor], names: Sequence[str], micro_batch: int
+) -> tuple[Tensor, Tensor]:
     """Compute mean and standard deviation of the VAE's posterior of each image.
 
-    `images` are float32 [3, size, size] in [-1, 1]. Both results are float32 [n, channels, h, w] on the CPU, before
-    the scaling factor. Passes have the fixed batch size `micro_batch`, so the bits of an image do not depend on the
-    number of images.
+    `images` are float32 [3, size, size] in [-1, 1]; `names` describe them in errors. Both results are float32
+    [n, channels, h, w] on the CPU, before the scaling factor. Passes have the fixed batch size `micro_batch`, so the
+    bits of an image do not depend on the number of images. An image whose posterior overflows is encoded again in
+    float32, alone. Raises `InputError` with the names of all images whose posterior is not finite even then.
     """
     means, deviations = [], []
     for start in range(0, len(images), micro_batch):
@@ -102,7 +141,29 @@ def encode_posteriors(diffusion: Diffusion, images: Sequence[Tensor], micro_batc
         posterior = diffusion.vae.encode(padded).latent_dist
         means.append(posterior.mean[: len(chunk)].float().cpu())
         deviations.append(posterior.std[: len(chunk)].float().cpu())
-    return torch.cat(means), torch.cat(deviations)
+    mean, deviation = torch.cat(means), torch.cat(deviations)
+    if rows := _not_finite(mean, deviation):
+        vae = float32_vae(diffusion)
+        for row in rows:
+            posterior = vae.encode(images[row][None].to(diffusion.device)).latent_dist
+            mean[row], deviation[row] = posterior.mean[0].cpu(), posterior.std[0].cpu()
+    if rows := _not_finite(mean, deviation):
+        raise InputError(
+            f"models.diffusion: in {str(diffusion.dtype).removeprefix('torch.')}, the VAE's latents of these photos "
+            f"are not finite: {'; '.join(names[row] for row in rows)}. {wider_dtype(diffusion.dtype)}"
+        )
+    return mean, deviation
+
+
+def _not_finite(mean: Tensor, deviation: Tensor) -> list[int]:
+    """The rows of posteriors that have a value that is not finite."""
+    finite = mean.isfinite() & deviation.isfinite()
+    return (~finite.flatten(1).all(1)).nonzero()[:, 0].tolist()
+
+
+def float32_vae(diffusion: Diffusion) -> AutoencoderKL:
+    """Return a copy of the VAE in float32."""
+    return copy.deepcopy(diffusion.vae).float()
 
 
 def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Sequence[str], vectors: int) -> TokenizedPrompts:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from diagen.errors import InputError
+from diagen.files.model_parts import summary
 
 if TYPE_CHECKING:  # transformers' models take seconds to import, and most programs read no such file
     from transformers import ResNetConfig, ResNetForImageClassification
@@ -39,7 +40,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"{path}: not a file of weights only, or damaged ({_summary(error)}). Restore it, or convert the "
+            f"{path}: not a file of weights only, or damaged ({summary(error)}). Restore it, or convert the "
             "weights to safetensors"
         ) from None
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
@@ -64,7 +65,7 @@ def read_torchvision_resnet(path: Path) -> ResNetForImageClassification:
         missing, unexpected = model.load_state_dict(renamed, strict=False)
     except (KeyError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"{path}: not a ResNet with torchvision's tensor names ({_summary(error)}). Name such a file in "
+            f"{path}: not a ResNet with torchvision's tensor names ({summary(error)}). Name such a file in "
             "`models.backbone`, or a folder with a model of transformers"
         ) from None
     # Older files have no counts of training batches, and evaluation does not use them.
@@ -115,8 +116,3 @@ def _resnet_config(tensors: Mapping[str, Tensor]) -> ResNetConfig:
         downsample_in_bottleneck=False,
         num_labels=len(tensors["fc.weight"]),
     )
-
-
-def _summary(error: Exception) -> str:
-    """The text of an error in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -4,45 +4,26 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-
 from diagen.config import Config, DrawnWorld
-from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
 from diagen.config.relations import missing_files
 from diagen.data.adapters.registry import list_images
+from diagen.data.gaps import single_class, split_gaps
 from diagen.data.images_file import read_images
 from diagen.data.images_needed import images_needed
 from diagen.errors import InputError
-from diagen.models.backbones import load_backbone, load_feature_extractor
-from diagen.models.diffusion import load_diffusion
+from diagen.files.model_parts import summary
 from diagen.preflight import estimate
-from diagen.preflight.gguf import open_gguf
-from diagen.preflight.operations import Operations, count, count_diffusion, paper_operations
-from diagen.runtime.execution import find_device
+from diagen.preflight.model_schedules import model_schedule_problems
+from diagen.preflight.models import check_models
+from diagen.preflight.operations import Operations
+from diagen.preflight.rates import assumed_rates
+from diagen.preflight.report import Report
+from diagen.runtime.execution import find_device, try_device, why_no_gpu
 from diagen.runtime.gpu_lease import visible_gpus
 
 PROBLEMS_SHOWN = 30
-CPU = torch.device("cpu")
-
-
-@dataclass
-class Report:
-    """The result of the checks: facts in the order of the checks, warnings, and problems that would stop the run."""
-
-    facts: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    def text(self) -> str:
-        """The report as printed, with the verdict at the end."""
-        lines = [*self.facts, *(f"warning: {text}" for text in self.warnings)]
-        lines += [f"problem: {text}" for text in self.problems]
-        count = len(self.problems)
-        verdict = f"NOT READY: {count} problem{'s' if count > 1 else ''}, see above." if count else "Ready to run."
-        return "\n".join([*lines, verdict])
 
 
 def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, store: Path) -> Report:
@@ -55,7 +36,9 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report.problems += sorted(missing_files(dict(config)))
     counts = check_datasets(config, results, report)
     operations = check_models(config, report)
+    report.problems += model_schedule_problems(config)
     device = check_device(config, gpus, report)
+    check_precision(config, report)
     jobs = job_counts(planned)
     if jobs is None:
         last = " ".join(planned.split())[-500:]
@@ -87,7 +70,8 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
             listing = list_images(dataset)
             problems += listing.problems
             images = [(image.split, image.class_name) for image in listing.images]
-        problems += _too_few(images, max(config.shots))
+        problems += [*_too_few(images, max(config.shots)), *single_class(label for _, label in images)]
+        report.warnings += [f"`datasets.{name}`: {gap}" for gap in split_gaps(images)]
         hidden = len(problems) - PROBLEMS_SHOWN
         problems[PROBLEMS_SHOWN:] = [f"and {hidden} more"] if hidden > 0 else []
         report.problems += [f"`datasets.{name}`: {problem}" for problem in problems]
@@ -111,45 +95,6 @@ def _too_few(images: list[tuple[str, str]], shots: int) -> list[str]:
     ]
 
 
-def check_models(config: Config, report: Report) -> Operations:
-    """Load each model as the stages do, on the CPU, and count its operations; the paper's model if loading fails."""
-    operations = paper_operations(config)
-    for name, model in config.models.sources().items():
-        if not model.location.exists():
-            if model.repository is not None:  # missing local paths are reported with the other missing files
-                report.problems.append(
-                    f"models.{name}: {model.location}, downloaded from {model.repository}, is missing; "
-                    "run `.venv/bin/snakemake --cores 1 download_models` with the same --configfile"
-                )
-            continue
-        try:
-            operations = replace(operations, **_load_and_count(name, model, config))
-        except InputError as error:
-            text = str(error)
-            report.problems.append(text if text.lstrip("`").startswith(f"models.{name}") else f"models.{name}: {text}")
-            continue
-        source = model.path or f"{model.repository} at {str(model.revision)[:12]}"
-        report.facts.append(f"model          {name}: {source} loads")
-    return operations
-
-
-def _load_and_count(name: str, model: ModelSource, config: Config) -> dict[str, float]:
-    """TFLOP of the parts of a model, named as in `Operations`. Raises `InputError` if it cannot be loaded or run."""
-    if isinstance(model, DiffusionModel):
-        return count_diffusion(load_diffusion(model, CPU))
-    if isinstance(model, FeatureModel):
-        size, network = model.image_size, load_feature_extractor(model, CPU)
-    elif isinstance(model, BackboneModel):
-        size, network = config.downstream.image_size, load_backbone(model, CPU)
-    else:
-        open_gguf(model.location)
-        return {}
-    try:  # a real pass, which fails if the network does not support the size
-        return {name: count(network, torch.zeros(1, 3, size, size))}
-    except (AssertionError, RuntimeError, ValueError) as error:
-        raise InputError(f"models.{name}: no support for images of {size} pixels ({error}); set another size") from None
-
-
 def check_device(config: Config, cap: int, report: Report) -> str:
     """The kind of device for the estimated time; a warning if Snakemake's limit `cap` differs from the number of GPUs.
 
@@ -170,7 +115,8 @@ def check_device(config: Config, cap: int, report: Report) -> str:
             f"`--resources gpu={len(gpus)}` to run one job at a time on each"
         )
     if kind == "cpu" and config.execution.device == "auto":
-        found = f"torch finds none of the {len(gpus)} GPUs of this machine" if gpus else "there is no GPU here"
+        none = f"torch finds none of the {len(gpus)} GPUs of this machine ({why_no_gpu()})"
+        found = none if gpus else "there is no GPU here"
         report.warnings.append(
             f"{found}, so all jobs would run on the CPU; the estimated hours are for a GPU. To use the CPU, set "
             "`execution.device: cpu`"
@@ -179,10 +125,34 @@ def check_device(config: Config, cap: int, report: Report) -> str:
     return kind
 
 
+def check_precision(config: Config, report: Report) -> None:
+    """Try the device of the jobs in each precision that the configuration names."""
+    embeddings = [config.embeddings[name].dtype for name in config.used_blocks()["embeddings"]]
+    try:
+        kind = find_device(config.execution.device)
+        if kind == "cpu" and config.models.diffusion.dtype == "float16":
+            report.warnings.append(
+                "`models.diffusion.dtype`: most CPUs compute in float16 hundreds of times slower than in float32; to use "
+                "the CPU, set it to float32 or bfloat16"
+            )
+        for dtype in dict.fromkeys(("float32", config.models.diffusion.dtype, *embeddings)):
+            try_device(kind, dtype)
+    except InputError as error:
+        if str(error) not in report.problems:  # the missing device is reported already
+            report.problems.append(str(error))
+    except RuntimeError as error:
+        report.warnings.append(f"the memory of the GPU is full now, so it was not tried ({summary(error)})")
+
+
 def check_disk(
     config: Config, counts: Mapping[str, estimate.ImageCounts], jobs: Mapping[str, int], store: Path, report: Report
 ) -> None:
-    """Compare the free space at `store` with the estimated size of the images to be generated."""
+    """Compare the free space at `store` with the estimated size of the images to be generated.
+
+    Without the images of a dataset, there is no estimate.
+    """
+    if len(counts) < len(config.datasets):
+        return
     place = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     cells = len(config.seeds) * len(config.shots) * len(counts)
@@ -222,9 +192,7 @@ def time_table(
 ) -> Iterator[str]:
     """The lines with the time of each stage and the source of the estimate."""
     work = list(estimate.all_work(config, counts, operations))
-    assumed = dict(estimate.ASSUMED_TFLOPS)
-    if device == "cpu":
-        assumed["half"] = assumed["single"] = assumed["cpu"] * config.execution.torch_threads
+    assumed = assumed_rates(device, config.execution.torch_threads)
     stages = estimate.estimate(work, jobs, estimate.measured_seconds(benchmarks), assumed)
     if not stages:
         return
@@ -235,7 +203,6 @@ def time_table(
     total_jobs, total_hours = sum(stage.jobs for stage in stages), sum(stage.hours for stage in stages)
     yield f"{'together':<24}{total_jobs:>6}{'':>14}{total_hours:>12.3g}"
     if not all(stage.measured for stage in stages):
-        rates = f"{assumed['single']:.3g} TFLOP/s"
-        if device != "cpu":
-            rates = f"{assumed['half']:.0f} TFLOP/s in half and {assumed['single']:.0f} in single precision"
-        yield f"Stages without measured jobs are estimated at {rates}, without the time for files."
+        half, single = assumed.tflops["half"], assumed.tflops["single"]
+        rates = f"{single:.3g}" if half == single else f"{half:.3g} in half and {single:.3g} in single precision"
+        yield f"Stages without measured jobs are estimated at TFLOP/s of {rates}, and {assumed.threads} CPU threads."

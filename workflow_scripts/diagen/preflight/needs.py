@@ -14,14 +14,13 @@ from diagen.config import Config
 from diagen.config.models import ModelSource
 from diagen.errors import InputError
 from diagen.files.tables import read_rows
-from diagen.preflight.estimate import ASSUMED_TFLOPS, ImageCounts, JobKey, Work, all_work
+from diagen.preflight.estimate import ImageCounts, JobKey, Work, all_work
 from diagen.preflight.operations import paper_operations
+from diagen.preflight.rates import assumed_rates
 from diagen.runtime.memory_plan import CPU_GB, passes_gb, plan_passes
 
-MARGIN = 4.0  # for a GPU four times slower than that of `ASSUMED_TFLOPS`
+MARGIN = 4.0  # for a machine four times slower than assumed
 START_MINUTES = 30  # for reading models and photos, perhaps from a slow disk
-VIEW_SECONDS = 0.005  # decoding or augmenting a photo for a classifier, on two CPU threads
-PROMPT_SECONDS = 15.0  # writing a prompt with a 7B language model, on two CPU threads
 BEFORE_INDEXED = ImageCounts(20, {"train_val": 2_000, "test": 1_000})  # a guess until the dataset is indexed
 
 PROGRAM_MB = 4_000  # Python, torch and CUDA's libraries, and the two Snakemakes that start a program on a cluster
@@ -59,19 +58,14 @@ class Needs:
     def minutes(self, rule: str, wildcards: Mapping[str, str], attempt: int) -> int:
         """The run time of a job that runs a model: operations at an assumed rate, and reading the images."""
         execution = self.config.execution
-        counts, jobs = self._dataset(wildcards["dataset"])
+        _, jobs = self._dataset(wildcards["dataset"])
         work = jobs.get((rule, frozenset(wildcards.items())))
         seconds = 0.0
-        if rule == "write_prompts":
-            per_class = getattr(self.config.prompts[wildcards["prompt_set"]], "per_class", 0)
-            seconds = counts.classes * per_class * PROMPT_SECONDS
-        elif work is not None:  # otherwise a requested block that no method uses
-            on_cpu = ASSUMED_TFLOPS["cpu"] * execution.torch_threads
-            rate = on_cpu if execution.device == "cpu" else ASSUMED_TFLOPS["half" if work.half else "single"]
-            seconds = work.tflop / rate / self._shards(rule)
-            (model, *_) = LOADED_MODELS[rule]
-            if model != "diffusion":
-                seconds += work.tflop / getattr(self._operations, model) * VIEW_SECONDS
+        if work is not None:  # otherwise a requested block that no method uses
+            device = "cuda" if execution.device == "auto" else execution.device
+            if rule == "write_prompts":
+                device = "cpu"  # where llama.cpp runs unless it was built for a GPU
+            seconds = work.seconds(assumed_rates(device, execution.torch_threads)) / self._shards(rule)
         return attempt * math.ceil(START_MINUTES + MARGIN * seconds / 60)
 
     def megabytes(self, rule: str, wildcards: Mapping[str, str], attempt: int) -> int:

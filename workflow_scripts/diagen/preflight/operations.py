@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from diagen.config import Config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
-    from torch import nn
 
     from diagen.models.diffusion import Diffusion
 
@@ -22,7 +23,10 @@ DINOV2 = {"dinov2_vits14": 0.0122, "dinov2_vitb14": 0.0463, "dinov2_vitl14": 0.1
 
 @dataclass(frozen=True)
 class Operations:
-    """TFLOP (a multiply-add counts 2) of one pass of each model or part for one image or text."""
+    """TFLOP (a multiply-add counts 2) of one pass of each model or part for one image or text.
+
+    `prompt` is the work of a language model for one prompt.
+    """
 
     unet: float
     encode: float
@@ -30,10 +34,27 @@ class Operations:
     text: float
     backbone: float
     features: float
+    prompt: float
 
 
-PAPER = Operations(0.803, 1.117, 2.515, 0.0133, backbone=0.0107, features=DINOV2["dinov2_vitl14"])
-"""Stable Diffusion v1-4 at 512 pixels, ResNet-50 at 256, DINOv2 ViT-L/14 at 224."""
+PROMPT_TOKENS = 60  # of a prompt and of its share of the instruction
+
+
+def prompt_operations(gguf_bytes: float) -> float:
+    """TFLOP of one prompt: a multiply-add for each token and weight, of which a GGUF file holds two in a byte."""
+    return 2 * 2 * gguf_bytes * PROMPT_TOKENS / 1e12
+
+
+PAPER = Operations(
+    0.803,
+    1.117,
+    2.515,
+    0.0133,
+    backbone=0.0107,
+    features=DINOV2["dinov2_vitl14"],
+    prompt=prompt_operations(4.1e9),
+)
+"""Stable Diffusion v1-4 at 512 pixels, ResNet-50 at 256, DINOv2 ViT-L/14 at 224, Llama 2 7B in 4 bits."""
 
 
 def paper_operations(config: Config) -> Operations:
@@ -47,10 +68,11 @@ def paper_operations(config: Config) -> Operations:
         PAPER.text,
         backbone=PAPER.backbone * (config.downstream.image_size / 256) ** 2,
         features=DINOV2.get(models.features.entry_point, PAPER.features) * (models.features.image_size / 224) ** 2,
+        prompt=PAPER.prompt,
     )
 
 
-def count(model: nn.Module, *inputs: torch.Tensor, **options: torch.Tensor) -> float:
+def count(model: Callable[..., object], *inputs: torch.Tensor, **options: torch.Tensor) -> float:
     """TFLOP of one forward pass, attention included; on `meta` tensors nothing is computed."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel

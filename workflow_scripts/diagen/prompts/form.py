@@ -3,7 +3,7 @@
 import re
 
 from diagen.errors import InputError, Problem
-from diagen.letters import CONTROL
+from diagen.letters import CONTROL, composed, plain
 from diagen.models.pseudo_words import class_words, pseudo_word
 
 ADJECTIVES = 3  # words at most before the class name
@@ -19,9 +19,11 @@ SOUNDS_LIKE_A_VOWEL = re.compile(r"(hour|honest|honou?r|heir)")
 def to_pseudo_word(prompt: str, class_name: str) -> str:
     """Replace the class name in the prompt with the class's pseudo-word.
 
-    Raises `InputError` unless the prompt contains the name exactly once, as whole words in any case, and if it contains
-    control characters, the pseudo-word itself, or more characters than the reader of a table accepts.
+    The prompt comes back in composed Unicode. Raises `InputError` unless it contains the name exactly once, as whole
+    words in any case, whichever quotes and hyphens it uses, and if it contains control characters, the pseudo-word
+    itself, or more characters than the reader of a table accepts.
     """
+    prompt = composed(prompt)
     problem = _problem(prompt, class_name)
     if problem is not None:
         raise InputError(problem)
@@ -30,7 +32,8 @@ def to_pseudo_word(prompt: str, class_name: str) -> str:
 
 
 def _problem(prompt: str, class_name: str) -> Problem | None:
-    """Why the pseudo-word cannot be inserted into the prompt, or None."""
+    """Why the pseudo-word cannot be inserted into the prompt, which is composed for this, or None."""
+    prompt = composed(prompt)
     if len(prompt) > LONGEST:
         return Problem(f"the prompt `{prompt[:80]}...` has {len(prompt)} characters; shorten it to {LONGEST} or fewer")
     if CONTROL.search(prompt):
@@ -78,8 +81,11 @@ def article(following: str) -> str:
 
 
 def _mentions(prompt: str, class_name: str) -> list[tuple[int, int]]:
-    """Start and end of each mention of the class name after the stem: in `a photo of a photo` there is one."""
+    """Start and end of each mention of the class name after the stem: in `a photo of a photo` there is one.
+
+    `prompt` is in composed Unicode, so that the places are those in the text that is compared.
+    """
     stem = STEM.match(prompt)
-    name = r"\s+".join(re.escape(word) for word in class_words(class_name).split())
+    name = r"\s+".join(re.escape(word) for word in class_words(plain(composed(class_name))).split())
     pattern = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)
-    return [match.span() for match in pattern.finditer(prompt, stem.end() if stem else 0)]
+    return [match.span() for match in pattern.finditer(plain(prompt), stem.end() if stem else 0)]

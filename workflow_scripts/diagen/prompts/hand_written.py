@@ -9,6 +9,7 @@ from pathlib import Path
 
 from diagen.data.names import class_label
 from diagen.errors import InputError, Problem
+from diagen.letters import composed
 from diagen.prompts.form import to_pseudo_word
 from diagen.prompts.prompts_file import PromptRow
 
@@ -62,7 +63,8 @@ def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, str]]
     # StringIO splits lines as text files do, and not at U+2028 and the like, which a prompt may contain.
     reader = csv.DictReader(io.StringIO(text))
     try:
-        missing = [column for column in NEEDED if column not in (reader.fieldnames or ())]
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        missing = [column for column in NEEDED if column not in reader.fieldnames]
         if missing:
             hint = " (it seems to use semicolons)" if ";" in text.split("\n", 1)[0] else ""
             raise InputError(
@@ -71,7 +73,7 @@ def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, str]]
             )
         line = reader.line_num + 1
         for row in reader:
-            name, prompt = (" ".join((row[column] or "").split()) for column in NEEDED)
+            name, prompt = (" ".join(composed(row[column] or "").split()) for column in NEEDED)
             if None in row:
                 problems.append(
                     Problem(f"line {line}: more values than columns; put prompts that contain commas in quotes")

@@ -8,6 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from diagen.data.adapters.interface import SPLITS
+from diagen.data.gaps import split_gaps
 from diagen.data.images_file import ImageRow, SkippedImage
 from diagen.data.leakage import CLOSEST, PAIRS
 from diagen.data.leakage_file import Leak, Twin
@@ -54,6 +55,9 @@ _BODY = """
 <tfoot><tr><th scope="row">all</th>{% for count in total.counts %}<td>{{ count }}</td>{% endfor %}
 <td>{{ total.skipped }}</td></tr></tfoot>
 </table>
+{% for gap in gaps %}
+<p class="found">{{ gap }}</p>
+{% endfor %}
 {% if reasons %}
 <h2>Omitted files</h2>
 <p>{{ total.skipped }} file{{ "s are not readable images and were" if total.skipped != 1
@@ -154,6 +158,7 @@ def dataset_page(
         split_names={"train_val": "train-val", "val": "validation", "test": "test", "test_uncommon": "uncommon"},
         classes=rows,
         total=total,
+        gaps=split_gaps((row.split, row.class_name) for row in images),
         reasons=[row.reason for row in skipped[:REASONS_SHOWN]],
         near_distance=f"{near_distance:g}",
         cells=len({(leak.seed, leak.shots) for leak in leaks}),

@@ -1,6 +1,8 @@
 """Precision, recall, density and coverage as an HTML page, beside the paper's Table 1."""
 
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -38,7 +40,7 @@ _BODY = """
 <p class="faint">Synthetic images compared with the real ones in the feature space of DINOv2, in percent, means over
 seeds. Precision and density measure whether synthetic images look real, recall and coverage whether they cover the
 real images. A full bar is 100 %. Rows "drawn by weights" weight each image by its sampling probability in
-training (eq. (2)).</p>
+training (eq. (2)). A set with k or fewer images, or images of positive weight, is not measured at that k.</p>
 <div class="tables">
 {% for column in columns %}
 <div>
@@ -71,6 +73,7 @@ training (eq. (2)).</p>
 {% endfor %}
 </tbody>
 </table>
+{% if table.note %}<p class="faint">{{ table.note }}</p>{% endif %}
 {% endfor %}
 </div>
 {% endfor %}
@@ -80,36 +83,60 @@ training (eq. (2)).</p>
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the page: rows of (name, values in percent or `None`), ordered by measure, then by shots."""
+    """A table of the page: rows of (name, values in percent or `None`), ordered by measure, then by shots.
+
+    `note` is the line below it.
+    """
 
     heading: str
     caption: str
     measures: tuple[str, ...]
     shots: tuple[int, ...]
     rows: list[tuple[str, list[float | None]]]
+    note: str = ""
 
 
 def diversity_page(diversity: pd.DataFrame) -> str:
     """The page for the table `summary/diversity.csv` (columns `statistics.DIVERSITY`); shows the scope `pooled`."""
     pooled = diversity[diversity["scope"] == "pooled"]
     groups = pooled.groupby(["dataset", "k"], sort=False)
-    measured = [_measured(str(dataset), str(k), rows) for (dataset, k), rows in groups]
+    measured = [
+        _measured(str(dataset), str(k), rows, pooled[pooled["dataset"] == dataset]) for (dataset, k), rows in groups
+    ]
     first = Markup(' class="first"')
     return render("Precision and recall", _STYLE, _BODY, columns=[measured, [_reported()]], first=first)
 
 
-def _measured(dataset: str, k: str, rows: pd.DataFrame) -> Table:
-    shots = tuple(sorted(rows["shots"].unique().tolist()))
+def _measured(dataset: str, k: str, rows: pd.DataFrame, of_every_k: pd.DataFrame) -> Table:
+    """The table of `rows`; sets and numbers of shots are those of the dataset `of_every_k`."""
+    shots = tuple(sorted(of_every_k["shots"].unique().tolist()))
     by = ["generator", "weighting", "shots"]
     means = {measure: over_seeds(rows, by, measure).set_index(by)["mean"] for measure in MEASURES}
     columns = [(measure, count) for measure in MEASURES for count in shots]
-    sets = rows[["generator", "weighting"]].drop_duplicates().itertuples(index=False, name=None)
+    sets = _distinct(of_every_k, ["generator", "weighting"])
     values = [
         (_name(*one), [_percent(means[measure].get((*one, count))) for measure, count in columns]) for one in sets
     ]
     seeds = rows["seed"].nunique()
     caption = f"k = {k}, {seeds} seed{'s' if seeds > 1 else ''}, {rows['n_real'].max()} real images"
-    return Table(f"Measured: {label(dataset)}", caption, tuple(MEASURES), shots, values)
+    return Table(f"Measured: {label(dataset)}", caption, tuple(MEASURES), shots, values, _omitted(rows, of_every_k))
+
+
+def _omitted(rows: pd.DataFrame, of_every_k: pd.DataFrame) -> str:
+    """The line that lists sets of the dataset without an entry in `rows`; empty if there are none."""
+    present = set(_distinct(rows, ["generator", "weighting", "shots", "seed"]))
+    sets, cells = _distinct(of_every_k, ["generator", "weighting"]), _distinct(of_every_k, ["shots", "seed"])
+    missing = [
+        f"{_name(*one)}, {shots} shots, seed {seed}"
+        for one, (shots, seed) in product(sets, cells)
+        if (*one, shots, seed) not in present
+    ]
+    return f"Not measured, since there are too few images: {'; '.join(missing)}." if missing else ""
+
+
+def _distinct(table: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
+    """The distinct values of `columns`, in the table's order."""
+    return list(table[columns].drop_duplicates().itertuples(index=False, name=None))
 
 
 def _name(generator: str, weighting: str) -> str:

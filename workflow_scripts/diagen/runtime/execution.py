@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
 from diagen.errors import InputError
-from diagen.runtime.gpu_lease import lease_for
+from diagen.runtime.gpu_lease import describe_gpu, lease_for, visible_gpus
 
 if TYPE_CHECKING:
     import torch
@@ -25,12 +26,18 @@ os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
-def prepare_torch(device: str, threads: int) -> torch.device:
+OLD_DRIVER = re.compile(r"driver.*(too old|insufficient)|no NVIDIA driver", re.IGNORECASE)
+NO_KERNEL = ("no kernel image", "invalid device function", "ARCH_MISMATCH", "not compatible with the current PyTorch")
+"""Texts of errors of torch and CUDA for a driver, or a GPU, that this build of torch does not support."""
+ON_CPU = "set `execution.device: cpu`"
+
+
+def prepare_torch(device: str, threads: int, *dtypes: str) -> torch.device:
     """Lease a GPU if `device` allows one, set torch's threads, disable nondeterminism and TF32; returns the device.
 
     Call this before torch is imported: CUDA sees only the leased GPU if it is not initialized yet. The configuration
     sets the threads, not the number of granted cores, because rounding depends on the number of threads.
-    Raises `InputError` when the device is not available.
+    Raises `InputError` when the device is not available, or cannot compute in float32 and each of `dtypes`.
     """
     lease = lease_for(device)
     import torch  # here, so that `--help` does not wait for it
@@ -48,7 +55,12 @@ def prepare_torch(device: str, threads: int) -> torch.device:
     if lease and kind != "cuda":  # this torch cannot use the GPU, other processes can
         lease.release()
     if device == "auto" and kind == "cpu":
-        print("on the CPU: torch finds no GPU", file=sys.stderr, flush=True)
+        print(f"on the CPU: {why_no_gpu() or 'torch finds no GPU'}", file=sys.stderr, flush=True)
+    from diagen.runtime.gpu_memory import explain_full_memory
+
+    for dtype in dict.fromkeys(("float32", *dtypes)):
+        with explain_full_memory("a first convolution"):
+            try_device(kind, dtype)
     return torch.device(kind)
 
 
@@ -60,7 +72,10 @@ def find_device(device: str) -> str:
     if device == "auto":
         return next(name for name in available if available[name])
     if not available[device]:
-        raise InputError(f"execution.device is `{device}`, but torch finds no such device. Set it to `auto` or `cpu`")
+        reason = why_no_gpu() if device == "cuda" else ""
+        raise InputError(
+            f"execution.device is `{device}`, but {reason or 'torch finds no such device'}. Set it to `auto` or `cpu`"
+        )
     return device
 
 
@@ -72,3 +87,61 @@ def find_dtype(dtype: str, device: torch.device) -> str:
         return dtype
     with_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if with_bfloat16 else "float32"
+
+
+def why_no_gpu() -> str:
+    """Explain why torch cannot use an NVIDIA GPU of this machine; empty if it has none."""
+    import torch
+
+    gpus = visible_gpus()
+    if not gpus:
+        return ""
+    reason = "this torch is built without CUDA"
+    if torch.version.cuda is not None:
+        try:
+            torch.cuda.init()
+            reason = "CUDA reports no GPU"
+        except (AssertionError, RuntimeError) as error:
+            reason = str(error).strip().partition("\n")[0]
+    return f"torch cannot use the {describe_gpu(gpus[0])}: {reason}"
+
+
+def try_device(kind: str, dtype: str) -> None:
+    """Compute one small convolution in `dtype`, which may be `auto`, on the device `kind`.
+
+    Raises `InputError` when the device cannot, and `RuntimeError` when its memory is full.
+    """
+    import torch
+
+    from diagen.runtime.gpu_memory import NO_ENGINE, is_full
+
+    dtype = find_dtype(dtype, torch.device(kind))
+    try:
+        images = torch.ones(1, 4, 8, 8, device=kind, dtype=getattr(torch, dtype))
+        weights = torch.ones(4, 4, 3, 3, device=kind, dtype=images.dtype)
+        torch.nn.functional.conv2d(images, weights).sum().item()
+    except (AssertionError, RuntimeError) as error:
+        # So small a convolution needs no workspace: without an engine, the GPU lacks the precision.
+        if isinstance(error, RuntimeError) and is_full(error) and NO_ENGINE not in str(error):
+            raise
+        gpus = visible_gpus() if kind == "cuda" else []
+        built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
+        name = describe_gpu(gpus[0]) if gpus else f"device `{kind}`"
+        raise InputError(device_problem(str(error), name, dtype, f"torch {torch.__version__} for {built}")) from None
+
+
+def device_problem(error: str, device: str, dtype: str, torch_build: str) -> str:
+    """Compose the message for a device on which a convolution in `dtype` fails with the text `error`.
+
+    `device` describes the device as `describe_gpu` does, `torch_build` version and CUDA of torch.
+    """
+    reason = error.strip().partition("\n")[0].rstrip(".")
+    if OLD_DRIVER.search(error):
+        remedy = f"Update NVIDIA's driver to one that supports {torch_build}, install an older torch, or {ON_CPU}"
+    elif any(mark in error for mark in NO_KERNEL):
+        remedy = f"Use a newer GPU, install a torch that supports this one ({torch_build} does not), or {ON_CPU}"
+    elif dtype != "float32":
+        remedy = "Set `dtype` of `models.diffusion` and `embeddings` to float32, or to another type that it supports"
+    else:
+        remedy = f"Check the device with `nvidia-smi`, or {ON_CPU}"
+    return f"execution.device: the {device} cannot compute in {dtype} ({reason}). {remedy}"

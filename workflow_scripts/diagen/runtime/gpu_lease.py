@@ -23,6 +23,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 DRIVER = Path("/proc/driver/nvidia/gpus")  # a folder per GPU, for machines with NVIDIA's driver but without its tool
 LISTED = re.compile(r"^GPU \d+: (.*) \(UUID: (GPU-[^)]+)\)$", re.MULTILINE)
 INFORMATION = re.compile(r"^Model:\s*(.*?)\s*\n(?:.*\n)*?GPU UUID:\s*(GPU-[0-9a-f-]+)$", re.MULTILINE)
+DRIVER_VERSION = Path("/proc/driver/nvidia/version")
 POLL = 0.5  # seconds between attempts to lease a GPU
 
 
@@ -84,6 +85,31 @@ def _gpus_of_the_machine() -> list[Gpu]:
         texts = [path.read_text("utf-8") for path in sorted(DRIVER.glob("*/information"))]
         found = [match.groups() for text in texts if (match := INFORMATION.search(text))]
     return [Gpu(identity, model) for model, identity in found]
+
+
+def describe_gpu(gpu: Gpu) -> str:
+    """Describe model, compute capability and driver of a GPU, as far as NVIDIA's tool or driver reports them."""
+    known = {
+        "compute capability": _query("compute_cap", gpu),
+        "driver": _query("driver_version", gpu) or _driver_version(),
+    }
+    details = ", ".join(f"{name} {value}" for name, value in known.items() if value)
+    return f"{gpu.model or _query('name', gpu) or 'GPU ' + gpu.identity} ({details or 'driver unknown'})"
+
+
+def _query(field: str, gpu: Gpu) -> str:
+    """Ask NVIDIA's tool for a field of a GPU; empty if the tool, or the field in its version, does not exist."""
+    tool = shutil.which("nvidia-smi")
+    if not tool:
+        return ""
+    command = [tool, f"--query-gpu={field}", "--format=csv,noheader", f"--id={gpu.identity}"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def _driver_version() -> str:
+    found = re.search(r"\b\d+\.\d+(\.\d+)?\b", DRIVER_VERSION.read_text("utf-8")) if DRIVER_VERSION.is_file() else None
+    return found[0] if found else ""
 
 
 def lease_for(device: str) -> Lease | None:

@@ -13,16 +13,18 @@ from diagen.runtime.memory_plan import CPU_GB, card_gb
 Result = TypeVar("Result")
 Size = TypeVar("Size")
 
+NO_ENGINE = "nable to find an engine"
+"""Text of cuDNN for a convolution that no algorithm computes: it lacks workspace, or the GPU lacks the precision."""
 FULL = (
     "out of memory",
     "_ALLOC_FAILED",
     "ALLOCATION_FAILED",
     "CUBLAS_STATUS_NOT_INITIALIZED",
-    "nable to find an engine",
+    NO_ENGINE,
     "Invalid buffer size",
 )
 """Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers; of cuBLAS, which cannot be
-initialized then; of cuDNN, whose every algorithm lacks workspace then; and of MPS, also for one tensor too large."""
+initialized then; of cuDNN; and of MPS, also for one tensor that is too large."""
 REMEDY = "free GPU memory (`nvidia-smi` lists its processes), use a larger GPU, or set `execution.device: cpu`"
 
 

@@ -1,5 +1,6 @@
 """Run a program and report user errors in one line, without a traceback."""
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -11,8 +12,8 @@ from diagen.runtime.run_lock import end_with_run
 def run(main: Callable[[], None]) -> None:
     """Call a program's `main`; print a user error to standard error in one line and exit with status 2.
 
-    User errors are `InputError`, and `OSError` with the name of a file. A program that a run of the workflow started
-    ends when the run ends.
+    User errors are `InputError`, and `OSError` with the name of a file. Ctrl-C ends a program without a message, with
+    the status of a shell. A program that a run of the workflow started ends when the run ends.
     """
     end_with_run()
     try:
@@ -26,6 +27,8 @@ def run(main: Callable[[], None]) -> None:
             f"error: {visible(str(error.filename))}: {error.strerror}. Correct the path or its permissions",
             file=sys.stderr,
         )
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     else:
         return
     sys.exit(2)

@@ -4,16 +4,15 @@ Guide images come from train2017. The published code validates on val2017 and ha
 share of each class's images in val2017 for testing.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from diagen.config.datasets import Coco
 from diagen.data.adapters.draw import draw_files
-from diagen.data.adapters.files import missing_folder
+from diagen.data.adapters.files import Spellings, missing_folder
+from diagen.data.adapters.instances import Annotation, read_instances
 from diagen.data.adapters.interface import ListedImage, Listing
-from diagen.data.names import class_label, class_problems, wanted_labels
-from diagen.errors import InputError, Problem
-from diagen.letters import CONTROL
+from diagen.data.names import class_problems, wanted_labels
+from diagen.errors import Problem
 
 PARTS = ("train2017", "val2017")
 
@@ -25,7 +24,7 @@ def list_images(dataset: Coco) -> Listing:
     if missing:
         return Listing(problems=[missing])
     listing = Listing()
-    paths: dict[str, dict[str, list[Path]]] = {}
+    images: dict[str, dict[str, dict[Path, str]]] = {}
     categories: dict[str, str] = {}
     for part in PARTS:
         file = root / "annotations" / f"instances_{part}.json"
@@ -33,59 +32,49 @@ def list_images(dataset: Coco) -> Listing:
             listing.problems.append(
                 Problem(f"{root / part}: no such folder; unpack the images of {part} into `{root}`")
             )
-        names, paths[part] = _labeled(file, root / part, dataset.crowds, listing.problems)
+        names, images[part] = _labeled(file, root / part, dataset.crowds, listing.problems)
         categories |= names
     wanted, unknown = wanted_labels(dataset.classes, categories, f"the categories of `{root / 'annotations'}`")
     if categories:
         listing.problems.extend(unknown)
     listing.problems.extend(class_problems({name: categories[name] for name in wanted & set(categories)}))
     for name in sorted(wanted):
-        listing.images.extend(ListedImage("train_val", name, path) for path in paths["train2017"].get(name, []))
-        images = paths["val2017"].get(name, [])
-        tests = draw_files(images, root, int(len(images) * dataset.test_fraction), dataset.split_seed, name)
-        listing.images.extend(ListedImage("test" if path in tests else "val", name, path) for path in images)
+        train, val = (images[part].get(name, {}) for part in PARTS)
+        if not train and not val and name in categories:
+            _report_empty(name, categories[name], listing, required=dataset.classes is not None)
+        listing.images.extend(ListedImage("train_val", name, path, train[path]) for path in sorted(train))
+        tests = draw_files(val, root, int(len(val) * dataset.test_fraction), dataset.split_seed, name)
+        listing.images.extend(
+            ListedImage("test" if path in tests else "val", name, path, val[path]) for path in sorted(val)
+        )
     return listing
+
+
+def _report_empty(name: str, place: str, listing: Listing, *, required: bool) -> None:
+    """Report a category without images; exports often contain some, which matter only if they are configured."""
+    if required:
+        listing.problems.append(Problem(f"{place}: no image has this category; remove `{name}` from `classes`"))
+    else:
+        listing.passed_over.append(f"the category `{name}`")
 
 
 def _labeled(
     file: Path, folder: Path, crowds: bool, problems: list[Problem]
-) -> tuple[dict[str, str], dict[str, list[Path]]]:
-    """The source of each class label, for messages, and the sorted paths of each class's images."""
+) -> tuple[dict[str, str], dict[str, dict[Path, str]]]:
+    """The source of each class label, for messages, and each class's images: their paths, and where they are listed."""
     if not file.is_file():
         problems.append(Problem(f"{file}: no such file; unpack COCO's annotations into `{file.parent}`"))
         return {}, {}
-    try:
-        return _read(file, folder, crowds)
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        problems.append(
-            Problem(f"{file}: not a list of COCO instances ({type(error).__name__}: {error}); download the file again")
-        )
-        return {}, {}
-
-
-def _read(file: Path, folder: Path, crowds: bool) -> tuple[dict[str, str], dict[str, list[Path]]]:
-    try:
-        from pycocotools.coco import COCO
-    except ImportError:
-        raise InputError(
-            "adapter `coco`: the package pycocotools is not installed; install it: "
-            ".venv/bin/python -m pip install --requirement requirements.txt"
-        ) from None
-
-    coco = COCO(str(file))
-    labels = {number: class_label(category["name"]) for number, category in coco.cats.items()}
-    places = {label: f"{file}: `{coco.cats[number]['name']}`" for number, label in labels.items()}
-    paths: dict[str, list[Path]] = {}
-    for image, annotations in coco.imgToAnns.items():
-        largest = _largest([entry for entry in annotations if crowds or not entry.get("iscrowd", 0)])
+    instances, spellings = read_instances(file, problems), Spellings(folder)
+    images: dict[str, dict[Path, str]] = {}
+    for image, annotations in instances.annotations.items():
+        largest = _largest([annotation for annotation in annotations if crowds or not annotation.crowd])
         if largest is not None:
-            name = coco.imgs[image]["file_name"]
-            if CONTROL.search(name):
-                raise ValueError(f"invalid file name {name!r}")
-            paths.setdefault(labels[largest["category_id"]], []).append(folder / name)
-    return places, {label: sorted(found) for label, found in paths.items()}
+            path = spellings.path(instances.file_names[image])
+            images.setdefault(instances.labels[largest.category], {})[path] = f"image {image} of {file}"
+    return {label: f"{file}: `{label}`" for label in instances.labels.values()}, images
 
 
-def _largest(annotations: list[Mapping]) -> Mapping | None:
+def _largest(annotations: list[Annotation]) -> Annotation | None:
     """The annotation with the largest area; among equal areas, the one with the lowest id."""
-    return min(annotations, key=lambda entry: (-entry["area"], entry["id"]), default=None)
+    return min(annotations, key=lambda annotation: (-annotation.area, annotation.number), default=None)

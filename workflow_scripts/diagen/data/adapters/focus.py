@@ -11,13 +11,17 @@ from urllib.parse import quote
 
 from diagen.config.datasets import Focus
 from diagen.data.adapters.draw import draw_files
-from diagen.data.adapters.files import image_files, is_hidden, is_outside, missing_folder
+from diagen.data.adapters.files import image_files, is_outside, missing_folder, visible_entries
 from diagen.data.adapters.interface import ListedImage, Listing
 from diagen.data.names import wanted_labels
 from diagen.errors import Problem
+from diagen.letters import composed
 
 CLASSES = ("truck", "car", "plane", "ship", "cat", "dog", "horse", "deer", "frog", "bird")
 DATABASE = "annotations.db"
+UNREADABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM)
+"""Errors of SQLite for a file that cannot be read, whatever it contains."""
+PRIMARY = 0xFF  # mask of these in SQLite's extended error codes
 
 
 def list_images(dataset: Focus) -> Listing:
@@ -33,9 +37,9 @@ def list_images(dataset: Focus) -> Listing:
     corrected = _categories(root / DATABASE, problems)
     photos: dict[str, list[Path]] = {name: [] for name in sorted(wanted & set(CLASSES))}
     found = set()
-    for folder_class, folder in _folders(root, problems):
-        for path in image_files(folder, problems):
-            name = path.relative_to(root).as_posix()
+    for folder_class, folder in _folders(root, listing):
+        for path in image_files(folder, listing):
+            name = composed(path.relative_to(root).as_posix())
             found.add(name)
             class_name = corrected.get(name, folder_class)
             if class_name in photos:
@@ -58,15 +62,17 @@ def list_images(dataset: Focus) -> Listing:
     return listing
 
 
-def _folders(root: Path, problems: list[Problem]) -> list[tuple[str, Path]]:
-    """Class and path of each folder of photos; other folders are ignored."""
+def _folders(root: Path, listing: Listing) -> list[tuple[str, Path]]:
+    """Class and path of each folder of photos; other folders are added to `listing.passed_over`."""
     folders = []
-    for path in sorted(root.iterdir()):
+    for path in visible_entries(root, listing):
         class_name, dash, _ = path.name.partition("-")
-        if is_hidden(path) or not path.is_dir() or not dash or class_name not in CLASSES:
+        if not path.is_dir():
             continue
-        if is_outside(path, root):
-            problems.append(
+        if not dash or class_name not in CLASSES:
+            listing.passed_over.append(path.as_posix())
+        elif is_outside(path, root):
+            listing.problems.append(
                 Problem(f"{path}: a link to a folder outside of `{root}`; copy its photos into the dataset")
             )
         else:
@@ -86,7 +92,12 @@ def _categories(file: Path, problems: list[Problem]) -> dict[str, str]:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro&immutable=1", uri=True)) as database:
             rows = database.execute("SELECT file_name, category FROM annotations WHERE humans = 'no'").fetchall()
     except sqlite3.Error as error:
-        problems.append(Problem(f"{file}: not the database of FOCUS ({error}); download the file again"))
+        if getattr(error, "sqlite_errorcode", 0) & PRIMARY in UNREADABLE:
+            problems.append(Problem(f"{file}: cannot be opened ({error}); correct its permissions or copy it again"))
+        else:
+            problems.append(
+                Problem(f"{file}: not the database of FOCUS ({error}); copy `{DATABASE}` from the download of FOCUS")
+            )
         return {}
     categories: dict[str, str] = {}
     for name, category in rows:
@@ -94,6 +105,6 @@ def _categories(file: Path, problems: list[Problem]) -> dict[str, str]:
             problems.append(
                 Problem(f"{file}: `{name}` has the unknown category `{category}`; use one of {', '.join(CLASSES)}")
             )
-        elif categories.setdefault(str(name).lstrip("./"), category) != category:
+        elif categories.setdefault(composed(str(name)).lstrip("./"), category) != category:
             problems.append(Problem(f"{file}: `{name}` has two categories; remove one of the rows"))
     return categories

@@ -5,15 +5,16 @@ from pathlib import Path
 
 from diagen.config.datasets import ImageFolder
 from diagen.data.adapters.draw import draw_files
-from diagen.data.adapters.files import image_files, is_hidden, is_outside, missing_folder
+from diagen.data.adapters.files import image_files, is_outside, missing_folder, same_name, visible_entries
 from diagen.data.adapters.image_folder_table import list_split_table
 from diagen.data.adapters.interface import ListedImage, Listing
 from diagen.data.names import class_label, class_problems, wanted_labels
 from diagen.errors import Problem
+from diagen.letters import composed
 
 
 def list_images(dataset: ImageFolder) -> Listing:
-    """List an image folder in the configured layout; hidden files are ignored."""
+    """List an image folder in the configured layout; hidden files are passed over."""
     root = Path(dataset.root)
     missing = missing_folder(root)
     if missing:
@@ -30,7 +31,7 @@ def _list_split_folders(dataset: ImageFolder, root: Path) -> Listing:
     listing = Listing()
     problems = listing.problems
     folders = dict(_split_folders(dataset, root, problems))
-    found = {split: dict(_class_folders(folder, root, problems)) for split, folder in folders.items()}
+    found = {split: dict(_class_folders(folder, root, listing)) for split, folder in folders.items()}
     known = found.get("train_val", {})
     wanted, unknown = wanted_labels(dataset.classes, known, f"`{folders.get('train_val')}`")
     if "train_val" in found:
@@ -49,7 +50,7 @@ def _list_split_folders(dataset: ImageFolder, root: Path) -> Listing:
                 for name, path in classes.items()
                 if name.casefold() not in spellings
             ]
-        for name, images in _images(classes, wanted, problems, required=split == "train_val"):
+        for name, images in _images(classes, wanted, listing, required=split == "train_val"):
             listing.images.extend(ListedImage(split, name, path) for path in images)
     return listing
 
@@ -57,11 +58,11 @@ def _list_split_folders(dataset: ImageFolder, root: Path) -> Listing:
 def _list_class_folders(dataset: ImageFolder, root: Path, test_per_class: int) -> Listing:
     """List the files of `<root>/<class>/`; a seed draws `test_per_class` of each class for testing."""
     listing = Listing()
-    classes = dict(_class_folders(root, root, listing.problems))
+    classes = dict(_class_folders(root, root, listing))
     wanted, unknown = wanted_labels(dataset.classes, classes, f"`{root}`")
     listing.problems.extend(unknown)
     listing.problems.extend(class_problems({name: str(classes[name]) for name in classes.keys() & wanted}))
-    for name, images in _images(classes, wanted, listing.problems, required=True):
+    for name, images in _images(classes, wanted, listing, required=True):
         if 0 < len(images) <= test_per_class:
             listing.problems.append(
                 Problem(
@@ -92,11 +93,13 @@ def _split_folders(dataset: ImageFolder, root: Path, problems: list[Problem]) ->
             )
 
 
-def _class_folders(folder: Path, root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
-    """Label and path of each class folder in `folder`."""
+def _class_folders(folder: Path, root: Path, listing: Listing) -> Iterator[tuple[str, Path]]:
+    """Label and path of each class folder in `folder`; files beside them are added to `listing.passed_over`."""
     seen: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not path.is_dir() or is_hidden(path):
+    problems = listing.problems
+    for path in visible_entries(folder, listing):
+        if not path.is_dir():
+            listing.passed_over.append(path.as_posix())
             continue
         if is_outside(path, root):
             problems.append(
@@ -104,7 +107,9 @@ def _class_folders(folder: Path, root: Path, problems: list[Problem]) -> Iterato
             )
             continue
         label = class_label(path.name)
-        if label in seen:
+        if label in seen and composed(seen[label].name) == composed(path.name):
+            problems.append(Problem(f"{same_name(seen[label], path)}; merge the folders"))
+        elif label in seen:
             problems.append(Problem(f"{seen[label]}, {path}: two folders of the class `{label}`; merge them"))
         seen[label] = path
     if not seen:
@@ -113,11 +118,11 @@ def _class_folders(folder: Path, root: Path, problems: list[Problem]) -> Iterato
 
 
 def _images(
-    classes: Mapping[str, Path], wanted: set[str], problems: list[Problem], *, required: bool
+    classes: Mapping[str, Path], wanted: set[str], listing: Listing, *, required: bool
 ) -> Iterator[tuple[str, list[Path]]]:
     """The files of each wanted class; if images are `required`, an empty folder is a problem."""
     for name in sorted(classes.keys() & wanted):
-        images = image_files(classes[name], problems)
+        images = image_files(classes[name], listing)
         if not images and required:
-            problems.append(Problem(f"{classes[name]}: no images in this class folder; add some or remove it"))
+            listing.problems.append(Problem(f"{classes[name]}: no images in this class folder; add some or remove it"))
         yield name, images

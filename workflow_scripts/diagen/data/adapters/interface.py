@@ -13,16 +13,21 @@ SPLITS: tuple[str, ...] = get_args(Split)
 
 @dataclass(frozen=True)
 class ListedImage:
-    """An image file that an adapter found but did not open; `class_name` is a label as in tables."""
+    """An image file that an adapter found but did not open; `class_name` is a label as in tables.
+
+    `origin` is the entry of the annotations that lists it, for messages; empty if the folder does.
+    """
 
     split: str
     class_name: str
     path: Path
+    origin: str = ""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset's files, and all problems of its layout."""
+    """A dataset's files, all problems of its layout, and the files and folders that were passed over."""
 
     images: list[ListedImage] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)

@@ -1,0 +1,43 @@
+"""Classes that a dataset lacks: a single one, or classes without images in a split."""
+
+from collections.abc import Iterable
+
+from diagen.errors import Problem
+
+EVALUATED = ("val", "test", "test_uncommon")
+CLASSES_SHOWN = 10
+
+
+def single_class(class_names: Iterable[str]) -> list[Problem]:
+    """The problem of a dataset with one class only."""
+    names = sorted(set(class_names))
+    if len(names) != 1:
+        return []
+    return [
+        Problem(
+            f"the dataset has one class, `{names[0]}`, which every classifier gets right; add images of another "
+            "class, or name one in `classes`"
+        )
+    ]
+
+
+def split_gaps(images: Iterable[tuple[str, str]]) -> list[Problem]:
+    """One warning for each split that lacks classes of the dataset; `images` are pairs of split and class.
+
+    A split without any images is no gap: `val` and `test_uncommon` are optional.
+    """
+    found = set(images)
+    classes = sorted({name for _, name in found})
+    warnings = []
+    for split in EVALUATED:
+        lacking = [name for name in classes if (split, name) not in found]
+        if 0 < len(lacking) < len(classes):
+            names = ", ".join(f"`{name}`" for name in lacking[:CLASSES_SHOWN])
+            more = f" and {len(lacking) - CLASSES_SHOWN} more" if len(lacking) > CLASSES_SHOWN else ""
+            warnings.append(
+                Problem(
+                    f"`{split}` has no images of {names}{more}; its mean accuracy leaves out classes without images. "
+                    "Add images, or list only the other classes in `classes`"
+                )
+            )
+    return warnings
