@@ -17,7 +17,6 @@ from bench.gpu_parts import (
     Recipe,
     Setup,
     Trained,
-    class_losses,
     demo_backbone,
     demo_diffusion,
     demo_extractor,
@@ -31,13 +30,14 @@ from bench.gpu_parts import (
     plain,
     plain_words,
     planned_rows,
+    step_losses,
     train_head,
     word_vectors,
 )
 
 STEP = "agreement"
 CPU = torch.device("cpu")
-EMBEDDING = Embedding(steps=20, batch=4, learning_rate=1.25e-3)
+EMBEDDING = Embedding(steps=20, batch=4, learning_rate=1.25e-3, dtype="float32")
 LOSSES_WITHIN = 0.005  # relative to the loss
 FLOAT32_LEVELS, FLOAT16_LEVELS, FLOAT16_MEAN = 2, 8, 0.3  # of 255 gray levels
 FLOAT16_BEYOND = 0.001  # share of values that may differ by more than FLOAT16_LEVELS, at edges that move slightly
@@ -72,10 +72,9 @@ def inversion(setup: Setup, report: Report) -> None:
         diffusion = demo_diffusion(device)
         classes = encoded_classes(diffusion, len(CLASSES))
         start = word_vectors(diffusion, "the")[:1].expand(len(classes), 1, -1).to(device)
-        with torch.no_grad():
-            losses = [class_losses(diffusion, classes, start, settings, step).cpu() for step in range(steps)]
-            half = settings.model_copy(update={"dtype": "bfloat16"})
-            rounded = [class_losses(diffusion, classes, start, half, step).cpu() for step in range(steps)]
+        losses = [step_losses(diffusion, classes, start, settings, step).cpu() for step in range(steps)]
+        half = settings.model_copy(update={"dtype": "bfloat16"})
+        rounded = [step_losses(diffusion, classes, start, half, step).cpu() for step in range(steps)]
         results[device.type] = torch.stack(losses), torch.stack(rounded), learn_words(diffusion, classes, settings)
     ours, reference = results[setup.device.type], results["cpu"]
     again = learn_words(diffusion, classes, settings)
@@ -84,8 +83,7 @@ def inversion(setup: Setup, report: Report) -> None:
     report.check(STEP, "losses of learned words, relative", relative(learned, expected), LOSSES_WITHIN)
     report.add(STEP, "losses in bfloat16, relative", relative(ours[1], reference[0]))
     diffusion = demo_diffusion(setup.device, "bfloat16")
-    with torch.no_grad():
-        rounded = [class_losses(diffusion, classes, start, settings, step).cpu() for step in range(steps)]
+    rounded = [step_losses(diffusion, classes, start, settings, step).cpu() for step in range(steps)]
     report.add(STEP, "losses with weights in bfloat16, relative", relative(torch.stack(rounded), reference[0]))
     vectors, others = (torch.stack([word.vectors for word in result[2]]) for result in (ours, reference))
     report.add(STEP, "learned vectors, largest difference", float((vectors - others).abs().max()))

@@ -1,8 +1,6 @@
 """Steps of `gpu_check`: speed and memory of learning words with a full-size model."""
 
-import contextlib
 import itertools
-from typing import Any
 
 import torch
 
@@ -12,10 +10,11 @@ from bench.gpu_parts import (
     Diffusion,
     Embedding,
     Setup,
-    class_losses,
     encoded_classes,
     large_diffusion,
     learn_words,
+    recomputed_activations,
+    step_losses,
     word_vectors,
 )
 
@@ -34,7 +33,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
     report.add(STEP, "TFLOP of a class's step", round(flop, 3))
     for count, dtype, checkpointing in itertools.product(rows, PRECISIONS, (False, True)):
         clock.require(3)
-        with checkpointed(diffusion, checkpointing):
+        with recomputed_activations(diffusion.unet, checkpointing):
             result = measure(setup, diffusion, classes[: count // BATCH], dtype, flop)
         report.add(STEP, f"{dtype}, {count} rows{', checkpointing' if checkpointing else ''}", result)
 
@@ -57,7 +56,7 @@ def variants(setup: Setup, report: Report, clock: Clock) -> None:
                 name = f"{weights} weights, {precision} passes, {rows} rows, {shape}, {_told(switches)}"
                 report.add(VARIANTS, name.removesuffix(", "), result)
         if weights == "float32":
-            with switched(fill=False), checkpointed(diffusion, True):
+            with switched(fill=False), recomputed_activations(diffusion.unet, True):
                 result = measure(setup, diffusion, classes, "bfloat16", flop)
             report.add(VARIANTS, f"bfloat16 passes, {rows} rows, contiguous, fill off, checkpointing", result)
         del diffusion
@@ -82,22 +81,11 @@ def _told(switches: dict[str, bool]) -> str:
     return ", ".join(f"{name} {'on' if on else 'off'}" for name, on in switches.items())
 
 
-@contextlib.contextmanager
-def checkpointed(diffusion: Diffusion, on: bool) -> Any:
-    """If `on`, recompute the UNet's activations in the backward pass inside the block."""
-    if on:
-        diffusion.unet.enable_gradient_checkpointing()
-    try:
-        yield
-    finally:
-        diffusion.unet.disable_gradient_checkpointing()
-
-
 def step_tera_flop(diffusion: Diffusion, classes: list[ClassImages]) -> float:
     """Count the TFLOP of one step of one class, forward and backward."""
-    settings = Embedding(steps=1, batch=BATCH)
-    words = word_vectors(diffusion, "the")[None, :1].to(diffusion.device).requires_grad_(True)
-    return tera_flop(lambda: class_losses(diffusion, classes[:1], words, settings, 0).sum().backward())
+    settings = Embedding(steps=1, batch=BATCH, dtype="float32")
+    words = word_vectors(diffusion, "the")[None, :1].to(diffusion.device)
+    return tera_flop(lambda: step_losses(diffusion, classes[:1], words, settings, 0))
 
 
 def measure(

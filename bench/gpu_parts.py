@@ -28,7 +28,13 @@ from diagen.config import DiffusionModel, Embedding
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.config.programs import GenerateImagesSettings
 from diagen.diversity.features import image_features
-from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words
+from diagen.embeddings.inversion import (
+    ClassImages,
+    add_gradients,
+    encode_class,
+    learn_words,
+    recomputed_activations,
+)
 from diagen.generation.fill import generate
 from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.plan_file import PlanRow
@@ -47,7 +53,6 @@ __all__ = [
     "PlanRow",
     "Recipe",
     "Trained",
-    "class_losses",
     "embed",
     "encode_class",
     "plain",
@@ -58,6 +63,7 @@ __all__ = [
     "is_full",
     "learn_words",
     "prepare_torch",
+    "recomputed_activations",
     "train_head",
     "word_vectors",
 ]
@@ -173,6 +179,14 @@ def encoded_classes(diffusion: Diffusion, count: int) -> list[ClassImages]:
     return [
         dataclasses.replace(encoded[original], class_name=name) for name, original in zip(names, originals, strict=True)
     ]
+
+
+def step_losses(
+    diffusion: Diffusion, classes: list[ClassImages], words: Tensor, settings: Embedding, step: int
+) -> Tensor:
+    """Compute the losses [classes] of a step, with its backward pass; all rows in one pass."""
+    words = words.detach().clone().requires_grad_(True)
+    return add_gradients(diffusion, classes, words, settings, step, len(classes) * settings.batch)
 
 
 def planned_rows(folder: Path, count: int) -> list[PlanRow]:

@@ -8,7 +8,6 @@ import torch
 
 from bench import gpu_generation, gpu_inversion
 from bench.gpu_generation import batch_maker, stacked
-from bench.gpu_inversion import checkpointed
 from bench.gpu_limits import limited
 from bench.gpu_measure import Clock, Report, free_memory, peak_gb, reset_peak, switched
 from bench.gpu_parts import (
@@ -19,6 +18,7 @@ from bench.gpu_parts import (
     encoded_classes,
     large_diffusion,
     learn_words,
+    recomputed_activations,
 )
 
 STEP = "repeat"
@@ -41,7 +41,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         report.check(STEP, f"{name}: values that differ when learned again", _differing(first, second), 0)
         report.add(STEP, name, difference(first, second))
         clock.require(3)
-        with switched(strict=strict, fill=False), checkpointed(diffusion, True):
+        with switched(strict=strict, fill=False), recomputed_activations(diffusion.unet, True):
             report.add(
                 STEP, f"{name}, checkpointing against none", difference(learned(diffusion, classes, dtype), first)
             )

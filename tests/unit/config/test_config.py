@@ -242,6 +242,7 @@ def test_a_configuration_that_is_too_long_for_a_command_line() -> None:
         ({"shots": 2}, "`shots`: this must be a list, such as [1, 2] (given: 2)"),
         ({"datasets.world.root": 2024}, "`datasets.world.root`: this must be text; put what looks like a number"),
         ({"embeddings.paper.steps": {"a": 1}}, "(given: a block)"),
+        ({"embeddings.paper.dtype": "float16"}, "input should be 'auto', 'float32' or 'bfloat16' (given: 'float16')"),
         ({"shots": [0]}, "`shots.0`: input should be greater than or equal to 1 (given: 0)"),
     ],
 )

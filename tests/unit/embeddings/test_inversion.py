@@ -12,7 +12,14 @@ from diagen.config import DiffusionModel, Embedding
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
 from diagen.embeddings import word_groups
-from diagen.embeddings.inversion import ClassImages, class_losses, encode_class, learn_words, square
+from diagen.embeddings.inversion import (
+    ClassImages,
+    add_gradients,
+    encode_class,
+    learn_words,
+    recomputed_activations,
+    square,
+)
 from diagen.embeddings.word_groups import ClassGuides, group_classes, group_path, learn_group
 from diagen.embeddings.words_file import LearnedWord, read_learned_words, write_words
 from diagen.errors import InputError
@@ -44,9 +51,11 @@ def classes(diffusion: Diffusion) -> list[ClassImages]:
     ]
 
 
-def gradients(diffusion: Diffusion, classes: list[ClassImages], words: torch.Tensor) -> torch.Tensor:
+def gradients(
+    diffusion: Diffusion, classes: list[ClassImages], words: torch.Tensor, micro_batch: int | None = None
+) -> torch.Tensor:
     words = words.clone().requires_grad_(True)
-    class_losses(diffusion, classes, words, SETTINGS, step=7).sum().backward()
+    add_gradients(diffusion, classes, words, SETTINGS, 7, micro_batch or len(classes) * SETTINGS.batch)
     return words.grad
 
 
@@ -56,6 +65,53 @@ def test_a_words_gradient_is_its_own(diffusion: Diffusion, classes: list[ClassIm
     alone = [gradients(diffusion, [item], words[index : index + 1]) for index, item in enumerate(classes)]
     assert together.abs().amax() > 1e-5
     assert torch.allclose(together, torch.cat(alone), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2, 4, 5])
+def test_the_gradients_of_passes_add_up_to_those_of_the_whole_batch(
+    diffusion: Diffusion, classes: list[ClassImages], micro_batch: int
+) -> None:
+    words = torch.randn(3, 2, diffusion.text_encoder.config.hidden_size, generator=torch.Generator().manual_seed(1))
+    whole, parts = gradients(diffusion, classes, words), gradients(diffusion, classes, words, micro_batch)
+    assert (parts - whole).norm() <= 1e-5 * whole.norm()
+    assert not torch.equal(whole, torch.zeros_like(whole))
+
+
+def test_passes_have_one_size_and_each_row_counts_once(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+    shapes = []
+    handle = diffusion.unet.register_forward_pre_hook(lambda _, inputs: shapes.append(len(inputs[0])))
+    words = torch.zeros(3, 2, diffusion.text_encoder.config.hidden_size, requires_grad=True)
+    whole = add_gradients(diffusion, classes, words, SETTINGS, 3, 6)
+    parts = add_gradients(diffusion, classes, words, SETTINGS, 3, 4)
+    handle.remove()
+    assert shapes == [6, 4, 4]
+    assert torch.allclose(whole, parts, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_recomputed_activations_change_no_bit(diffusion: Diffusion, classes: list[ClassImages], dtype: str) -> None:
+    settings = SETTINGS.model_copy(update={"steps": 4, "dtype": dtype})
+    kept = learn_words(diffusion, classes, settings)
+    calls = []
+    handle = diffusion.unet.up_blocks[-1].resnets[0].register_forward_pre_hook(lambda *_: calls.append(None))
+    with recomputed_activations(diffusion.unet, True):
+        recomputed = learn_words(diffusion, classes, settings)
+    inside = len(calls)
+    learn_words(diffusion, classes, settings)
+    handle.remove()
+    assert inside == 2 * settings.steps and len(calls) == 3 * settings.steps, "recomputed inside the block only"
+    assert all(torch.equal(one.vectors, two.vectors) for one, two in zip(kept, recomputed, strict=True))
+    assert [word.loss for word in kept] == [word.loss for word in recomputed]
+
+
+def test_a_word_in_bfloat16_is_close_to_that_in_float32(diffusion: Diffusion, classes: list[ClassImages]) -> None:
+    single, half = (
+        learn_words(diffusion, classes, SETTINGS.model_copy(update={"steps": 20, "dtype": dtype}))
+        for dtype in ("float32", "bfloat16")
+    )
+    for one, other in zip(single, half, strict=True):
+        assert not torch.equal(one.vectors, other.vectors)
+        assert other.vectors.dtype == torch.float32 and other.loss == pytest.approx(one.loss, rel=0.01)
 
 
 def test_words_learned_together_are_those_learned_alone(diffusion: Diffusion, classes: list[ClassImages]) -> None:
@@ -89,7 +145,7 @@ def test_an_update_is_that_of_adamw(diffusion: Diffusion, classes: list[ClassIma
     settings = SETTINGS.model_copy(update={"steps": 1})
     start = word_vectors(diffusion, "the").expand(2, -1)
     words = start[None].clone().requires_grad_(True)
-    class_losses(diffusion, classes[:1], words, settings, step=0).sum().backward()
+    add_gradients(diffusion, classes[:1], words, settings, 0, settings.batch)
     rate = settings.learning_rate * settings.batch
     expected = start * (1 - rate * settings.weight_decay) - rate * words.grad[0] / (words.grad[0].abs() + 1e-8)
     (learned,) = learn_words(diffusion, classes[:1], settings)
@@ -103,25 +159,45 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     settings = SETTINGS.model_copy(update={"steps": 12})
     undisturbed = learn_words(diffusion, classes[:1], settings)
     checkpoint = tmp_path / "words.safetensors"
-    real = class_losses
+    real = add_gradients
 
     def interrupted(*arguments: object) -> torch.Tensor:
-        if arguments[-1] == 11:
+        if arguments[4] == 11:
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr("diagen.embeddings.inversion.class_losses", interrupted)
+    monkeypatch.setattr("diagen.embeddings.inversion.add_gradients", interrupted)
     with pytest.raises(KeyboardInterrupt):
         learn_words(diffusion, classes[:1], settings, checkpoint)
-    steps = []
+    steps: list[int] = []
     monkeypatch.setattr(
-        "diagen.embeddings.inversion.class_losses",
-        lambda *arguments: (steps.append(arguments[-1]), real(*arguments))[1],
+        "diagen.embeddings.inversion.add_gradients",
+        lambda *arguments: (steps.append(arguments[4]), real(*arguments))[1],
     )
     resumed = learn_words(diffusion, classes[:1], settings, checkpoint)
     assert steps == [10, 11]
     assert torch.equal(resumed[0].vectors, undisturbed[0].vectors)
     assert resumed[0].loss == undisturbed[0].loss
+
+
+@pytest.mark.parametrize(("micro_batch", "dtype"), [(1, "float32"), (2, "bfloat16")])
+def test_a_checkpoint_of_another_rounding_is_not_continued(
+    diffusion: Diffusion,
+    classes: list[ClassImages],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    micro_batch: int,
+    dtype: str,
+) -> None:
+    """The record of a word names one micro-batch and one precision, those of all its steps."""
+    monkeypatch.setattr("diagen.embeddings.inversion.CHECKPOINT_EVERY", 2)
+    single = SETTINGS.model_copy(update={"steps": 3, "dtype": "float32"})
+    other, checkpoint = single.model_copy(update={"dtype": dtype}), tmp_path / "words.safetensors"
+    learn_words(diffusion, classes[:1], single, checkpoint, 2)
+    assert checkpoint.is_file()
+    (resumed,) = learn_words(diffusion, classes[:1], other, checkpoint, micro_batch)
+    (undisturbed,) = learn_words(diffusion, classes[:1], other, None, micro_batch)
+    assert torch.equal(resumed.vectors, undisturbed.vectors)
 
 
 def test_a_damaged_checkpoint_is_reported_and_ignored(
@@ -143,41 +219,94 @@ def test_a_damaged_checkpoint_is_reported_and_ignored(
     assert torch.equal(again.vectors, undisturbed[0].vectors)
 
 
-def test_a_loss_that_is_not_finite_names_class_and_step(diffusion: Diffusion, classes: list[ClassImages]) -> None:
-    broken = ClassImages("fish", ("world", 0, 2), classes[1].mean * float("nan"), classes[1].deviation)
-    with pytest.raises(FloatingPointError, match=r"the loss of fish is not finite at step 0\. Lower"):
-        learn_words(diffusion, [classes[0], broken], SETTINGS)
-
-
-def test_a_full_gpu_names_the_setting_to_lower(
-    diffusion: Diffusion, stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("dtype", "remedy"), [("float32", "`$"), ("bfloat16", "` or set its `dtype` to `float32`$")])
+def test_a_loss_that_is_not_finite_names_class_step_and_precision(
+    diffusion: Diffusion, classes: list[ClassImages], dtype: str, remedy: str
 ) -> None:
+    broken = ClassImages("fish", ("world", 0, 2), classes[1].mean * float("nan"), classes[1].deviation)
+    expected = (
+        rf"the loss of fish is not finite at step 0 in {dtype}\. Lower `embeddings\.<name>\.learning_rate{remedy}"
+    )
+    with pytest.raises(FloatingPointError, match=expected):
+        learn_words(diffusion, [classes[0], broken], SETTINGS.model_copy(update={"dtype": dtype}))
+
+
+def test_a_word_that_is_not_finite_is_reported_at_its_own_step(
+    diffusion: Diffusion, classes: list[ClassImages], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss would show it one step later: after the last step never, after a checkpoint too late."""
+    # Decay by a factor of -1e40 in the first update, while the loss before it is that of the initial word.
+    settings = SETTINGS.model_copy(update={"steps": 3, "weight_decay": 1e43, "scale_learning_rate": False})
+    monkeypatch.setattr("diagen.embeddings.inversion.CHECKPOINT_EVERY", 1)
+    with pytest.raises(FloatingPointError, match="the word of car is not finite at step 0 in float32"):
+        learn_words(diffusion, classes[:1], settings, tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.fixture
+def car(tmp_path: Path, stand_ins: Path) -> tuple[ClassGuides, LearnEmbeddingsSettings]:
     pixels = np.random.default_rng(3).integers(0, 256, (40, 48, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "car.png")
-    settings = LearnEmbeddingsSettings(
-        embedding=SETTINGS, diffusion=DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32)
-    )
+    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32)
+    settings = LearnEmbeddingsSettings(embedding=SETTINGS.model_copy(update={"steps": 2}), diffusion=model)
+    return ClassGuides("car", (str(tmp_path / "car.png"),), ("",)), settings
+
+
+def test_a_full_gpu_recomputes_activations_then_halves_the_passes(
+    diffusion: Diffusion,
+    car: tuple[ClassGuides, LearnEmbeddingsSettings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    guides, settings = car
+    tried = []
+
+    def full(*arguments: object) -> torch.Tensor:
+        tried.append((arguments[5], diffusion.unet.is_gradient_checkpointing))
+        if arguments[5] > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return add_gradients(*arguments)
+
+    monkeypatch.setattr("diagen.embeddings.inversion.add_gradients", full)
+    group = [guides] * 3
+    learn_group(diffusion, group, tmp_path / "words" / "x.safetensors", Cell("world", 0, 1), settings, 2)
+    assert tried == [(6, False), (6, True), (3, True), (3, True)]
+    assert not diffusion.unet.is_gradient_checkpointing
+    log = capsys.readouterr().err
+    assert "learning 3 words in float32, 6 rows per step, with a micro-batch of 6\n" in log
+    assert "out of GPU memory: continuing with a micro-batch of 6, recomputing activations\n" in log
+    assert "out of GPU memory: continuing with a micro-batch of 3, recomputing activations\n" in log
+    (word,) = read_learned_words(tmp_path / "words" / "x.safetensors")
+    assert {"micro_batch": "3", "dtype": "float32"}.items() <= dict(word.made_with).items()
+
+
+def test_a_row_that_does_not_fit_is_reported(
+    diffusion: Diffusion,
+    car: tuple[ClassGuides, LearnEmbeddingsSettings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guides, settings = car
 
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr("diagen.embeddings.inversion.class_losses", full)
-    group = [ClassGuides("car", (str(tmp_path / "car.png"),), ("",))] * 3
-    with pytest.raises(
-        InputError, match=r"not enough GPU memory for 3 words at once \(.*\): lower `execution\.words_together`"
-    ):
-        learn_group(diffusion, group, tmp_path / "words" / "x.safetensors", Cell("world", 0, 1), settings, 2)
+    monkeypatch.setattr("diagen.embeddings.inversion.add_gradients", full)
+    with pytest.raises(InputError, match=r"not enough GPU memory for a single image \(.*\): free GPU memory"):
+        learn_group(diffusion, [guides], tmp_path / "words" / "x.safetensors", Cell("world", 0, 1), settings, 2)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_a_cell_loads_the_model_once_in_float32_and_only_for_missing_words(
-    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
     shots = []
     for number, name in enumerate(("car", "fish")):
         pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
         shots.append(Shot("guide", name, 0, str(tmp_path / f"{name}.png"), name))
-    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32, dtype="float16")
+    model = DiffusionModel(path=str(stand_ins / "stable_diffusion"), image_size=32, dtype=dtype)
     settings = LearnEmbeddingsSettings(embedding=SETTINGS.model_copy(update={"steps": 2}), diffusion=model)
     loaded: list[str] = []
     monkeypatch.setattr(
@@ -189,7 +318,9 @@ def test_a_cell_loads_the_model_once_in_float32_and_only_for_missing_words(
         return word_groups.learn_cell(shots, Cell("world", 0, 1), settings, tmp_path / "store", **options)
 
     assert len(learn()) == 2 and loaded == ["float32"]
-    assert [word.class_name for path in learn() for word in read_learned_words(path)] == ["car", "fish"]
+    words = [word for path in learn() for word in read_learned_words(path)]
+    assert [word.class_name for word in words] == ["car", "fish"]
+    assert {dict(word.made_with)["dtype"] for word in words} == {"float32"}
     assert loaded == ["float32"], "all words are there: no model is needed"
 
 
@@ -247,11 +378,13 @@ def test_words_are_kept_whatever_the_precision_and_place_of_the_model() -> None:
     group = [ClassGuides("car", ("a.png",), ("0" * 64,))]
     model = DiffusionModel(path="models/sd", sha256="1" * 64)
 
-    def name(steps: int = 1000, **changes: object) -> str:
-        embedding, diffusion = Embedding(steps=steps), model.model_copy(update=changes)
+    def name(steps: int = 1000, passes: str = "auto", **changes: object) -> str:
+        embedding, diffusion = Embedding(steps=steps, dtype=passes), model.model_copy(update=changes)
         settings = LearnEmbeddingsSettings(embedding=embedding, diffusion=diffusion)
         return group_path(Path("store"), group, Cell("world", 0, 1), settings).name
 
     assert name() == name(dtype="float16") == name(path="elsewhere/sd")
+    assert name() == name(dtype="bfloat16")
     other = {name(sha256="2" * 64), name(variant="fp16"), name(image_size=256), name(steps=5)}
-    assert len(other | {name()}) == 5
+    other |= {name(passes="float32"), name(passes="bfloat16")}
+    assert len(other | {name()}) == 7

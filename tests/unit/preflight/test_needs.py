@@ -80,6 +80,20 @@ def test_weights_and_images_request_memory(rule: str, change: Callable, tmp_path
     assert more > plain
 
 
+def test_learning_words_on_the_cpu_requests_memory_for_its_passes(tmp_path: Path) -> None:
+    """With one image per pass, encoding needs little; 8 words are learned in passes of up to 16 GB."""
+
+    def megabytes(device: str, words: int) -> int:
+        def change(mapping: dict[str, Any]) -> None:
+            mapping["execution"].update(device=device, words_together=words, micro_batch=1)
+
+        return needs_in(tmp_path, config(change)).megabytes("learn_embeddings", JOBS["learn_embeddings"], 1)
+
+    assert megabytes("cpu", 8) - megabytes("cuda", 8) > 15_000
+    assert megabytes("cpu", 8) > megabytes("cpu", 1) > megabytes("cuda", 1) + 10_000
+    assert megabytes("cuda", 8) == megabytes("cuda", 1)
+
+
 def test_the_size_of_existing_weights_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "resnet").mkdir()

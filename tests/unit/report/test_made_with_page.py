@@ -44,3 +44,11 @@ def test_stages_may_divide_their_work_differently() -> None:
     assert "All results were made with the same versions" in page
     mixed = made_with_page([("manifest", record(micro_batch="8")), ("manifest", record(micro_batch="4"))])
     assert "micro_batch of synthetic images 4, 8" in mixed
+
+
+def test_words_of_cells_with_other_numbers_of_classes_are_no_mixture_but_those_in_two_precisions_are() -> None:
+    alike = [("embeddings", record(micro_batch=rows, dtype="bfloat16")) for rows in ("20", "32")]
+    page = made_with_page(alike)
+    assert "All results were made with the same versions" in page and "<td>20</td>" in page
+    page = made_with_page([*alike, ("embeddings", record(micro_batch="32", dtype="float32"))])
+    assert "dtype of learned words bfloat16, float32" in page

@@ -46,7 +46,18 @@ def test_the_message_names_device_reason_and_remedy(error: str, dtype: str, reme
     assert remedy in text and "\n" not in text and "asynchronously" not in text
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_a_gpu_without_an_engine_for_a_small_convolution_lacks_the_precision_not_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("GET was unable to find an engine to execute this computation")
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", fail)
+    with pytest.raises(InputError, match="cannot compute in bfloat16 .GET was unable"):
+        try_device("cpu", "bfloat16")
+
+
+@pytest.mark.parametrize("dtype", ["auto", "float32", "float16", "bfloat16"])
 def test_the_cpu_computes_in_each_precision(dtype: str) -> None:
     try_device("cpu", dtype)
 

@@ -4,10 +4,15 @@ import pytest
 import torch
 
 from diagen.errors import InputError
-from diagen.runtime.gpu_memory import explain_full_memory, halve_when_full
+from diagen.runtime.gpu_memory import explain_full_memory, halve_when_full, shrink_when_full
 
 FULL = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    torch.AcceleratorError("CUDA error: out of memory"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
+    RuntimeError("FIND was unable to find an engine to execute this computation"),
+    RuntimeError("Unable to find an engine to execute this computation"),
+    RuntimeError("Invalid buffer size: 12.00 GiB"),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
@@ -50,3 +55,17 @@ def test_other_errors_are_unchanged() -> None:
         halve_when_full(4, work)
     with pytest.raises(RuntimeError, match="invalid for input"), explain_full_memory("a model"):
         work(1)
+
+
+def test_passes_shrink_in_the_given_order_and_only_when_memory_is_full() -> None:
+    tried = []
+
+    def work(size: str) -> str:
+        tried.append(size)
+        if size != "small":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return size
+
+    smaller = {"large": "medium", "medium": "small", "small": "tiny"}
+    assert shrink_when_full("large", smaller.get, str, work) == "small"
+    assert tried == ["large", "medium", "small"]

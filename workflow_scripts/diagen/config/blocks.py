@@ -46,9 +46,11 @@ class Embedding(Block):
     crop: Literal["squash", "center"] = Field(
         "squash", description="How a photo is made square: squash (published code) or center crop."
     )
-    dtype: Literal["float32", "bfloat16"] = Field(
-        "float32",
-        description="Precision of the passes; bfloat16 is faster on a GPU. The word itself is always float32.",
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Precision of the passes: `auto` is bfloat16 on a GPU that computes in it (compute capability 8.0 "
+        "or higher), else float32. Weights and words are always float32; float16 is not offered: it needs loss "
+        "scaling, whose skipped steps all words of a batch would share.",
     )
 
 

@@ -4,7 +4,8 @@ Everything except the words is frozen, so the gradient of a word comes only from
 words share one forward and backward pass: the loss is the sum of the mean losses of the classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from diagen.embeddings.words_file import LearnedWord
 from diagen.files.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
 from diagen.models.diffusion import (
     Diffusion,
+    TokenizedPrompts,
     encode_posteriors,
     encode_prompts,
     image_to_tensor,
@@ -25,12 +27,13 @@ from diagen.models.diffusion import (
     word_vectors,
 )
 from diagen.models.pseudo_words import pseudo_word
+from diagen.runtime.execution import find_dtype
 from diagen.runtime.gpu_memory import halve_when_full
 from diagen.runtime.progress import progress
 from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
-    from diffusers import PNDMScheduler
+    from diffusers import PNDMScheduler, UNet2DConditionModel
 
 # The object templates of the Textual Inversion paper, used by DA-Fusion and DIAGen.
 TEMPLATES = (
@@ -80,6 +83,19 @@ class ClassImages:
     deviation: Tensor
 
 
+@dataclass(frozen=True)
+class StepDraws:
+    """What a step draws for its rows, on the CPU; row r belongs to class r // batch.
+
+    `latents`, before the scaling factor, and `noise` are float32 [rows, c, h, w], `timesteps` int64 [rows].
+    """
+
+    latents: Tensor
+    noise: Tensor
+    timesteps: Tensor
+    prompts: TokenizedPrompts
+
+
 def square(image: Image.Image, crop: str) -> Image.Image:
     """Return the image for inversion: whole (`squash`, published code) or its largest central square (`center`)."""
     if crop == "squash":
@@ -107,15 +123,37 @@ def encode_class(
     return ClassImages(class_name, seed_parts, mean.unflatten(0, (-1, 2)), deviation.unflatten(0, (-1, 2)))
 
 
+@contextmanager
+def recomputed_activations(unet: "UNet2DConditionModel", recompute: bool) -> Iterator[None]:
+    """If `recompute`, the UNet's backward pass computes activations again (gradient checkpointing, arXiv 1604.06174).
+
+    The gradients have the same bits.
+    """
+    if recompute:
+        unet.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        unet.disable_gradient_checkpointing()
+
+
 def learn_words(
-    diffusion: Diffusion, classes: Sequence[ClassImages], settings: Embedding, checkpoint: Path | None = None
+    diffusion: Diffusion,
+    classes: Sequence[ClassImages],
+    settings: Embedding,
+    checkpoint: Path | None = None,
+    micro_batch: int | None = None,
 ) -> list[LearnedWord]:
     """Learn the words of `classes` in one batch; each result is that of learning the word alone (section 3.1).
 
-    The state is saved to `checkpoint`, if given, every `CHECKPOINT_EVERY` steps. An interrupted run continues from it
-    to the same result: the random draws of a step depend only on the class and the number of the step.
-    Raises `FloatingPointError` with class and step when a loss is not finite.
+    The rows of a step (`settings.batch` images of each class) go through the model in passes of `micro_batch` rows, by
+    default all at once, whose gradients add up. The state is saved to `checkpoint`, if given, every `CHECKPOINT_EVERY`
+    steps. An interrupted run with the same micro-batch and precision continues from it to the same result: the random
+    draws of a step depend only on the class and the number of the step.
+    Raises `FloatingPointError` with class, step and precision when a loss or a word is not finite.
     """
+    micro_batch = micro_batch or len(classes) * settings.batch
+    dtype = find_dtype(settings.dtype, diffusion.device)
     words = torch.stack([_initial_word(diffusion, item.class_name, settings) for item in classes])
     words = words.to(diffusion.device).requires_grad_(True)
     rate = settings.learning_rate * (settings.batch if settings.scale_learning_rate else 1)
@@ -124,18 +162,19 @@ def learn_words(
     )
     tail = max(1, settings.steps // 10)
     tail_loss = torch.zeros(len(classes))
-    first = _restore(checkpoint, words, optimizer, tail_loss) if checkpoint else 0
+    rounding: dict[str, int | str] = {"micro_batch": micro_batch, "dtype": dtype}
+    first = _restore(checkpoint, words, optimizer, tail_loss, rounding) if checkpoint else 0
     steps = range(first, settings.steps)
     for step in progress(steps, total=settings.steps, done=first, progress_label="learning words", unit="steps"):
-        losses = class_losses(diffusion, classes, words, settings, step)
-        _require_finite(losses, classes, step)
         optimizer.zero_grad(set_to_none=True)
-        losses.sum().backward()
+        losses = add_gradients(diffusion, classes, words, settings, step, micro_batch)
+        _require_finite("loss", losses, classes, step, dtype)
         optimizer.step()
+        _require_finite("word", words, classes, step, dtype)
         if step >= settings.steps - tail:
-            tail_loss += losses.detach().float().cpu()
+            tail_loss += losses.float().cpu()
         if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < settings.steps:
-            _save(checkpoint, words, optimizer, tail_loss, step + 1)
+            _save(checkpoint, words, optimizer, tail_loss, {"step": step + 1, **rounding})
     vectors = words.detach().float().cpu()
     return [
         LearnedWord(item.class_name, vectors[index].clone(), float(tail_loss[index] / tail))
@@ -143,27 +182,53 @@ def learn_words(
     ]
 
 
-def class_losses(
-    diffusion: Diffusion, classes: Sequence[ClassImages], words: Tensor, settings: Embedding, step: int
+def add_gradients(
+    diffusion: Diffusion,
+    classes: Sequence[ClassImages],
+    words: Tensor,
+    settings: Embedding,
+    step: int,
+    micro_batch: int,
 ) -> Tensor:
-    """Compute the loss of each class [classes] at `step`: the mean squared error of predicted noise (or velocity).
+    """Add the gradients of the losses of `classes` at `step` to `words.grad`; returns the losses [classes].
 
-    `words` is [classes, vectors, width]. Row r of the batch belongs to class r // batch.
+    `words` is [classes, vectors, width]. The loss of a class is the mean squared error of its predicted noise (or
+    velocity). Passes have the fixed size `micro_batch`: a short last one is padded with rows that have no gradient.
     """
-    draws = [_draw(item, settings, step, diffusion.scheduler.config.num_train_timesteps) for item in classes]
-    latents, noise, timesteps, captions = (list(column) for column in zip(*draws, strict=True))
-    latents = torch.cat(latents).to(diffusion.device, diffusion.dtype) * diffusion.vae.config.scaling_factor
-    noise = torch.cat(noise).to(diffusion.device, diffusion.dtype)
-    timesteps = torch.cat(timesteps).to(diffusion.device)
-    tokens = [pseudo_word(item.class_name) for item in classes for _ in range(settings.batch)]
-    prompts = tokenize(diffusion.tokenizer, [text for row in captions for text in row], tokens, settings.vectors)
-    with torch.autocast(diffusion.device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16"):
-        states = encode_prompts(diffusion, prompts, words.repeat_interleave(settings.batch, dim=0))
+    draws = _draw_step(diffusion, classes, settings, step)
+    count = len(draws.latents)
+    errors = []
+    for start in range(0, count, micro_batch):
+        rows = torch.arange(start, start + micro_batch).clamp(max=count - 1)
+        own = words.index_select(0, (rows // settings.batch).to(words.device))
+        own_errors = _row_errors(diffusion, draws, rows, own, settings.dtype)[: count - start]
+        (own_errors.sum() / settings.batch).backward()
+        errors.append(own_errors.detach())
+    return torch.cat(errors).view(len(classes), settings.batch).mean(dim=1)
+
+
+def _row_errors(diffusion: Diffusion, draws: StepDraws, rows: Tensor, words: Tensor, dtype: str) -> Tensor:
+    """Compute the mean squared error [n] of each of `rows` (int64 [n]); `words` [n, vectors, width] are theirs."""
+    latents = draws.latents[rows].to(diffusion.device, diffusion.dtype) * diffusion.vae.config.scaling_factor
+    noise = draws.noise[rows].to(diffusion.device, diffusion.dtype)
+    timesteps = draws.timesteps[rows].to(diffusion.device)
+    prompts = TokenizedPrompts(draws.prompts.ids[rows], draws.prompts.slots[rows])
+    in_bfloat16 = find_dtype(dtype, diffusion.device) == "bfloat16"
+    with torch.autocast(diffusion.device.type, torch.bfloat16, enabled=in_bfloat16):
+        states = encode_prompts(diffusion, prompts, words)
         noisy = diffusion.scheduler.add_noise(latents, noise, timesteps)
         predicted = diffusion.unet(noisy, timesteps, encoder_hidden_states=states).sample
     target = _target(diffusion.scheduler, latents, noise, timesteps)
-    errors = (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
-    return errors.view(len(classes), settings.batch).mean(dim=1)
+    return (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
+
+
+def _draw_step(diffusion: Diffusion, classes: Sequence[ClassImages], settings: Embedding, step: int) -> StepDraws:
+    """Draw what the rows of `step` need, class by class."""
+    draws = [_draw(item, settings, step, diffusion.scheduler.config.num_train_timesteps) for item in classes]
+    latents, noise, timesteps, captions = (list(column) for column in zip(*draws, strict=True))
+    tokens = [pseudo_word(item.class_name) for item in classes for _ in range(settings.batch)]
+    prompts = tokenize(diffusion.tokenizer, [text for row in captions for text in row], tokens, settings.vectors)
+    return StepDraws(torch.cat(latents), torch.cat(noise), torch.cat(timesteps), prompts)
 
 
 def _draw(
@@ -197,22 +262,34 @@ def _initial_word(diffusion: Diffusion, class_name: str, settings: Embedding) ->
     return start[torch.arange(settings.vectors) % len(start)]
 
 
-def _require_finite(losses: Tensor, classes: Sequence[ClassImages], step: int) -> None:
-    bad = [item.class_name for item, loss in zip(classes, losses.tolist(), strict=True) if not abs(loss) < float("inf")]
-    if bad:
+def _require_finite(what: str, values: Tensor, classes: Sequence[ClassImages], step: int, dtype: str) -> None:
+    """Raise `FloatingPointError` with the classes of which `values` [classes, ...] are not all finite."""
+    finite = values.detach().view(len(classes), -1).isfinite().all(dim=1)
+    if not finite.all():
+        bad = [item.class_name for item, fine in zip(classes, finite.tolist(), strict=True) if not fine]
+        remedy = " or set its `dtype` to `float32`" if dtype != "float32" else ""
         raise FloatingPointError(
-            f"the loss of {', '.join(bad)} is not finite at step {step}. Lower `embeddings.<name>.learning_rate`"
+            f"the {what} of {', '.join(dict.fromkeys(bad))} is not finite at step {step} in {dtype}. Lower "
+            f"`embeddings.<name>.learning_rate`{remedy}"
         )
 
 
-def _save(path: Path, words: Tensor, optimizer: torch.optim.AdamW, tail_loss: Tensor, step: int) -> None:
-    save_state(path, {"words": words, "tail_loss": tail_loss, **optimizer_tensors(optimizer)}, {"step": step})
+def _save(
+    path: Path, words: Tensor, optimizer: torch.optim.AdamW, tail_loss: Tensor, values: Mapping[str, int | str]
+) -> None:
+    save_state(path, {"words": words, "tail_loss": tail_loss, **optimizer_tensors(optimizer)}, values)
 
 
-def _restore(path: Path, words: Tensor, optimizer: torch.optim.AdamW, tail_loss: Tensor) -> int:
-    """Restore the state from an intact checkpoint, if there is one. Returns the number of steps already done."""
+def _restore(
+    path: Path, words: Tensor, optimizer: torch.optim.AdamW, tail_loss: Tensor, rounding: Mapping[str, int | str]
+) -> int:
+    """Restore the state from an intact checkpoint with the same `rounding`, if there is one.
+
+    Returns the number of steps already done. A state that was computed otherwise is ignored: a word is rounded in one
+    way from its first step to its last, the one that is recorded.
+    """
     saved = load_state(path)
-    if saved is None:
+    if saved is None or any(saved[1].get(name) != value for name, value in rounding.items()):
         return 0
     tensors, values = saved
     with torch.no_grad():

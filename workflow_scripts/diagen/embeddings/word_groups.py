@@ -1,5 +1,6 @@
 """The words of a cell: learned in groups of classes, each group saved in the store."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +13,17 @@ from diagen.cells import Cell
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
 from diagen.embeddings import inversion
-from diagen.embeddings.inversion import TEMPLATES, encode_class, learn_words
-from diagen.embeddings.words_file import write_words
+from diagen.embeddings.inversion import TEMPLATES, encode_class, learn_words, recomputed_activations
+from diagen.embeddings.words_file import LearnedWord, write_words
 from diagen.errors import InputError
 from diagen.files.store_layout import checkpoint_of, words_path
 from diagen.images import load_image
 from diagen.models.diffusion import Diffusion, load_diffusion
+from diagen.runtime.execution import find_dtype
 from diagen.runtime.fingerprint import fingerprint
-from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
+from diagen.runtime.gpu_memory import device_gb, shrink_when_full
 from diagen.runtime.made_with import torch_record
+from diagen.runtime.memory_plan import Passes, plan_passes
 from diagen.runtime.shards import of_shard
 from diagen.seeds import stable_hash
 
@@ -66,12 +69,28 @@ def group_classes(shots: Iterable[Shot], words_together: int) -> list[list[Class
 def group_path(store: Path, group: Sequence[ClassGuides], cell: Cell, settings: LearnEmbeddingsSettings) -> Path:
     """Return the file of a group's words in the store, named by a hash of everything that decides them.
 
-    The precision in which images are generated is not part of it, nor is the place of the model's files.
+    The precision in which images are generated is not part of it, nor is the place of the model's files. `dtype: auto`
+    is part of it as such: the device, which decides its precision, renames no word.
     """
     code, model = fingerprint(*WORD_SOURCES), settings.diffusion
     classes = [part for item in group for part in (item.class_name, *item.sha256)]
     learning = (settings.embedding.model_dump_json(), model.identity, model.image_size)
     return words_path(store, stable_hash(code, *learning, *cell, *classes))
+
+
+def plan_group(diffusion: Diffusion, words: int, settings: LearnEmbeddingsSettings) -> tuple[Passes, str]:
+    """Plan the passes in which `words` words are learned on the model's device, and their precision."""
+    dtype = find_dtype(settings.embedding.dtype, diffusion.device)
+    parts = (diffusion.unet, diffusion.text_encoder, diffusion.vae)
+    weights = sum(weight.numel() * weight.element_size() for part in parts for weight in part.parameters())
+    passes = plan_passes(
+        words * settings.embedding.batch,
+        dtype=dtype,
+        image_size=diffusion.image_size,
+        weights_gb=weights / 1e9,
+        memory_gb=device_gb(diffusion.device),
+    )
+    return passes, dtype
 
 
 def learn_group(
@@ -84,7 +103,10 @@ def learn_group(
 ) -> None:
     """Learn the words of a group into `path`; an interrupted run continues from its checkpoint.
 
-    Raises `InputError` when the GPU runs out of memory, or with class and step when a loss is not finite.
+    `micro_batch` is that of encoding the guide images; the passes of learning are planned for the device. When the GPU
+    runs out of memory, activations are recomputed, which changes no bit, then the passes are halved, and the group
+    starts again: its record has the rows per pass that all its steps had.
+    Raises `InputError` when a single row does not fit, or with class, step and precision when a value is not finite.
     """
     classes = [
         encode_class(
@@ -98,13 +120,21 @@ def learn_group(
         for item in group
     ]
     checkpoint = checkpoint_of(path)
+    planned, dtype = plan_group(diffusion, len(group), settings)
+    rows = len(group) * settings.embedding.batch
+    print(f"learning {len(group)} words in {dtype}, {rows} rows per step, with {planned}", file=sys.stderr, flush=True)
+
+    def learn(passes: Passes) -> tuple[list[LearnedWord], int]:
+        with recomputed_activations(diffusion.unet, passes.recompute):
+            words = learn_words(diffusion, classes, settings.embedding, checkpoint, passes.micro_batch)
+        return words, passes.micro_batch
+
     try:
-        # All words of a cell are learned in batches of one shape, which decides rounding, so it is not reduced.
-        with explain_full_memory(f"{len(group)} words at once", f"lower `execution.words_together`, or {REMEDY}"):
-            words = learn_words(diffusion, classes, settings.embedding, checkpoint)
+        words, row_batch = shrink_when_full(planned, Passes.smaller, str, learn)
     except FloatingPointError as error:
         raise InputError(str(error)) from None
-    made = torch_record(("torch", "diffusers", "transformers"), diffusion.device)
+    packages = ("torch", "diffusers", "transformers")
+    made = torch_record(packages, diffusion.device, micro_batch=row_batch, dtype=dtype)
     unique = {word.class_name: replace(word, made_with=made) for word in words}  # a short group repeats its last class
     write_words(list(unique.values()), path)
     checkpoint.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Records of versions, device, threads and micro-batch, which also decide the bytes of a result.
+"""Records of versions, device, threads, micro-batch and precision, which also decide the bytes of a result.
 
 A change of these reruns nothing. They are recorded beside each result, and the report shows them.
 """
@@ -34,9 +34,14 @@ SHARES = TypeAdapter(Annotated[list[Share], Field(min_length=1)])
 
 
 def made_with(
-    packages: Iterable[str], device: str = "cpu", *, torch_threads: int | None = None, micro_batch: int | None = None
+    packages: Iterable[str],
+    device: str = "cpu",
+    *,
+    torch_threads: int | None = None,
+    micro_batch: int | None = None,
+    dtype: str | None = None,
 ) -> MadeWith:
-    """Compose a record: versions of the installed `packages`, `device`, and the given numbers.
+    """Compose a record: versions of the installed `packages`, `device`, and the given values.
 
     For the device kinds `cpu` and `mps`, the machine's architecture is added.
     """
@@ -46,10 +51,8 @@ def made_with(
             found[package] = version(package)
         except PackageNotFoundError:  # a build of it with another distribution name
             found[package] = "unknown"
-    if torch_threads is not None:
-        found["torch_threads"] = str(torch_threads)
-    if micro_batch is not None:
-        found["micro_batch"] = str(micro_batch)
+    given = {"torch_threads": torch_threads, "micro_batch": micro_batch, "dtype": dtype}
+    found |= {name: str(value) for name, value in given.items() if value is not None}
     return tuple(sorted(found.items()))
 
 

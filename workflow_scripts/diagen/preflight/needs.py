@@ -17,6 +17,7 @@ from diagen.files.tables import read_rows
 from diagen.preflight.estimate import ImageCounts, JobKey, Work, all_work
 from diagen.preflight.operations import paper_operations
 from diagen.preflight.rates import assumed_rates
+from diagen.runtime.memory_plan import CPU_GB, passes_gb, plan_passes
 
 MARGIN = 4.0  # for a machine four times slower than assumed
 START_MINUTES = 30  # for reading models and photos, perhaps from a slow disk
@@ -73,6 +74,8 @@ class Needs:
         process = PROGRAM_MB + sum(2 * self._weights_mb(name) for name in LOADED_MODELS[rule])
         if "diffusion" in LOADED_MODELS[rule] and execution.device == "cpu":
             process += PASS_MB * execution.micro_batch * (models.diffusion.image_size / 512) ** 2
+        if rule == "learn_embeddings" and execution.device == "cpu":
+            process += self._learning_mb(wildcards["embedding"])
         if rule == "write_prompts" and models.llama:
             process += CONTEXT_MB * models.llama.context
         return attempt * math.ceil(process * self._shards(rule) + self._images_mb(rule, wildcards))
@@ -102,6 +105,20 @@ class Needs:
             return DOWNLOAD_MB[name]
         files = [model.location] if model.location.is_file() else model.location.rglob("*")
         return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+
+    def _learning_mb(self, embedding: str) -> float:
+        """The peak of a pass that learns words on the CPU."""
+        block, model = self.config.embeddings[embedding], self.config.models.diffusion
+        dtype = "float32" if block.dtype == "auto" else block.dtype
+        weights = self._weights_mb("diffusion") / 1e3
+        passes = plan_passes(
+            self.config.execution.words_together * block.batch,
+            dtype=dtype,
+            image_size=model.image_size,
+            weights_gb=weights,
+            memory_gb=CPU_GB,
+        )
+        return 1e3 * passes_gb(passes, dtype=dtype, image_size=model.image_size, weights_gb=weights)
 
     def _images_mb(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """Images in the memory of a classifier's training: guide images in full size, others in the configured size."""

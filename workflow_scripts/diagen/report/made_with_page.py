@@ -20,6 +20,9 @@ STAGES = {
 }
 """Display names of the kinds of results, in the order of the stages."""
 
+PLANNED = (STAGES["embeddings"], "micro_batch")
+"""The rows per pass follow from the number of classes of a cell, so they differ between datasets without a mixture."""
+
 _STYLE = """
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0 1rem; }
 th { font-weight: 500; text-align: left; padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid var(--line); }
@@ -74,11 +77,13 @@ def made_with_page(records: Iterable[tuple[str, list[Share]]]) -> str:
 
 
 def _mixed(rows: Iterable[Row]) -> list[tuple[str, list[str]]]:
-    """Names with more than one value: versions and devices over all stages, threads and micro-batches within each."""
+    """Names with more than one value: versions and devices over all stages, how a stage ran within each."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         for name, value in row.values.items():
-            scope = row.stage if name in ("torch_threads", "micro_batch") else ""
+            if (row.stage, name) == PLANNED:
+                continue
+            scope = row.stage if name in ("torch_threads", "micro_batch", "dtype") else ""
             found.setdefault((scope, name), set()).add(value)
     return [
         (f"{name} of {scope}" if scope else name, sorted(values))

@@ -79,6 +79,16 @@ def find_device(device: str) -> str:
     return device
 
 
+def find_dtype(dtype: str, device: torch.device) -> str:
+    """Resolve `auto` to `bfloat16` on a GPU that computes in it (compute capability 8.0 or higher), else `float32`."""
+    import torch
+
+    if dtype != "auto":
+        return dtype
+    with_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if with_bfloat16 else "float32"
+
+
 def why_no_gpu() -> str:
     """Explain why torch cannot use an NVIDIA GPU of this machine; empty if it has none."""
     import torch
@@ -97,20 +107,22 @@ def why_no_gpu() -> str:
 
 
 def try_device(kind: str, dtype: str) -> None:
-    """Compute one small convolution in `dtype` on the device `kind`.
+    """Compute one small convolution in `dtype`, which may be `auto`, on the device `kind`.
 
     Raises `InputError` when the device cannot, and `RuntimeError` when its memory is full.
     """
     import torch
 
-    from diagen.runtime.gpu_memory import is_full
+    from diagen.runtime.gpu_memory import NO_ENGINE, is_full
 
+    dtype = find_dtype(dtype, torch.device(kind))
     try:
         images = torch.ones(1, 4, 8, 8, device=kind, dtype=getattr(torch, dtype))
         weights = torch.ones(4, 4, 3, 3, device=kind, dtype=images.dtype)
         torch.nn.functional.conv2d(images, weights).sum().item()
     except (AssertionError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and is_full(error):
+        # So small a convolution needs no workspace: without an engine, the GPU lacks the precision.
+        if isinstance(error, RuntimeError) and is_full(error) and NO_ENGINE not in str(error):
             raise
         gpus = visible_gpus() if kind == "cuda" else []
         built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"

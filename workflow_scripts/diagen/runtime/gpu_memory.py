@@ -1,4 +1,4 @@
-"""Handle a GPU that runs out of memory: halve the micro-batch or, where that is impossible, name a remedy."""
+"""Handle a GPU that runs out of memory: continue with smaller passes or, where that is impossible, name a remedy."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,13 +8,35 @@ from typing import TypeVar
 import torch
 
 from diagen.errors import InputError
+from diagen.runtime.memory_plan import CPU_GB, card_gb
 
 Result = TypeVar("Result")
+Size = TypeVar("Size")
 
-FULL = ("out of memory", "_ALLOC_FAILED", "ALLOCATION_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
-"""Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers, MPS, cuDNN, and cuBLAS,
-which cannot be initialized then."""
+NO_ENGINE = "nable to find an engine"
+"""Text of cuDNN for a convolution that no algorithm computes: it lacks workspace, or the GPU lacks the precision."""
+FULL = (
+    "out of memory",
+    "_ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    NO_ENGINE,
+    "Invalid buffer size",
+)
+"""Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers; of cuBLAS, which cannot be
+initialized then; of cuDNN; and of MPS, also for one tensor that is too large."""
 REMEDY = "free GPU memory (`nvidia-smi` lists its processes), use a larger GPU, or set `execution.device: cpu`"
+
+
+def device_gb(device: torch.device) -> float:
+    """Return the memory in GB that the tensors of a process may fill on `device`.
+
+    Not the memory that is free at the moment: the same kind of device gives the same number, and so the same plan.
+    What other processes fill shows when memory runs out.
+    """
+    if device.type == "cuda":
+        return card_gb(torch.cuda.get_device_properties(device).total_memory)
+    return card_gb(torch.mps.recommended_max_memory()) if device.type == "mps" else CPU_GB
 
 
 def is_full(error: RuntimeError) -> bool:
@@ -37,19 +59,29 @@ def explain_full_memory(what: str, remedy: str = REMEDY) -> Iterator[None]:
 def halve_when_full(micro_batch: int, work: Callable[[int], Result]) -> Result:
     """Return `work(micro_batch)`; when the GPU runs out of memory, print a line and start again with half of it.
 
-    Since `work` starts again, the result is bit-identical to that of a run with the smaller micro-batch. Raises
-    `InputError` when a single image does not fit.
+    Raises `InputError` when a single image does not fit.
     """
-    while micro_batch > 1:
+    return shrink_when_full(micro_batch, lambda size: size // 2 or None, lambda size: f"a micro-batch of {size}", work)
+
+
+def shrink_when_full(
+    size: Size, smaller: Callable[[Size], Size | None], describe: Callable[[Size], str], work: Callable[[Size], Result]
+) -> Result:
+    """Return `work(size)`; when the GPU runs out of memory, print a line and start again with `smaller(size)`.
+
+    `smaller` returns `None` for passes of a single image in the least memory. Since `work` starts again, the result is
+    bit-identical to that of a run with the smaller size. Raises `InputError` when no size fits.
+    """
+    while (reduced := smaller(size)) is not None:
         try:
-            return work(micro_batch)
+            return work(size)
         except RuntimeError as error:
             if not is_full(error):
                 raise
-            micro_batch //= 2
         # Outside the handler, the error and the tensors in its frames are released.
         if torch.accelerator.is_available():
             torch.accelerator.empty_cache()
-        print(f"out of GPU memory: continuing with a micro-batch of {micro_batch}", file=sys.stderr, flush=True)
+        size = reduced
+        print(f"out of GPU memory: continuing with {describe(size)}", file=sys.stderr, flush=True)
     with explain_full_memory("a single image"):
-        return work(micro_batch)
+        return work(size)
