@@ -45,3 +45,12 @@ def test_half_precision_on_the_cpu(changeable, dtype):
     differences = [np.abs(half[name] - single[name]).max() for name in single]
     assert 0 < max(differences) <= TOLERANCE[dtype]
     assert (changeable.folder / TARGETS[1]).is_file()
+
+
+def test_words_and_images_in_bfloat16_make_all_results(changeable):
+    changeable.configure(lambda config: config["models"]["diffusion"].update(dtype="bfloat16"))
+    changeable.configure(lambda config: config["embeddings"]["paper"].update(dtype="bfloat16"))
+    changeable.make("--cores", "2")
+    word = changeable.folder / "results/tiny/world/seed7/shots2/embeddings/paper.made_with.json"
+    assert '"dtype": "bfloat16"' in word.read_text("utf-8")
+    assert changeable.plan() == set()
