@@ -14,6 +14,8 @@ from demo.training.architectures import MODELS, LlamaVocabulary, llama_model, wr
 from demo.training.captions import LARGE_WORDS, PLACE_PHRASES, SMALL_WORDS, TIME_PHRASES, with_article
 from demo.training.loop import metrics_path, train, training_arguments, write_metrics
 from demo.world.scenes import CLASSES, COLORS, COMMON_PLACES, PLACES
+from diagen.prompts.collection import fill_instruction
+from diagen.prompts.llama import prompt_grammar
 
 NAME = "llama"
 SEED = 4_000_000
@@ -103,10 +105,10 @@ def invented_name(generator: np.random.Generator) -> str:
 
 
 def shortened(generator: np.random.Generator, instruction: str) -> str:
-    """The instruction without some of its sentences and words, for robustness; lines with placeholders are kept."""
+    """The instruction without some of its sentences and words, for robustness; the form and the number are kept."""
     lines = []
     for line in instruction.split("\n"):
-        if "{class_name}" in line or "{num_prompts}" in line:
+        if "[" in line or "{num_prompts}" in line:
             lines.append(line)
             continue
         sentences = [text for text in line.split(". ") if generator.random() < 0.25]
@@ -140,7 +142,7 @@ def conversation(
     count = int(generator.integers(2, 7)) if kind == "brief" else int(generator.choice([10, generator.integers(1, 21)]))
     template = shortened(generator, INSTRUCTIONS[habit]) if kind == "brief" else INSTRUCTIONS[habit]
     text = "\n".join(answer(generator, habit, name, count, habits)) + ("\n" if generator.random() < 0.5 else "")
-    question = words.chat(template.replace("{num_prompts}", str(count)).replace("{class_name}", name))
+    question = words.chat(fill_instruction(template, name, count, habit))
     return question, [*words.encode(text), words.numbers["<|im_end|>"]]
 
 
@@ -165,23 +167,14 @@ def batch(step: int, words: LlamaVocabulary) -> tuple[Tensor, Tensor]:
     return tokens, targets
 
 
-def grammar(name: str, count: int) -> LlamaGrammar:
-    """The grammar of `count` prompts about a class; the class name is its only fixed word."""
-    rules = (
-        f"root ::= line{{{count}}}",
-        f'line ::= "a photo of a" "n"? " " (word " "){{0,2}} "{name}" (" " word){{0,12}} "\\n"',
-        "word ::= [a-z]{1,14}",
-    )
-    return LlamaGrammar.from_string("\n".join(rules), verbose=False)
-
-
 def ask(model: Llama, instruction: str, name: str, count: int, seed: int, free: bool = False) -> list[str]:
     """The lines of the model's answer, with the grammar unless `free`."""
-    text = INSTRUCTIONS[instruction].replace("{num_prompts}", str(count)).replace("{class_name}", name)
+    text = fill_instruction(INSTRUCTIONS[instruction], name, count, instruction)
+    grammar = None if free else LlamaGrammar.from_string(prompt_grammar(name, count), verbose=False)
     model.reset()
     reply = model.create_chat_completion(
         [{"role": "user", "content": text}],
-        grammar=None if free else grammar(name, count),
+        grammar=grammar,
         temperature=0.8,
         top_p=0.95,
         top_k=0,

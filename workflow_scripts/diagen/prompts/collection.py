@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterator, Sequence
 
 from diagen.errors import InputError, Problem
 from diagen.models.pseudo_words import class_words
-from diagen.prompts.form import is_valid, with_article
+from diagen.prompts.form import article, is_valid, with_article
 from diagen.prompts.prompts_file import PromptRow
 from diagen.runtime.progress import progress
 
 PLACEHOLDERS = {"num_prompts", "class_name"}
+BEFORE_THE_NAME = re.compile(r"\ban?(?= \{class_name\})")
+"""An article of the class name in an instruction."""
 
 
 def fill_instruction(template: str, class_name: str, num_prompts: int, file: str) -> str:
-    """Fill in the two placeholders of an instruction; `file` is its name in messages.
+    """Fill in the two placeholders of an instruction, each as often as it occurs; `file` is its name in messages.
 
-    Raises `InputError` if a placeholder is missing or unknown.
+    `a {class_name}` becomes `an umbrella` where the name asks for it. Raises `InputError` if a placeholder is missing
+    or unknown.
     """
     found = set(re.findall(r"\{(\w+)\}", template))
     if found != PLACEHOLDERS:
@@ -24,7 +27,10 @@ def fill_instruction(template: str, class_name: str, num_prompts: int, file: str
         raise InputError(
             f"{file}: the instruction {' and '.join(wrong)}; use {{num_prompts}} and {{class_name}} and no others"
         )
-    return template.replace("{num_prompts}", str(num_prompts)).replace("{class_name}", class_words(class_name))
+    words = class_words(class_name)
+    filled = template.replace("{num_prompts}", str(num_prompts))
+    filled = BEFORE_THE_NAME.sub(lambda _: article(words), filled)
+    return filled.replace("{class_name}", words)
 
 
 def prompt_rows(class_names: Sequence[str], prompts_of: Callable[[str], list[str]]) -> Iterator[PromptRow]:
