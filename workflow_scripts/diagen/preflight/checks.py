@@ -11,6 +11,7 @@ import torch
 
 from diagen.config import Config, DrawnWorld
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
+from diagen.config.prompt_sets import asks_llama
 from diagen.config.relations import missing_files
 from diagen.data.adapters.registry import list_images
 from diagen.data.images_file import read_images
@@ -21,8 +22,10 @@ from diagen.models.diffusion import load_diffusion
 from diagen.preflight import estimate
 from diagen.preflight.gguf import open_gguf
 from diagen.preflight.operations import Operations, count, count_diffusion, paper_operations
+from diagen.prompts.chat_template import check_chat_template
 from diagen.runtime.execution import find_device
 from diagen.runtime.gpu_lease import visible_gpus
+from diagen.runtime.llama_device import build_remedy, can_offload
 
 PROBLEMS_SHOWN = 30
 CPU = torch.device("cpu")
@@ -56,6 +59,7 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     counts = check_datasets(config, results, report)
     operations = check_models(config, report)
     device = check_device(config, gpus, report)
+    check_llama_build(config, device, report)
     jobs = job_counts(planned)
     if jobs is None:
         last = " ".join(planned.split())[-500:]
@@ -143,6 +147,7 @@ def _load_and_count(name: str, model: ModelSource, config: Config) -> dict[str, 
         size, network = config.downstream.image_size, load_backbone(model, CPU)
     else:
         open_gguf(model.location)
+        check_chat_template(model.location, "Write captions.")
         return {}
     try:  # a real pass, which fails if the network does not support the size
         return {name: count(network, torch.zeros(1, 3, size, size))}
@@ -177,6 +182,13 @@ def check_device(config: Config, cap: int, report: Report) -> str:
         )
         return "cuda"
     return kind
+
+
+def check_llama_build(config: Config, device: str, report: Report) -> None:
+    """Warn if this machine has a GPU of the kind `device`, but prompts are written on the CPU."""
+    asked = any(asks_llama(config.prompts[name]) for name in config.used_blocks()["prompts"])
+    if asked and (device == "mps" or (device == "cuda" and visible_gpus())) and not can_offload():
+        report.warnings.append(f"models.llama: prompts are written on the CPU: {build_remedy()}")
 
 
 def check_disk(
