@@ -43,6 +43,8 @@ ACCEPTED = (
     "a photo of a dog in front of the house at the lake",
     "a photo of a dog on top of a hill on a rainy day",
     "a photo of a dog in a truckload of hay",
+    "a photo of an upside down dog next to a trash can",
+    "a photo of a dog in front of a bullet train at ten am",
 )
 CLASSES = ("dog", "hot_dog", "truck", "orange", "wine_glass")
 

@@ -16,6 +16,7 @@ Reason = Literal[
 ]
 """Why a line is refused, in the order of the checks (docs/outputs.md)."""
 
+STEM_WORDS = 4  # `a photo of a`
 LONGEST_PART = 16  # letters of a word or of a part between hyphens
 ARTICLES = frozenset(("a", "an", "the"))
 FUNCTION_WORDS = ENDINGS_CUT | frozenset(
@@ -24,18 +25,19 @@ FUNCTION_WORDS = ENDINGS_CUT | frozenset(
 )
 """Words that a caption may use twice."""
 CLAUSE_WORDS = frozenset(
-    "am are be because been but can did do does had has have if is may must my not our should so than that their them "
-    "they was we were what when where which who whose will would you your".split()
+    "are be because been but did do had has have if is must my not our should so than that their them they was we were "
+    "what when where which who whose will would you your".split()
 )
 """Words of clauses. The form has phrases only; small models drift from it into stories."""
 WRITING = (
-    r"adjectives?|prepositions?|captions?|prompts?|sentences?|brackets?|bullets?|quotation|placeholders?|optional|"
+    r"adjectives?|prepositions?|captions?|prompts?|sentences?|brackets?|bullets|quotation|placeholders?|optional|"
     r"time of day"
 )
 """Words about the writing of captions, which no photo shows."""
 SLOTS = frozenset(("weather", "location", "locations"))
 """Names of the form's parts. They are words of a caption only if another word describes them: `stormy weather`."""
-ALLOWED_BEFORE = frozenset(("and", "or"))  # among adjectives
+ALLOWED_BEFORE = frozenset("and back down front inside next off or out outside side top up".split())
+"""Function words among adjectives: `black and white`, `upside down`."""
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 EXAMPLES = 3  # of an instruction, from which on the words that all of them share are the example's name
 
@@ -108,20 +110,21 @@ class Judge:
 
     def _repeats(self, line: str) -> bool:
         """Whether a content word occurs twice, singular or plural, or two articles follow each other."""
-        words = WORD.findall(STEM.sub("", line.casefold(), count=1))
-        content = [word.removesuffix("s") for word in words if word not in FUNCTION_WORDS]
-        following = zip(["a", *words], words, strict=False)
+        words = WORD.findall(line.casefold())
+        following = zip(words, words[1:], strict=False)
+        own = words[STEM_WORDS:] if STEM.match(line) else words
+        content = [word.removesuffix("s") for word in own if word not in FUNCTION_WORDS]
         return len(set(content)) < len(content) or any({*pair} <= ARTICLES for pair in following)
 
     def _names_its_instruction(self, line: str) -> bool:
-        text = STEM.sub("", line.casefold(), count=1)
+        text = line.casefold()
         if any(not self._own_words & {*match[0].split()} for match in re.finditer(rf"\b(?:{WRITING})\b", text)):
             return True
         words = WORD.findall(text)
-        undescribed = FUNCTION_WORDS | self._own_words
+        undescribed = FUNCTION_WORDS | self._own_words | {""}
         return any(
             word in SLOTS - self._own_words and before in undescribed
-            for before, word in zip(["a", *words], words, strict=False)
+            for before, word in zip(["", *words], words, strict=False)
         )
 
     def _names_another(self, line: str) -> bool:
