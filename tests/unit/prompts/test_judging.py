@@ -16,6 +16,7 @@ REFUSED = {
     "a photo of a cat": "form",
     "a photo of a dog next to a dog": "form",
     "a photo of a beach with dog in the sun": "form",
+    "a photo of a sunny day and dog": "form",
     "a photo of a dog on the": "cut_off",
     "a photo of a very big old red dog": "too_long",
     "a photo of a dog on a street by a house at a lake near the sea": "too_long",

@@ -95,7 +95,8 @@ class Judge:
         if len(before) > ADJECTIVES or len(after) > SETTING_WORDS:
             return "too_long"
         # Adjectives only: `a photo of a beach with dog` is about the beach.
-        if (FUNCTION_WORDS - ALLOWED_BEFORE) & {*before} or not is_valid(line, self.class_name):
+        joined = bool(before) and before[-1] in ("and", "or")  # two things: `a photo of a sunset and dog`
+        if joined or (FUNCTION_WORDS - ALLOWED_BEFORE) & {*before} or not is_valid(line, self.class_name):
             return "form"
         return "clause" if CLAUSE_WORDS & {*before, *after} else None
 
