@@ -45,7 +45,10 @@ def expected_files() -> set[str]:
         *(f"{CELL}/diversity/{generator}.json" for generator in GENERATORS),
         f"{CELL}/diversity/diagen/paper.json",
         *(f"tiny/summary/{name}.csv" for name in ("accuracy", "per_class", "diversity", "prompts")),
-        *(f"tiny/figures/{name}" for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html", "prompts.html")),
+        *(
+            f"tiny/figures/{name}"
+            for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html", "prompts.html")
+        ),
         "tiny/figures/gallery/world.html",
         "tiny/figures/made_with.html",
         *(f"{result}.made_with.json" for result in RECORDED),
