@@ -70,6 +70,12 @@ def test_words_of_the_class_s_name_are_never_words_of_the_instruction() -> None:
     assert Judge("weather_caption", ()).refusal("a photo of a weather caption at night") is None
 
 
+def test_names_that_repeat_themselves_or_consist_of_small_words() -> None:
+    assert Judge("yo-yo", ()).refusal("a photo of a yo-yo in a red box") is None
+    assert Judge("yo-yo", ()).refusal("a photo of a yo-yo beside a yo") == "repetition"
+    assert Judge("top", ("on", "a", "photo", "top")).refusal("a photo of a top on a table") is None
+
+
 def test_the_name_of_the_instruction_s_examples_is_another_name() -> None:
     examples = "a photo of a {0}\na photo of a red {0}\na photo of a {0} at night\n"
     assert Judge("dog", (), examples.format("car")).refusal("a photo of a dog in a car") == "other_name"

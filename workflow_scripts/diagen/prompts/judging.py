@@ -54,7 +54,7 @@ class Judge:
         own = class_words(class_name).casefold()
         self._own_words = frozenset(WORD.findall(own))
         others = {class_words(name).casefold() for name in class_names} | _example_names(instruction)
-        names = sorted(others - {own} - self._own_words - {""}, key=len, reverse=True)
+        names = sorted(others - {own, ""} - self._own_words - FUNCTION_WORDS, key=len, reverse=True)
         either = "|".join(map(re.escape, names))
         self._others = re.compile(rf"(?<!\w)(?:{either})(?:e?s)?(?!\w)", re.IGNORECASE) if names else None
         self._seen: set[tuple[str, ...]] = set()
@@ -109,13 +109,23 @@ class Judge:
         start = marked.index(pseudo_word(self.class_name))
         return start, len(line) - (len(marked) - start - len(pseudo_word(self.class_name)))
 
+    def _around(self, line: str) -> tuple[str, str]:
+        """The line before the class name, and after it."""
+        start, end = self._span(line) or (len(line), len(line))
+        return line[:start], line[end:]
+
     def _repeats(self, line: str) -> bool:
-        """Whether a content word occurs twice, singular or plural, or two articles follow each other."""
-        words = WORD.findall(line.casefold())
-        following = zip(words, words[1:], strict=False)
-        own = words[STEM_WORDS:] if STEM.match(line) else words
-        content = [word.removesuffix("s") for word in own if word not in FUNCTION_WORDS]
-        return len(set(content)) < len(content) or any({*pair} <= ARTICLES for pair in following)
+        """Whether a content word occurs twice, singular or plural, or two articles follow each other.
+
+        A word that the class name itself contains twice (`yo-yo`) counts once.
+        """
+        before, after = (WORD.findall(text.casefold()) for text in self._around(line))
+        following = [*zip(before, before[1:], strict=False), *zip(after, after[1:], strict=False)]
+        besides_stem = before[STEM_WORDS:] if STEM.match(line) else before
+        own = {word.removesuffix("s") for word in self._own_words - FUNCTION_WORDS}
+        others = [word.removesuffix("s") for word in besides_stem + after if word not in FUNCTION_WORDS]
+        repeated = bool(own & {*others}) or len(set(others)) < len(others)
+        return repeated or any({*pair} <= ARTICLES for pair in following)
 
     def _names_its_instruction(self, line: str) -> bool:
         text = line.casefold()
@@ -134,11 +144,11 @@ class Judge:
         A name inside the class's own (`dog` in `hot dog`) does not count, and neither does one right before it, where
         it describes the class (`an orange car`).
         """
-        span = self._span(line)
+        span, stem = self._span(line), STEM.match(line)
         if self._others is None or span is None:
             return False
         start, end = span
-        found = (match.span() for match in self._others.finditer(line))
+        found = (match.span() for match in self._others.finditer(line, stem.end() if stem else 0))
         return any(not (start <= first and last <= end) and last + 1 != start for first, last in found)
 
 
