@@ -26,7 +26,7 @@ _STYLE = """
 body { max-width: 92rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0 1rem; }
 th { font-weight: 500; text-align: right; padding: .25rem .7rem; }
-th.text, td.text { text-align: left; padding-left: 0; overflow-wrap: anywhere; }
+th.text, td.text { text-align: left; padding-left: 0; overflow-wrap: break-word; }
 thead th { color: var(--faint); border-bottom: 1px solid var(--line); vertical-align: bottom; }
 td { text-align: right; padding: .25rem .7rem; }
 """
