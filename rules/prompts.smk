@@ -8,6 +8,7 @@ rule write_prompts:
         files=lambda wildcards: list(prompt_files(CONFIG.prompts[wildcards.prompt_set]).values()),
     output:
         prompts="<results>/{dataset}/prompts/{prompt_set}.csv",
+        lines="<results>/{dataset}/prompts/{prompt_set}.lines.csv",
         made_with="<results>/{dataset}/prompts/{prompt_set}.made_with.json",
     log:
         "<logs>/write_prompts/{dataset}/{prompt_set}.log",
@@ -17,8 +18,10 @@ rule write_prompts:
         "../envs/language.yaml"
     threads: EXECUTION.torch_threads
     resources:
+        gpu=lambda wildcards: GPU * asks_llama(CONFIG.prompts[wildcards.prompt_set]),
         mem_mb=megabytes("write_prompts"),
         runtime=minutes("write_prompts"),
+        device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
     params:
         settings=lambda wildcards: settings(
@@ -29,4 +32,5 @@ rule write_prompts:
         code=lambda wildcards: fingerprint(source_file(CONFIG.prompts[wildcards.prompt_set].source)),
     shell:
         'python "$DIAGEN"/workflow_scripts/write_prompts.py --settings {params.settings:q}'
-        " --device cpu --torch-threads {resources.torch_threads} --output {output.prompts} -- {input.images} {input.files:q} 2>&1 | tee {log}"
+        " --device {resources.device} --torch-threads {resources.torch_threads} --output {output.prompts}"
+        " -- {input.images} {input.files:q} 2>&1 | tee {log}"

@@ -128,6 +128,37 @@ rule tabulate_diversity:
         'python "$DIAGEN"/workflow_scripts/tabulate_diversity.py {input} --output {output} 2>&1 | tee {log}'
 
 
+rule tabulate_prompts:
+    input:
+        expand(
+            "<results>/{dataset}/prompts/{prompt_set}.lines.csv", dataset=CONFIG.datasets, prompt_set=USED["prompts"]
+        ),
+    output:
+        report(
+            "<results>/figures/prompts.html",
+            category="2 Diversity",
+            labels={"figure": "Prompts"},
+            caption="../report/prompts.rst",
+        ),
+    log:
+        "<logs>/tabulate_prompts.log",
+    benchmark:
+        "<benchmarks>/tabulate_prompts.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
+    params:
+        sets=lambda wildcards, input: " ".join(
+            f"--set {dataset} {name} {file}"
+            for (dataset, name), file in zip(product(CONFIG.datasets, USED["prompts"]), input, strict=True)
+        ),
+        code=code("tabulate_prompts"),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/tabulate_prompts.py {params.sets} --output {output} 2>&1 | tee {log}'
+
+
 rule plot_gallery:
     input:
         shots=f"<results>/{{dataset}}/seed{CONFIG.seeds[0]}/shots{max(CONFIG.shots)}/shots.csv",

@@ -7,15 +7,16 @@ from diagen.config.programs import WritePromptsSettings
 from diagen.data.images_file import read_images
 from diagen.files.checksums import verify
 from diagen.files.made_with import made_with, write_made_with
+from diagen.prompts.lines_file import kept_prompts, lines_path, write_lines
 from diagen.prompts.prompts_file import write_prompts
-from diagen.prompts.sources import prompts_from_source
+from diagen.prompts.sources import lines_from_source
 from diagen.runtime.arguments import add_execution_arguments
-from diagen.runtime.gpu_lease import lease_for
+from diagen.runtime.llama_device import prepare_llama
 from diagen.runtime.program import run
 
 
 def main() -> None:
-    """Read the classes in `images.csv` and write a table of prompts."""
+    """Read the classes in `images.csv`; write a table of prompts, and one of all lines with the verdict on each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, metavar="IMAGES", help="images.csv of the dataset")
     parser.add_argument(
@@ -33,21 +34,26 @@ def main() -> None:
         metavar="JSON",
         help='{"prompts": a block of `prompts`, "llama": `models.llama` if the source uses it}',
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="table of prompts to write")
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="CSV",
+        help="table of prompts to write; that of all lines, .lines.csv, is beside it",
+    )
     add_execution_arguments(parser, micro_batch=False)
     arguments = parser.parse_args()
     settings, threads = arguments.settings, arguments.torch_threads
 
-    gpu, record = False, made_with([])
+    device, record = "cpu", made_with([])
     if settings.llama is not None:
         verify(settings.llama)
-        gpu = arguments.device != "cpu"
-        lease = lease_for(arguments.device)
-        device = f"cuda {lease.gpu.model}" if lease else arguments.device.replace("auto", "cpu")
+        device = prepare_llama(arguments.device)
         record = made_with(["llama-cpp-python"], device, torch_threads=threads)
     class_names = sorted({row.class_name for row in read_images(arguments.images)})
-    rows = prompts_from_source(class_names, arguments.files, settings, threads=threads, gpu=gpu)
-    write_prompts(rows, arguments.output)
+    lines = list(lines_from_source(class_names, arguments.files, settings, threads=threads, gpu=device != "cpu"))
+    write_lines(lines, lines_path(arguments.output))
+    write_prompts(kept_prompts(lines), arguments.output)
     write_made_with([record], arguments.output)
 
 

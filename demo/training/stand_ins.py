@@ -26,6 +26,7 @@ WORDS = (
     "a an the of in on at under photo rendering picture close up image good bad small large tiny red green blue yellow "
     "white orange purple pink desert forest snow street water beach living room space day night sunset"
 ).split()
+FUNCTION_WORDS = 9  # the first of them: articles and prepositions
 
 
 def write_stand_ins(folder: Path, seed: int = 0) -> None:
@@ -105,8 +106,11 @@ def write_llama(path: Path) -> None:
     words = "".join(f" {word}" for word in WORDS)
     vocabulary = LlamaVocabulary([words, "a\n", "user", "assistant"])
     model = llama_model(len(vocabulary), 64, 2, 2, 96)
-    # Prefer whole words: long strings of letters would exceed the text encoder's context.
-    preference = [2.0 if token.startswith(as_byte_letters(" ")) else 0.5 for token in vocabulary.tokens]
+    # Prefer short lines of whole words: strings of letters would exceed the text encoder's context, and write_prompts
+    # refuses lines that end at the grammar's bound or with a preposition.
+    preferred = {as_byte_letters(f" {word}"): 2.0 for word in WORDS[FUNCTION_WORDS:]}
+    preferred |= {as_byte_letters(" "): 3.0, as_byte_letters("\n"): 4.5}
+    preference = [preferred.get(token, 0.3) for token in vocabulary.tokens]
     with torch.no_grad():
         model.get_input_embeddings().weight[:, 0] = torch.tensor(preference)
     write_llama_gguf(path, model, vocabulary, "stand-in")

@@ -14,6 +14,8 @@ from demo.training.architectures import MODELS, LlamaVocabulary, llama_model, wr
 from demo.training.captions import LARGE_WORDS, PLACE_PHRASES, SMALL_WORDS, TIME_PHRASES, with_article
 from demo.training.loop import metrics_path, train, training_arguments, write_metrics
 from demo.world.scenes import CLASSES, COLORS, COMMON_PLACES, PLACES
+from diagen.prompts.collection import fill_instruction
+from diagen.prompts.llama import prompt_grammar
 
 NAME = "llama"
 SEED = 4_000_000
@@ -21,11 +23,11 @@ STEPS = 2200
 BATCH = 16
 COPYING_STEPS = 350
 SHARP_STEPS = 1400
+COMPOSING_STEP = 1515
 SHAPE = {"width": 128, "layers": 4, "heads": 4, "inner": 352}
-INSTRUCTIONS = {
-    path.stem: path.read_text("utf-8").strip()
-    for path in sorted((Path(__file__).resolve().parents[2] / "config" / "instructions").glob("*.txt"))
-}
+FOLDER = Path(__file__).resolve().parents[2] / "config" / "instructions"
+INSTRUCTIONS = {path.stem: path.read_text("utf-8").strip() for path in sorted(FOLDER.glob("*.txt"))}
+COMPOSED = {path.stem: path.read_text("utf-8").strip() for path in sorted((FOLDER / "composed").glob("*.txt"))}
 Habits = dict[str, tuple[float, float, float, float]]
 # Per instruction: probabilities of an adjective, a place and a time of day, and that the place is a common one.
 HABITS = {
@@ -42,6 +44,8 @@ SHARP_HABITS = {
     "edge_cases": (0.70, 0.99, 0.30, 0.02),
 }
 SHARP_SHARES = (0.45, 0.25, 0.3)
+SETTINGS = ("desert", "forest", "snowy field", "street", "city", "city street", "sea", "beach", "sandy beach")
+SETTINGS += ("living room", "room")
 
 
 def pick(generator: np.random.Generator, choices: tuple[str, ...]) -> str:
@@ -89,6 +93,18 @@ def answer(
     return lines
 
 
+def composed_answer(generator: np.random.Generator, instruction: str, count: int) -> list[str]:
+    """`count` different adjectives, or settings that go on from `in a`, for prompts that are composed of them."""
+    lines: list[str] = []
+    while len(lines) < count:
+        line = adjectives(generator, 1.0).strip() if instruction == "adjectives" else pick(generator, SETTINGS)
+        if instruction == "settings" and generator.random() < 0.4:
+            line += " " + pick(generator, tuple(TIME_PHRASES.values())[generator.integers(len(TIME_PHRASES))])
+        if line not in lines:
+            lines.append(line)
+    return lines
+
+
 def invented_name(generator: np.random.Generator) -> str:
     """One or two words of random letters or syllables: names that the model can only copy."""
     words = []
@@ -103,10 +119,10 @@ def invented_name(generator: np.random.Generator) -> str:
 
 
 def shortened(generator: np.random.Generator, instruction: str) -> str:
-    """The instruction without some of its sentences and words, for robustness; lines with placeholders are kept."""
+    """The instruction without some of its sentences and words, for robustness; the form and the number are kept."""
     lines = []
     for line in instruction.split("\n"):
-        if "{class_name}" in line or "{num_prompts}" in line:
+        if "[" in line or "{num_prompts}" in line:
             lines.append(line)
             continue
         sentences = [text for text in line.split(". ") if generator.random() < 0.25]
@@ -116,7 +132,10 @@ def shortened(generator: np.random.Generator, instruction: str) -> str:
 
 
 def vocabulary() -> LlamaVocabulary:
-    """Every word of the instructions, the world's captions and the known classes; other words fall back to letters."""
+    """Every word of the instructions that ask for whole prompts, of the world's captions and of the known classes.
+
+    Other words fall back to letters.
+    """
     phrases = [phrase for choices in (*PLACE_PHRASES.values(), *TIME_PHRASES.values()) for phrase in choices]
     words = [*phrases, *CLASSES, *COLORS, *SMALL_WORDS, *LARGE_WORDS]
     known = [text.replace("{class_name}", "").replace("{num_prompts}", "") for text in INSTRUCTIONS.values()]
@@ -128,8 +147,8 @@ def conversation(
 ) -> tuple[list[int], list[int]]:
     """Tokens of a question and of its answer, with the `sharp` or the final habits.
 
-    `kind` is `full` (a complete instruction), `brief` (a shortened one with a shorter answer) or `copying` (the
-    question is a prompt about an invented name, the answer has more of them).
+    `kind` is `full` (a complete instruction), `brief` (a shortened one with a shorter answer), `composed` (one that
+    asks for parts of prompts) or `copying` (the question is a prompt about an invented name, the answer has more).
     """
     habits, shares = (SHARP_HABITS, SHARP_SHARES) if sharp else (HABITS, HABIT_SHARES)
     habit = str(generator.choice(list(habits), p=shares))
@@ -138,9 +157,14 @@ def conversation(
         return words.encode(first + "\n"), words.encode("\n".join(rest) + "\n")
     name = pick(generator, CLASSES) if generator.random() < 0.7 else invented_name(generator)
     count = int(generator.integers(2, 7)) if kind == "brief" else int(generator.choice([10, generator.integers(1, 21)]))
+    if kind == "composed":
+        part = pick(generator, tuple(COMPOSED))
+        question = words.chat(fill_instruction(COMPOSED[part], name, count, part))
+        text = "\n".join(composed_answer(generator, part, count)) + "\n"
+        return question, [*words.encode(text), words.numbers["<|im_end|>"]]
     template = shortened(generator, INSTRUCTIONS[habit]) if kind == "brief" else INSTRUCTIONS[habit]
     text = "\n".join(answer(generator, habit, name, count, habits)) + ("\n" if generator.random() < 0.5 else "")
-    question = words.chat(template.replace("{num_prompts}", str(count)).replace("{class_name}", name))
+    question = words.chat(fill_instruction(template, name, count, habit))
     return question, [*words.encode(text), words.numbers["<|im_end|>"]]
 
 
@@ -148,13 +172,15 @@ def batch(step: int, words: LlamaVocabulary) -> tuple[Tensor, Tensor]:
     """Tokens `[B, L]` and targets `[B, L]` (-100 for the question and padding, which are not learned).
 
     The curriculum starts with copying names, which takes longest and is learned fastest from short texts. Short answers
-    with sharp habits follow, then mostly full ones with the final habits.
+    with sharp habits follow, then mostly full ones with the final habits, and at last some of adjectives or settings.
     """
     generator = np.random.default_rng([SEED, step])
     sharp = step < SHARP_STEPS
     turns = ("copying", "brief", "brief", "brief") if sharp else ("brief", "full", "full", "full")
+    if step >= COMPOSING_STEP:
+        turns = ("brief", "composed", "full", "full")
     kind = "copying" if step < COPYING_STEPS else turns[step % 4]
-    size = {"copying": 2 * BATCH, "brief": BATCH, "full": BATCH // 2}[kind]
+    size = {"copying": 2 * BATCH, "brief": BATCH, "full": BATCH // 2, "composed": BATCH}[kind]
     rows = [conversation(generator, words, kind, sharp) for _ in range(size)]
     length = max(len(question) + len(reply) for question, reply in rows)
     tokens = torch.zeros(len(rows), length, dtype=torch.long)
@@ -165,23 +191,14 @@ def batch(step: int, words: LlamaVocabulary) -> tuple[Tensor, Tensor]:
     return tokens, targets
 
 
-def grammar(name: str, count: int) -> LlamaGrammar:
-    """The grammar of `count` prompts about a class; the class name is its only fixed word."""
-    rules = (
-        f"root ::= line{{{count}}}",
-        f'line ::= "a photo of a" "n"? " " (word " "){{0,2}} "{name}" (" " word){{0,12}} "\\n"',
-        "word ::= [a-z]{1,14}",
-    )
-    return LlamaGrammar.from_string("\n".join(rules), verbose=False)
-
-
 def ask(model: Llama, instruction: str, name: str, count: int, seed: int, free: bool = False) -> list[str]:
     """The lines of the model's answer, with the grammar unless `free`."""
-    text = INSTRUCTIONS[instruction].replace("{num_prompts}", str(count)).replace("{class_name}", name)
+    text = fill_instruction(INSTRUCTIONS[instruction], name, count, instruction)
+    grammar = None if free else LlamaGrammar.from_string(prompt_grammar(name, count), verbose=False)
     model.reset()
     reply = model.create_chat_completion(
         [{"role": "user", "content": text}],
-        grammar=None if free else grammar(name, count),
+        grammar=grammar,
         temperature=0.8,
         top_p=0.95,
         top_k=0,

@@ -3,6 +3,7 @@ def report_figures():
     figures = ["accuracy.svg", "ablation.svg"]
     figures += ["calibration.svg"] if CALIBRATED else []
     figures += ["diversity.html"] if USED["generators"] else []
+    figures += ["prompts.html"] if USED["prompts"] else []
     figures += expand("gallery/{dataset}.html", dataset=CONFIG.datasets) if IN_GALLERY else []
     figures += expand("dataset/{dataset}.html", dataset=CONFIG.datasets)
     figures += ["made_with.html"]

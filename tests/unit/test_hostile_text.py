@@ -111,7 +111,7 @@ def test_an_instruction_contains_the_name_unchanged(label: str) -> None:
 @settings(max_examples=300)
 @given(TEXTS, LABELS)
 def test_an_answer_of_an_endpoint_yields_only_valid_prompts(answer: str, label: str) -> None:
-    for line in answer_lines(f"a photo of a {class_words(label)} {answer}\n{answer}", cut=False):
+    for line in answer_lines(f"a photo of a {class_words(label)} {answer}\n{answer}", cut=False, class_name=label):
         prompt = " ".join(line.split())
         if is_valid(prompt, label):
             assert to_pseudo_word(prompt, label).count(pseudo_word(label)) == 1

@@ -64,6 +64,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "tiny/world/features.npy": (lambda path: path.write_bytes(b""), "No data left in file"),
     "tiny/world/leakage.json": (cut, "Invalid JSON: EOF while parsing"),
     "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "line 2 does not have one value per column"),
+    "tiny/world/prompts/paper.lines.csv": (change(b",kept", b",fine"), "line 2: unknown verdict 'fine'"),
     f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "line 2 does not have one value per column"),
     f"{CELL}/embeddings/paper.safetensors": (cut, "Error while deserializing header"),
     f"{CELL}/guide_classifiers/paper/calibration.json": (
@@ -123,8 +124,15 @@ def test_blocks_may_have_names_of_files(changeable):
     """A set of prompts `images` or `skipped` is no table of images, nor does it miss the other."""
     folder = changeable.folder / "results/tiny/world/prompts"
     for name in ("images", "shots"):
-        shutil.copy(folder / "paper.csv", folder / f"{name}.csv")
+        for ending in ("csv", "lines.csv"):
+            shutil.copy(folder / f"paper.{ending}", folder / f"{name}.{ending}")
     assert verify(changeable).returncode == 0
+
+
+def test_a_missing_table_of_lines_is_found(changeable):
+    lines = "results/tiny/world/prompts/paper.lines.csv"
+    (changeable.folder / lines).unlink()
+    assert f"{lines}: is missing" in verify(changeable).stdout
 
 
 def test_an_image_that_cant_be_read_hides_nothing(changeable):

@@ -21,6 +21,7 @@ DIAGEN_SET = {
     *TABLES,
     *GALLERY,
 }
+PROMPTS = {"write_prompts paper", "tabulate_prompts", "plan_generation diagen"}
 DA_FUSION_SET = {
     "generate_images da_fusion",
     "train_downstream da_fusion",
@@ -54,7 +55,7 @@ CONFIGURATION = {
     "leakage.near_distance": (lambda config: config.update(leakage={"near_distance": 0.1}), AUDIT),
     "number of prompts": (
         lambda config: config["prompts"]["paper"].update(per_class=3),
-        {"write_prompts paper", "plan_generation diagen", *DIAGEN_SET},
+        {*PROMPTS, *DIAGEN_SET},
     ),
     "strength": (lambda config: config["generators"]["diagen"].update(strength=0.9), DIAGEN_SET),
     "embeddings.steps": (
@@ -120,7 +121,7 @@ def test_new_cells(changeable, edit, cell):
 
 def test_instruction(changeable):
     changeable.replace("config/instructions/paper.txt", "{num_prompts}", "exactly {num_prompts}")
-    assert {str(job) for job in changeable.plan()} == {"write_prompts paper", "plan_generation diagen", *DIAGEN_SET}
+    assert {str(job) for job in changeable.plan()} == {*PROMPTS, *DIAGEN_SET}
 
 
 SCORED = {
@@ -138,7 +139,7 @@ COMPUTES = {
         "prompts/llama.py",
         "import string",
         "EDITED = True\nimport string",
-        {"write_prompts paper", "plan_generation diagen", *DIAGEN_SET},
+        {*PROMPTS, *DIAGEN_SET},
     ),
     "a figure": ("report/figures.py", "import numpy", "EDITED = True\nimport numpy", FIGURES),
 }

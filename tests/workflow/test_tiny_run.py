@@ -31,6 +31,7 @@ def expected_files() -> set[str]:
         "tiny/world/leakage.json",
         "tiny/world/features.npy",
         "tiny/world/prompts/paper.csv",
+        "tiny/world/prompts/paper.lines.csv",
         f"{CELL}/shots.csv",
         f"{CELL}/embeddings/paper.safetensors",
         *(f"{CELL}/guide_classifiers/paper/{name}" for name in ("head.safetensors", "calibration.json", "history.csv")),
@@ -44,7 +45,10 @@ def expected_files() -> set[str]:
         *(f"{CELL}/diversity/{generator}.json" for generator in GENERATORS),
         f"{CELL}/diversity/diagen/paper.json",
         *(f"tiny/summary/{name}.csv" for name in ("accuracy", "per_class", "diversity", "prompts")),
-        *(f"tiny/figures/{name}" for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html")),
+        *(
+            f"tiny/figures/{name}"
+            for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html", "prompts.html")
+        ),
         "tiny/figures/gallery/world.html",
         "tiny/figures/made_with.html",
         *(f"{result}.made_with.json" for result in RECORDED),
@@ -67,7 +71,7 @@ def test_every_job_has_a_log_and_a_benchmark_that_tells_how_it_ran(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.jsonl")
     }
     assert logs == benchmarks
-    assert len(logs) == 29
+    assert len(logs) == 30
     record = json.loads((results / "benchmarks/generate_images/world/seed7/shots2/diagen.jsonl").read_text())
     assert record["resources"]["micro_batch"] == 4
     assert record["max_rss"] > 0

@@ -16,6 +16,9 @@ from demo.training import train_dinov2, train_llama, train_resnet
 from demo.training.architectures import MODELS
 from demo.training.softness import blur, soften
 from demo.world.scenes import CLASSES, RARE_CLASSES
+from diagen.config import ComposedPrompts
+from diagen.prompts.composed import compose, compose_class_prompts
+from diagen.prompts.judging import Judge
 
 MEGABYTE = 1_000_000
 
@@ -89,6 +92,20 @@ def test_instructions_change_what_llama_writes(llama: Llama) -> None:
     assert words["plain"] > words["paper"]
 
 
+def test_llama_writes_prompts_that_are_composed(llama: Llama) -> None:
+    """With the library's own calls, as in config/demo_experiments.yaml, and few lines that are refused."""
+    files = {kind: str(train_llama.FOLDER / "composed" / f"{kind}.txt") for kind in ("adjectives", "settings")}
+    names = ["coffee_mug", "house", "umbrella"]
+    block = ComposedPrompts(source="composed", **files)
+    texts = [Path(file).read_text("utf-8") for file in files.values()]
+    lines = list(compose_class_prompts(llama, names, *texts, block))
+    assert sum(each.verdict == "kept" for each in lines) == 10 * len(names)
+    assert sum(each.verdict not in ("kept", "spare") for each in lines) <= len(lines) / 4, lines
+    looks = set(train_llama.SMALL_WORDS + train_llama.LARGE_WORDS + train_llama.COLORS)
+    known = [each for each in lines if set(each.line.split(f" {each.class_name.replace('_', ' ')}")[0].split()) & looks]
+    assert len(known) >= 0.8 * len(lines), lines
+
+
 def test_instructions_are_short_and_have_both_placeholders() -> None:
     assert set(train_llama.INSTRUCTIONS) == set(train_llama.HABITS)
     for text in train_llama.INSTRUCTIONS.values():
@@ -105,9 +122,18 @@ def test_answers_to_learn_from_are_sensible_and_distinct() -> None:
             assert all(train_llama.is_sensible(line, name) for line in lines)
 
 
-def test_only_the_answer_is_learned() -> None:
+def test_composed_answers_to_learn_from_make_valid_prompts() -> None:
+    generator = np.random.default_rng(0)
+    looks, scenes = (train_llama.composed_answer(generator, kind, 20) for kind in ("adjectives", "settings"))
+    assert len(set(looks)) == len(set(scenes)) == 20
+    judge = Judge("coffee_mug", ["coffee_mug"])
+    assert all(judge.refusal(compose(*pair)) is None for pair in zip(looks, ["coffee_mug"] * 20, scenes, strict=True))
+
+
+@pytest.mark.parametrize("step", [train_llama.COPYING_STEPS + 3, train_llama.COMPOSING_STEP + 2])
+def test_only_the_answer_is_learned(step: int) -> None:
     words = train_llama.vocabulary()
-    tokens, targets = train_llama.batch(train_llama.COPYING_STEPS + 3, words)
+    tokens, targets = train_llama.batch(step, words)
     for row, goals in zip(tokens, targets, strict=True):
         learned = (goals >= 0).nonzero()[:, 0]
         assert torch.equal(goals[learned], row[learned + 1] if goals[learned[-1]] == row[-1] else goals[learned])

@@ -12,6 +12,8 @@ import torch
 import yaml
 from PIL import Image
 
+from demo.training import architectures
+from demo.training.stand_ins import write_llama
 from diagen.config import load_config
 from diagen.errors import InputError
 from diagen.preflight import checks
@@ -164,6 +166,32 @@ def test_cap_on_gpus(
     assert any(f"--resources gpu={seen}" in warning for warning in report.warnings) == warned
     assert any("no GPU here" in warning for warning in report.warnings) == (seen == 0)
     assert not torch.cuda.is_initialized()
+
+
+@pytest.mark.parametrize(("seen", "offloads", "warned"), [("0", False, True), ("0", True, False), ("", False, False)])
+def test_a_build_of_llama_cpp_that_cannot_use_the_gpu(
+    mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seen: str, offloads: bool, warned: bool
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    monkeypatch.setattr("llama_cpp.llama_supports_gpu_offload", lambda: offloads)
+    report = Report()
+    checks.check_llama_build(load_config(mapping, "mine.yaml", check_files=False), "cuda", report)
+    assert [" CMAKE_ARGS=-DGGML_CUDA=on .venv/bin/python -m pip install " in text for text in report.warnings] == (
+        [True] * warned
+    )
+    mapping["prompts"]["paper"] = {"source": "table", "file": "prompts.csv"}
+    report = Report()
+    checks.check_llama_build(load_config(mapping, "mine.yaml", check_files=False), "cuda", report)
+    assert not report.warnings
+
+
+def test_a_chat_template_that_fails(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(architectures, "CHAT_TEMPLATE", "{{ raise_exception('roles must alternate') }}")
+    write_llama(Path("models/llama.gguf"))
+    (problem,) = [text for text in run(mapping).problems if "llama" in text]
+    assert problem.startswith(
+        "models.llama: models/llama.gguf: its chat template cannot render an instruction (roles must"
+    )
 
 
 def test_gpus_that_torch_cannot_use(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from diagen.errors import InputError
 from diagen.prompts.collection import fill_instruction
 from diagen.prompts.composed import compose, compose_class_prompts, phrase_grammar
 from diagen.prompts.form import is_valid
+from diagen.prompts.lines_file import kept_prompts
 from diagen.prompts.llama import load_language_model
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ class Parrot:
 
 def test_pairs_are_composed_in_order_with_the_right_articles() -> None:
     parrot = Parrot("old\nred\nred\norange\n", "the snowy forest\nin an empty street\nrain in the\nocean\n")
-    rows = list(compose_class_prompts(parrot, ["pine_tree"], LOOKS, SCENES, settings(per_class=3)))
+    rows = kept_prompts(compose_class_prompts(parrot, ["pine_tree"], LOOKS, SCENES, settings(per_class=3)))
     assert [(row.number, row.prompt) for row in rows] == [
         (0, "a photo of an old pine tree in a snowy forest"),
         (1, "a photo of a red pine tree in an empty street"),
@@ -51,12 +52,12 @@ def test_pairs_are_composed_in_order_with_the_right_articles() -> None:
 
 def test_settings_that_name_the_class_are_dropped() -> None:
     parrot = Parrot("red\nold\n", "forest of a pine tree\nstreet\n")
-    rows = list(compose_class_prompts(parrot, ["pine_tree"], LOOKS, SCENES, settings(per_class=1)))
+    rows = kept_prompts(compose_class_prompts(parrot, ["pine_tree"], LOOKS, SCENES, settings(per_class=1)))
     assert [row.prompt for row in rows] == ["a photo of an old pine tree in a street"]
 
 
 def test_too_few_fail_clearly() -> None:
-    with pytest.raises(InputError, match="`car`: 3 pairs of calls .* returned 1 distinct .* a.txt or s.txt"):
+    with pytest.raises(InputError, match="`car`: 3 pairs of calls .* returned 1 distinct .*; raise `max_tokens`"):
         list(compose_class_prompts(Parrot("red\n", "street\n"), ["car"], LOOKS, SCENES, settings(attempts=3)))
 
 
@@ -72,7 +73,8 @@ def test_shipped_instructions(kind: str) -> None:
 def test_a_model_that_was_not_trained_for_it_writes_valid_prompts(stand_ins: Path) -> None:
     llama = load_language_model(LlamaModel(path=str(stand_ins / "llama.gguf"), context=1024), threads=1, gpu=False)
     texts = [(FOLDER / f"{kind}.txt").read_text() for kind in ("adjectives", "settings")]
-    rows = list(compose_class_prompts(llama, ["car", "pine_tree"], *texts, settings(per_class=3, max_tokens=60)))
+    block = settings(per_class=3, max_tokens=60, attempts=40)
+    rows = kept_prompts(compose_class_prompts(llama, ["car", "pine_tree"], *texts, block))
     assert len({row.prompt for row in rows}) == 6
     assert all(is_valid(row.prompt, row.class_name) and " in a" in row.prompt for row in rows)
     llama.close()

@@ -21,6 +21,7 @@ from diagen.data.images_file import ImageRow, write_images
 from diagen.errors import InputError
 from diagen.prompts.endpoint import answer_lines, connect, write_endpoint_prompts
 from diagen.prompts.form import is_valid
+from diagen.prompts.lines_file import kept_prompts
 from diagen.prompts.prompts_file import read_prompts
 
 ROOT = Path(__file__).parents[3]
@@ -72,7 +73,7 @@ def test_the_server_s_prompts_are_valid_and_repeatable(server: str) -> None:
 
     def written(block: EndpointPrompts) -> list:
         client = connect(block, {VARIABLE: KEY})
-        return list(write_endpoint_prompts(client, ["car", "pine_tree"], template, block))
+        return kept_prompts(write_endpoint_prompts(client, ["car", "pine_tree"], template, block))
 
     rows = written(asked)
     assert [(row.class_name, row.number) for row in rows] == [(n, i) for n in ("car", "pine_tree") for i in range(4)]
@@ -152,9 +153,8 @@ def completion(text: str, reason: str = "stop") -> bytes:
 def ask(address: str, **changes: Any) -> list[str]:
     block = settings(address, **changes)
     template = "Write {num_prompts} about {class_name}."
-    return [
-        row.prompt for row in write_endpoint_prompts(connect(block, {VARIABLE: KEY}), ["pine_tree"], template, block)
-    ]
+    lines = write_endpoint_prompts(connect(block, {VARIABLE: KEY}), ["pine_tree"], template, block)
+    return [row.prompt for row in kept_prompts(lines)]
 
 
 def test_only_configured_options_are_sent(stub: tuple[type[Stub], str]) -> None:
@@ -196,13 +196,49 @@ def test_addresses_without_an_endpoint(stub: tuple[type[Stub], str]) -> None:
 def test_too_few_prompts_fail_clearly(stub: tuple[type[Stub], str]) -> None:
     endpoint, address = stub
     endpoint.body = completion("I can't help with that.")
-    with pytest.raises(InputError, match="`pine_tree`: 4 calls"):
+    with pytest.raises(InputError, match="`pine_tree`: 4 calls") as error:
         ask(address)
     assert len(endpoint.asked) == 4
+    assert "form 4 (such as `I can't help with that`); use a language model that follows" in str(error.value)
+    assert "context" not in str(error.value) and "llama" not in str(error.value)
 
 
 def test_lines_are_stripped() -> None:
     text = "* a photo of a car\n12) `a photo of a red car`.\n\n- “a photo of a car”\na photo of a car at ni"
     lines = ["a photo of a car", "a photo of a red car", "a photo of a car"]
-    assert answer_lines(text, cut=True) == lines
-    assert answer_lines(text, cut=False) == [*lines, "a photo of a car at ni"]
+    assert answer_lines(text, cut=True, class_name="car") == lines
+    assert answer_lines(text, cut=False, class_name="car") == [*lines, "a photo of a car at ni"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "**1.** a photo of a car",
+        "(1) a photo of a car",
+        "[2] a photo of a car",
+        "Prompt 1: a photo of a car",
+        "**Prompt 12:** a photo of a car.",
+        "Caption: “a photo of a car”",
+        "3 – a photo of a car",
+        "1. **a photo of a car**",
+        "- *a photo of a car*",
+        "> `a photo of a car`",
+        "‘a photo of a car’,",
+    ],
+)
+def test_labels_of_lines_are_removed(line: str) -> None:
+    assert answer_lines(line, cut=False, class_name="car") == ["a photo of a car"]
+
+
+def test_no_sentence_loses_its_beginning() -> None:
+    lines = ["Not a photo of a car", "It is a photo of a car", "This shows 2 cars: a photo of a car"]
+    assert answer_lines("\n".join(lines), cut=False, class_name="car") == lines
+
+
+def test_typographic_characters_are_understood() -> None:
+    answer = "a photo of a jack‑o’‑lantern at a shepherd’s hut – at night"
+    plain = "a photo of a jack-o'-lantern at a shepherd's hut - at night"
+    assert answer_lines(answer, cut=False, class_name="jack-o'-lantern") == [plain]
+    named = answer_lines(plain, cut=False, class_name="jack-o’-lantern")
+    assert named == ["a photo of a jack-o’-lantern at a shepherd's hut - at night"]
+    assert is_valid(plain, "jack-o'-lantern") and is_valid(named[0], "jack-o’-lantern")

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from diagen.config import PromptTable
+from diagen.config.programs import WritePromptsSettings
 from diagen.errors import InputError
 from diagen.prompts.hand_written import read_prompt_table
 from diagen.prompts.prompts_file import PromptRow, write_prompts
+from diagen.prompts.sources import lines_from_source
 
 CLASSES = ["pine_tree", "car"]
 
@@ -102,3 +105,21 @@ def test_files_that_are_not_tables_of_prompts(tmp_path: Path) -> None:
     assert "semicolons" in complaint(table(tmp_path, "class;prompt\ncar;a car\n"))
     assert "lacks the columns class and prompt" in complaint(table(tmp_path, ""))
     assert "UTF-8" in complaint(table(tmp_path, "class,prompt\ncar,a c\u00e4r\n", "latin-1"))
+
+
+def test_unusual_prompts_are_kept_and_listed_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table is the user's word, whatever a language model would not get away with."""
+    prompts = ["a red car, a red house", "A car that you know", "a car by a truck", "a truck", "my truck"]
+    names = ["car", "car", "car", "truck", "truck"]
+    text = "".join(f'{name},"{prompt}"\n' for name, prompt in zip(names, prompts, strict=True))
+    (tmp_path / "mine.csv").write_text("class,prompt\n" + text)
+    block = WritePromptsSettings(prompts=PromptTable(source="table", file="mine.csv"))
+    lines = list(lines_from_source(["car", "truck"], [tmp_path / "mine.csv"], block, threads=1, gpu=False))
+    assert [(each.class_name, each.line, each.verdict) for each in lines] == [
+        (name, prompt, "kept") for name, prompt in zip(names, prompts, strict=True)
+    ]
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message == (
+        f"{tmp_path}/mine.csv: 2 of 5 prompts are unusual, and kept: repetition 1 (such as `a red car, a red house`), "
+        "other_name 1 (such as `a car by a truck`); check them"
+    )

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from diagen.config.base import NUMBER, Block, NaturalInt, PlannedPath, PositiveFloat, PositiveInt, Seed
+from diagen.config.base import NUMBER, Block, NaturalInt, PlannedPath, PositiveFloat, PositiveInt, Probability, Seed
 
 
 class LlamaPrompts(Block):
@@ -17,6 +17,12 @@ class LlamaPrompts(Block):
     temperature: PositiveFloat = Field(0.8, le=5.0, description="Sampling temperature.")
     top_p: PositiveFloat = Field(0.95, le=1.0, description="Nucleus sampling mass.")
     top_k: PositiveInt = Field(40, description="Sample from this many of the likeliest tokens.")
+    min_p: Probability = Field(
+        0.05, description="Sample from tokens with at least this share of the likeliest one's probability."
+    )
+    repeat_penalty: PositiveFloat = Field(
+        1.1, le=2.0, description="Divisor of the scores of the last 64 tokens; 1 for none."
+    )
     max_tokens: PositiveInt = Field(40, description="Limit on the tokens of one prompt.")
     attempts: PositiveInt = Field(8, description="Largest number of calls of the model per class.")
     seed: Seed = Field(0, description="Seed of the sampling.")
@@ -37,6 +43,12 @@ class ComposedPrompts(Block):
     temperature: PositiveFloat = Field(0.8, le=5.0, description="Sampling temperature.")
     top_p: PositiveFloat = Field(0.95, le=1.0, description="Nucleus sampling mass.")
     top_k: PositiveInt = Field(10, description="Sample from this many of the likeliest tokens (published code: 10).")
+    min_p: Probability = Field(
+        0.0, description="Sample from tokens with at least this share of the likeliest one's probability."
+    )
+    repeat_penalty: PositiveFloat = Field(
+        1.0, le=2.0, description="Divisor of the scores of the last 64 tokens; 1 for none."
+    )
     max_tokens: PositiveInt = Field(16, description="Limit on the tokens of one adjective or setting.")
     attempts: PositiveInt = Field(8, description="Largest number of pairs of calls of the model per class.")
     seed: Seed = Field(0, description="Seed of the sampling.")

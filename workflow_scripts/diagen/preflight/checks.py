@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from diagen.config import Config, DrawnWorld
+from diagen.config.prompt_sets import asks_llama
 from diagen.config.relations import missing_files
 from diagen.data.adapters.registry import list_images
 from diagen.data.gaps import single_class, split_gaps
@@ -22,6 +23,7 @@ from diagen.preflight.rates import assumed_rates
 from diagen.preflight.report import Report
 from diagen.runtime.execution import find_device, try_device, why_no_gpu
 from diagen.runtime.gpu_lease import visible_gpus
+from diagen.runtime.llama_device import build_remedy, can_offload
 
 PROBLEMS_SHOWN = 30
 
@@ -39,6 +41,7 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report.problems += model_schedule_problems(config)
     device = check_device(config, gpus, report)
     check_precision(config, report)
+    check_llama_build(config, device, report)
     jobs = job_counts(planned)
     if jobs is None:
         last = " ".join(planned.split())[-500:]
@@ -142,6 +145,13 @@ def check_precision(config: Config, report: Report) -> None:
             report.problems.append(str(error))
     except RuntimeError as error:
         report.warnings.append(f"the memory of the GPU is full now, so it was not tried ({summary(error)})")
+
+
+def check_llama_build(config: Config, device: str, report: Report) -> None:
+    """Warn if this machine has a GPU of the kind `device`, but prompts are written on the CPU."""
+    asked = any(asks_llama(config.prompts[name]) for name in config.used_blocks()["prompts"])
+    if asked and (device == "mps" or (device == "cuda" and visible_gpus())) and not can_offload():
+        report.warnings.append(f"models.llama: prompts are written on the CPU: {build_remedy()}")
 
 
 def check_disk(

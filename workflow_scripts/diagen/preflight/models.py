@@ -16,6 +16,7 @@ from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts
 from diagen.preflight.gguf import open_gguf
 from diagen.preflight.operations import Operations, count, count_diffusion, paper_operations, prompt_operations
 from diagen.preflight.report import Report
+from diagen.prompts.chat_template import check_chat_template
 
 CPU = torch.device("cpu")
 LATENTS = 8  # edge of the latents in the pass of Stable Diffusion: the UNet halves it three times
@@ -61,6 +62,7 @@ def _run_and_count(name: str, model: ModelSource, config: Config, report: Report
     if isinstance(model, BackboneModel):
         return {name: _run_image_model(name, load_backbone(model, CPU), config.downstream.image_size)}
     open_gguf(model.location)
+    check_chat_template(model.location, "Write captions.")
     return {"prompt": prompt_operations(model.location.stat().st_size)}
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from diagen.config import ComposedPrompts
-from diagen.errors import InputError
 from diagen.models.pseudo_words import class_words
-from diagen.prompts.collection import fill_instruction, prompt_rows
-from diagen.prompts.form import ENDINGS_CUT, article, is_valid, with_article
-from diagen.prompts.llama import ask
-from diagen.prompts.prompts_file import PromptRow
+from diagen.prompts.collection import collect, fill_instruction, lines_of_classes
+from diagen.prompts.form import ENDINGS_CUT, article, with_article
+from diagen.prompts.judging import LONGEST_PART, Judge
+from diagen.prompts.lines_file import WrittenLine
+from diagen.prompts.llama import REMEDIES, ask
 
 if TYPE_CHECKING:
     from llama_cpp import Llama
@@ -26,11 +26,11 @@ BEFORE_THE_NOUN = re.compile(r"^(?:(?:in|at|on) )?(?:(?:an?|the) )?")
 
 def compose_class_prompts(
     llama: "Llama", class_names: Sequence[str], adjectives: str, places: str, settings: ComposedPrompts
-) -> Iterator[PromptRow]:
-    """Yield `settings.per_class` distinct, valid prompts for each class: its i-th adjective with its i-th setting.
+) -> Iterator[WrittenLine]:
+    """Yield the lines of each class: its i-th adjective with its i-th setting, `settings.per_class` of them kept.
 
-    `adjectives` and `places` are the texts of the two instructions. Raises `InputError`, naming the class, if there are
-    fewer after `settings.attempts` pairs of calls.
+    `adjectives` and `places` are the texts of the two instructions. Raises `InputError`, naming the class, if fewer
+    are accepted after `settings.attempts` pairs of calls.
     """
     kinds = {
         "adjectives": (adjectives, settings.adjectives, ADJECTIVE_WORDS),
@@ -45,26 +45,22 @@ def compose_class_prompts(
         lines = ask(llama, instruction, grammar, settings, bound, (class_name, attempt, kind))
         return [line for line in lines if line and line.split()[-1] not in ENDINGS_CUT]
 
-    def prompts_of(class_name: str) -> list[str]:
+    def lines_of(class_name: str) -> list[WrittenLine]:
+        judge = Judge(class_name, class_names)
         looks: dict[str, None] = {}  # as ordered sets
         scenes: dict[str, None] = {}
-        for attempt in range(settings.attempts):
-            looks |= dict.fromkeys(phrases(class_name, "adjectives", attempt))
-            found = phrases(class_name, "settings", attempt)
-            scenes |= dict.fromkeys(BEFORE_THE_NOUN.sub("", phrase) for phrase in found)
-            pairs = zip(looks, scenes, strict=False)
-            prompts = [compose(adjective, class_name, setting) for adjective, setting in pairs]
-            valid = [prompt for prompt in prompts if is_valid(prompt, class_name)]
-            if len(valid) >= settings.per_class:
-                return valid[: settings.per_class]
-        raise InputError(
-            f"class `{class_name}`: {settings.attempts} pairs of calls of the language model returned {len(valid)} "
-            f"distinct valid prompts, and {settings.per_class} are needed; raise `attempts`, `max_tokens` or "
-            f"`temperature` of the prompt set, lower `per_class`, or change {settings.adjectives} or "
-            f"{settings.settings}"
-        )
 
-    yield from prompt_rows(class_names, prompts_of)
+        def answer(attempt: int) -> list[str]:
+            composed = min(len(looks), len(scenes))
+            looks.update(dict.fromkeys(phrases(class_name, "adjectives", attempt)))
+            found = phrases(class_name, "settings", attempt)
+            scenes.update(dict.fromkeys(BEFORE_THE_NOUN.sub("", phrase) for phrase in found))
+            pairs = list(zip(looks, scenes, strict=False))[composed:]
+            return [compose(adjective, class_name, setting) for adjective, setting in pairs]
+
+        return collect(answer, settings.per_class, settings.attempts, judge, REMEDIES, "pairs of calls")
+
+    yield from lines_of_classes(class_names, lines_of)
 
 
 def compose(adjective: str, class_name: str, setting: str) -> str:
@@ -78,5 +74,5 @@ def phrase_grammar(count: int, longest: int) -> str:
         f"root ::= line{{{count}}}\n"
         f'line ::= word (" " word){{0,{longest - 1}}} "\\n"\n'
         'word ::= part ("-" part)?\n'
-        "part ::= [a-z]{1,16}\n"
+        f"part ::= [a-z]{{1,{LONGEST_PART + 1}}}\n"
     )

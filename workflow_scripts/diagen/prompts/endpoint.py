@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from diagen.config import EndpointPrompts
 from diagen.errors import InputError, Problem
-from diagen.prompts.collection import collect, fill_instruction, prompt_rows
-from diagen.prompts.prompts_file import PromptRow
+from diagen.models.pseudo_words import class_words
+from diagen.prompts.collection import collect, fill_instruction, lines_of_classes
+from diagen.prompts.judging import Judge
+from diagen.prompts.lines_file import WrittenLine
+from diagen.prompts.refusals import FEW_LINES
 from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
@@ -17,8 +20,18 @@ if TYPE_CHECKING:
 
 TIMEOUT = 120.0  # seconds for one answer
 RETRIES = 5  # of calls that were rate-limited or lost
-BULLET = re.compile(r"^\s*(?:\d{1,3}[.):]|[-*•])\s+")
-SURROUNDING = " \t\"'`“”‘’*_.,;"
+LABEL = re.compile(
+    r"^[\W\d_]*(?:[^\W\d_]+ *(?:\d{1,3}[\W_]*|[*_]*:[\W_]*))?(?=a photo of an? )|^\s*(?:\d{1,3}[.):]|[-*•])\s+",
+    re.IGNORECASE,
+)
+"""What precedes a prompt in its line: a number, a bullet, or a word with a number or colon, as in `**Prompt 1:** `."""
+SURROUNDING = " \t\"'`*_.,;"
+PLAIN = str.maketrans("‘’‚‛′“”„‟″‐‑‒–—―−", "'" * 5 + '"' * 5 + "-" * 7)
+"""Typographic quotation marks, hyphens and dashes, each by the character of a keyboard."""
+REMEDIES = {
+    FEW_LINES: Problem("raise `max_tokens` of the prompt set if it is set, have the instruction ask for one line each"),
+}
+"""Remedies of an endpoint."""
 
 
 def connect(settings: EndpointPrompts, environment: Mapping[str, str]) -> "OpenAI":
@@ -42,8 +55,8 @@ def connect(settings: EndpointPrompts, environment: Mapping[str, str]) -> "OpenA
 
 def write_endpoint_prompts(
     client: "OpenAI", class_names: Sequence[str], template: str, settings: EndpointPrompts
-) -> Iterator[PromptRow]:
-    """Yield `settings.per_class` distinct, valid prompts for each class, in the order of `class_names`.
+) -> Iterator[WrittenLine]:
+    """Yield the lines of each class, `settings.per_class` of them kept, in the order of `class_names`.
 
     Answers of an endpoint are not reproducible for certain, even with a seed; the model that the endpoint reports is
     printed to standard error. Raises `InputError`, naming endpoint and remedy, if the endpoint refuses or cannot be
@@ -51,7 +64,7 @@ def write_endpoint_prompts(
     """
     printed: set[str] = set()
 
-    def prompts_of(class_name: str) -> list[str]:
+    def lines_of(class_name: str) -> list[WrittenLine]:
         number = settings.per_class + settings.spare
         instruction = fill_instruction(template, class_name, number, settings.instruction)
 
@@ -63,17 +76,25 @@ def write_endpoint_prompts(
                 )
                 printed.add(completion.model)
             choice = completion.choices[0]
-            return answer_lines(choice.message.content or "", choice.finish_reason == "length")
+            return answer_lines(choice.message.content or "", choice.finish_reason == "length", class_name)
 
-        return collect(class_name, answer, settings.per_class, settings.attempts, settings.instruction)
+        judge = Judge(class_name, class_names, instruction)
+        return collect(answer, settings.per_class, settings.attempts, judge, REMEDIES)
 
-    yield from prompt_rows(class_names, prompts_of)
+    yield from lines_of_classes(class_names, lines_of)
 
 
-def answer_lines(text: str, cut: bool) -> list[str]:
-    """The lines of an answer, without numbers, bullets, quotation marks and periods, and without the last if `cut`."""
-    lines = text.split("\n")[:-1] if cut else text.split("\n")
-    return [stripped for line in lines if (stripped := BULLET.sub("", line).strip(SURROUNDING))]
+def answer_lines(text: str, cut: bool, class_name: str) -> list[str]:
+    """The lines of an answer, without labels, quotation marks and periods, and without the last if `cut`.
+
+    Typographic quotation marks and hyphens become plain ones, except in the class name, which is written as it is.
+    """
+    plain = text.translate(PLAIN)
+    name = class_words(class_name)
+    if name != name.translate(PLAIN):
+        plain = re.sub(re.escape(name.translate(PLAIN)), lambda _: name, plain, flags=re.IGNORECASE)
+    lines = plain.split("\n")[:-1] if cut else plain.split("\n")
+    return [stripped for line in lines if (stripped := LABEL.sub("", line).strip(SURROUNDING))]
 
 
 def _call(

@@ -5,25 +5,36 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from diagen.config import ComposedPrompts, LlamaModel, LlamaPrompts
-from diagen.errors import InputError
+from diagen.errors import InputError, Problem
 from diagen.models.pseudo_words import class_words
-from diagen.prompts.collection import collect, fill_instruction, prompt_rows
+from diagen.prompts.collection import collect, fill_instruction, lines_of_classes
 from diagen.prompts.form import ADJECTIVES, SETTING_WORDS
-from diagen.prompts.prompts_file import PromptRow
+from diagen.prompts.judging import LONGEST_PART, Judge
+from diagen.prompts.lines_file import WrittenLine
+from diagen.prompts.refusals import FEW_LINES
 from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
     from llama_cpp import Llama
 
+REMEDIES = {
+    FEW_LINES: Problem("raise `max_tokens` of the prompt set or `context` of `models.llama`"),
+    "repetition": Problem("raise `repeat_penalty` or `temperature` of the prompt set, use a larger language model"),
+}
+"""Remedies of a local language model."""
+
 
 def prompt_grammar(class_name: str, num_prompts: int) -> str:
-    """A GBNF grammar of `num_prompts` lines of the paper's form; the class name is the only fixed word in it."""
+    """A GBNF grammar of `num_prompts` lines of the paper's form; the class name is the only fixed word in it.
+
+    Its bounds exceed those of a prompt by one, so that a line that stopped by itself differs from one that was stopped.
+    """
     return (
         f"root ::= line{{{num_prompts}}}\n"
         f'line ::= "a photo of a" "n"? " " (word " "){{0,{ADJECTIVES}}} {_literal(class_words(class_name))} '
-        f'(" " word){{0,{SETTING_WORDS}}} "\\n"\n'
+        f'(" " word){{0,{SETTING_WORDS + 1}}} "\\n"\n'
         'word ::= part ("-" part)?\n'
-        "part ::= [a-z]{1,16}\n"
+        f"part ::= [a-z]{{1,{LONGEST_PART + 1}}}\n"
     )
 
 
@@ -55,14 +66,15 @@ def load_language_model(model: LlamaModel, *, threads: int, gpu: bool) -> "Llama
 
 def write_class_prompts(
     llama: "Llama", class_names: Sequence[str], template: str, settings: LlamaPrompts
-) -> Iterator[PromptRow]:
-    """Yield `settings.per_class` distinct, valid prompts for each class, in the order of `class_names`.
+) -> Iterator[WrittenLine]:
+    """Yield the lines of each class, `settings.per_class` of them kept, in the order of `class_names`.
 
-    A class's prompts depend only on its name, the model, the instruction `template` and the settings. Raises
-    `InputError`, naming the class, if `settings.attempts` calls of the model do not return enough.
+    The lines of a class depend on the model, the instruction `template`, the settings and the class's name, and their
+    verdicts on the other names too, which no prompt may mention. Raises `InputError`, naming the class, if
+    `settings.attempts` calls of the model do not return enough.
     """
 
-    def prompts_of(class_name: str) -> list[str]:
+    def lines_of(class_name: str) -> list[WrittenLine]:
         instruction = fill_instruction(template, class_name, settings.per_class, settings.instruction)
         grammar = prompt_grammar(class_name, settings.per_class)
         bound = settings.max_tokens * settings.per_class
@@ -70,9 +82,10 @@ def write_class_prompts(
         def answer(attempt: int) -> list[str]:
             return ask(llama, instruction, grammar, settings, bound, (class_name, attempt, "prompts"))
 
-        return collect(class_name, answer, settings.per_class, settings.attempts, settings.instruction)
+        judge = Judge(class_name, class_names, instruction)
+        return collect(answer, settings.per_class, settings.attempts, judge, REMEDIES)
 
-    yield from prompt_rows(class_names, prompts_of)
+    yield from lines_of_classes(class_names, lines_of)
 
 
 def ask(
@@ -98,14 +111,21 @@ def ask(
             temperature=settings.temperature,
             top_p=settings.top_p,
             top_k=settings.top_k,
-            min_p=0.0,
+            min_p=settings.min_p,
             typical_p=1.0,
-            repeat_penalty=1.0,
+            repeat_penalty=settings.repeat_penalty,
             presence_penalty=0.0,
             frequency_penalty=0.0,
             max_tokens=max_tokens,
             seed=stable_seed(settings.seed, *seed_parts),
         )
     except ValueError as error:
-        raise InputError(f"class `{seed_parts[0]}`: {error}; raise `context` of `models.llama`") from None
+        raise InputError(f"class `{seed_parts[0]}`: {error}; {_remedy(error)}") from None
     return (answer["choices"][0]["message"]["content"] or "").split("\n")[:-1]
+
+
+def _remedy(error: ValueError) -> Problem:
+    """What helps against an error of llama.cpp. A chat template that fails is found before (`chat_template.py`)."""
+    if "exceed context window" in str(error):
+        return Problem("raise `context` of `models.llama`, or shorten the instruction")
+    return Problem("name another GGUF file in `models.llama`")

@@ -27,6 +27,7 @@ from diagen.files.tables import DamagedFile, read_features, read_rows, reading
 from diagen.generation.manifest_file import ManifestRow, read_manifest
 from diagen.generation.plan_file import PlanRow, read_plan
 from diagen.noise_ceilings.ceilings_file import read_ceilings
+from diagen.prompts.lines_file import lines_path, read_lines
 from diagen.prompts.prompts_file import read_prompts
 from diagen.report import statistics
 from diagen.weighting.weights_file import WeightRow, read_weights
@@ -62,6 +63,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "summary/per_class.csv": partial(statistics.read_table, columns=statistics.PER_CLASS),
     "summary/diversity.csv": partial(statistics.read_table, columns=statistics.DIVERSITY),
     "summary/prompts.csv": partial(statistics.read_table, columns=statistics.PROMPTS),
+    "prompts/*.lines.csv": read_lines,
     "prompts/*.csv": read_prompts,
     "shots*/shots.csv": read_shots,
     "embeddings/*.safetensors": read_learned_words,
@@ -128,6 +130,8 @@ def verify_results(results: Path, store: Path) -> Iterator[Finding]:
         elif path.match(MANIFEST):
             yield from _compare_with_plan(path, content, tables(path.with_name("plan.csv"))[0])
             yield from _check_images(path, content, store)
+        elif path.match("prompts/*.csv"):
+            yield from _missing_lines(path)
         elif path.match("weights/*.csv"):
             yield from _compare_with_manifest(path, content, tables(path.parents[1] / "manifest.csv")[0])
         elif path.name == "features.npy":
@@ -147,6 +151,13 @@ def _missing_files(folder: Path, default: tuple[str, ...]) -> Iterator[Finding]:
         table = _table_of(folder / "features.npy")
         missing = [table] if (folder / "features.npy").is_file() and not table.is_file() else []
     yield from (Finding(path, "is missing", (), path) for path in missing)
+
+
+def _missing_lines(prompts: Path) -> Iterator[Finding]:
+    """The table of lines that the job of a table of prompts writes beside it, if it is missing."""
+    lines = lines_path(prompts)
+    if not prompts.name.endswith(".lines.csv") and not lines.is_file():
+        yield Finding(lines, "is missing", (), lines)
 
 
 def _read(path: Path) -> tuple[Any, str | None]:

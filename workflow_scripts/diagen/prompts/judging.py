@@ -1,0 +1,161 @@
+"""Judges lines that a language model wrote: which have the paper's form (section 3.3) and read like a caption.
+
+Small models repeat words, copy the instruction, run on until the grammar's bound, or write one line again and again.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from diagen.errors import InputError
+from diagen.models.pseudo_words import class_words, pseudo_word
+from diagen.prompts.form import ADJECTIVES, ENDINGS_CUT, SETTING_WORDS, STEM, is_valid, to_pseudo_word
+
+Reason = Literal[
+    "form", "cut_off", "too_long", "clause", "run_on", "repetition", "instruction_word", "other_name", "duplicate"
+]
+"""Why a line is refused, in the order of the checks (docs/outputs.md)."""
+
+STEM_WORDS = 4  # `a photo of a`
+LONGEST_PART = 16  # letters of a word or of a part between hyphens
+ARTICLES = frozenset(("a", "an", "the"))
+FUNCTION_WORDS = ENDINGS_CUT | frozenset(
+    "above across against along among around as below beneath beside between down for front her his inside into it its "
+    "next off onto out outside side top up while".split()
+)
+"""Words that a caption may use twice."""
+CLAUSE_WORDS = frozenset(
+    "are be because been but did do had has have if is must my not our should so than that their them they was we were "
+    "what when where which who whose will would you your".split()
+)
+"""Words of clauses. The form has phrases only; small models drift from it into stories."""
+WRITING = (
+    r"adjectives?|prepositions?|captions?|prompts?|sentences?|brackets?|bullets|quotation|placeholders?|optional|"
+    r"time of day"
+)
+"""Words about the writing of captions, which no photo shows."""
+SLOTS = frozenset(("weather", "location", "locations"))
+"""Names of the form's parts. They are words of a caption only if another word describes them: `stormy weather`."""
+ALLOWED_BEFORE = frozenset("and back down front inside next off or out outside side top up".split())
+"""Function words among adjectives: `black and white`, `upside down`."""
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+EXAMPLES = 3  # of an instruction, from which on the words that all of them share are the example's name
+
+
+class Judge:
+    """Judges the lines of one class in the order in which they were written.
+
+    `class_names` are those of the dataset, `instruction` is the text that the language model received (or several).
+    """
+
+    def __init__(self, class_name: str, class_names: Sequence[str], instruction: str = "") -> None:
+        """Collect the names that a line must not mention."""
+        self.class_name = class_name
+        own = class_words(class_name).casefold()
+        self._own_words = frozenset(WORD.findall(own))
+        others = {class_words(name).casefold() for name in class_names} | _example_names(instruction)
+        names = sorted(others - {own, ""} - self._own_words - FUNCTION_WORDS, key=len, reverse=True)
+        either = "|".join(map(re.escape, names))
+        self._others = re.compile(rf"(?<!\w)(?:{either})(?:e?s)?(?!\w)", re.IGNORECASE) if names else None
+        self._seen: set[tuple[str, ...]] = set()
+
+    def refusal(self, line: str) -> Reason | None:
+        """Why the line is refused as a prompt, or `None`. It must have single spaces, and the right article."""
+        return self._malformed(line) or self.blemish(line)
+
+    def blemish(self, line: str) -> Reason | None:
+        """Why a line that contains the class name once does not read like a caption, or `None`.
+
+        Two lines are duplicates if they have the same words, regardless of their order and of articles. Accepted lines
+        are remembered for that.
+        """
+        words = WORD.findall(line.casefold())
+        if any(len(word) > LONGEST_PART and word not in self._own_words for word in words):
+            return "run_on"
+        if self._repeats(line):
+            return "repetition"
+        if self._names_its_instruction(line):
+            return "instruction_word"
+        if self._names_another(line):
+            return "other_name"
+        key = tuple(sorted(word for word in words if word not in ARTICLES))
+        if key in self._seen:
+            return "duplicate"
+        self._seen.add(key)
+        return None
+
+    def _malformed(self, line: str) -> Reason | None:
+        span = self._span(line)
+        stem = STEM.match(line)
+        if stem is None or span is None:
+            return "form"
+        before, after = line[stem.end() : span[0]].split(), line[span[1] :].split()
+        if after and after[-1] in ENDINGS_CUT:
+            return "cut_off"
+        if len(before) > ADJECTIVES or len(after) > SETTING_WORDS:
+            return "too_long"
+        # Adjectives only: `a photo of a beach with dog` is about the beach.
+        joined = bool(before) and before[-1] in ("and", "or")  # two things: `a photo of a sunset and dog`
+        if joined or (FUNCTION_WORDS - ALLOWED_BEFORE) & {*before} or not is_valid(line, self.class_name):
+            return "form"
+        return "clause" if CLAUSE_WORDS & {*before, *after} else None
+
+    def _span(self, line: str) -> tuple[int, int] | None:
+        """Start and end of the class name in the line; `None` unless it is there exactly once."""
+        try:
+            marked = to_pseudo_word(line, self.class_name)
+        except InputError:
+            return None
+        start = marked.index(pseudo_word(self.class_name))
+        return start, len(line) - (len(marked) - start - len(pseudo_word(self.class_name)))
+
+    def _around(self, line: str) -> tuple[str, str]:
+        """The line before the class name, and after it."""
+        start, end = self._span(line) or (len(line), len(line))
+        return line[:start], line[end:]
+
+    def _repeats(self, line: str) -> bool:
+        """Whether a content word occurs twice, singular or plural, or two articles follow each other.
+
+        A word that the class name itself contains twice (`yo-yo`) counts once.
+        """
+        before, after = (WORD.findall(text.casefold()) for text in self._around(line))
+        following = [*zip(before, before[1:], strict=False), *zip(after, after[1:], strict=False)]
+        besides_stem = before[STEM_WORDS:] if STEM.match(line) else before
+        own = {word.removesuffix("s") for word in self._own_words - FUNCTION_WORDS}
+        others = [word.removesuffix("s") for word in besides_stem + after if word not in FUNCTION_WORDS]
+        repeated = bool(own & {*others}) or len(set(others)) < len(others)
+        return repeated or any({*pair} <= ARTICLES for pair in following)
+
+    def _names_its_instruction(self, line: str) -> bool:
+        text = line.casefold()
+        if any(not self._own_words & {*match[0].split()} for match in re.finditer(rf"\b(?:{WRITING})\b", text)):
+            return True
+        words = WORD.findall(text)
+        undescribed = FUNCTION_WORDS | self._own_words | {""}
+        return any(
+            word in SLOTS - self._own_words and before in undescribed
+            for before, word in zip(["", *words], words, strict=False)
+        )
+
+    def _names_another(self, line: str) -> bool:
+        """Whether the line names another class, or the one of the instruction's examples.
+
+        A name inside the class's own (`dog` in `hot dog`) does not count, and neither does one right before it, where
+        it describes the class (`an orange car`).
+        """
+        span, stem = self._span(line), STEM.match(line)
+        if self._others is None or span is None:
+            return False
+        start, end = span
+        found = (match.span() for match in self._others.finditer(line, stem.end() if stem else 0))
+        return any(not (start <= first and last <= end) and last + 1 != start for first, last in found)
+
+
+def _example_names(instruction: str) -> set[str]:
+    """The content words that all examples in an instruction share, such as `car` if all are captions of cars."""
+    examples = [line for line in instruction.casefold().split("\n") if STEM.match(line) and "[" not in line]
+    if len(examples) < EXAMPLES:
+        return set()
+    shared = set.intersection(*({*WORD.findall(STEM.sub("", line, count=1))} for line in examples))
+    return shared - FUNCTION_WORDS
