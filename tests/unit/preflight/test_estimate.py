@@ -171,4 +171,11 @@ def test_cpu_threads_shorten_the_time_of_every_job(config: Config) -> None:
     for work in all_work(config, COUNTS, PAPER):
         one, two = (work.seconds(assumed_rates("cpu", threads)) for threads in (1, 2))
         assert two == pytest.approx(one / 2)
-        assert work.seconds(assumed_rates("cuda", 2)) < two
+        if work.kind != "text":
+            assert work.seconds(assumed_rates("cuda", 2)) < two
+
+
+def test_prompts_are_estimated_on_the_gpu_only_if_llama_cpp_uses_it(config: Config) -> None:
+    (work,) = [work for work in all_work(config, COUNTS, PAPER) if work.rule == "write_prompts"]
+    assert work.seconds(assumed_rates("cuda", 2)) == work.seconds(assumed_rates("cpu", 2)) > 23 * 10 * 5
+    assert work.seconds(assumed_rates("cuda", 2, text_device="cuda")) < 23 * 10

@@ -202,7 +202,8 @@ def time_table(
 ) -> Iterator[str]:
     """The lines with the time of each stage and the source of the estimate."""
     work = list(estimate.all_work(config, counts, operations))
-    assumed = assumed_rates(device, config.execution.torch_threads)
+    text_device = device if device != "cpu" and can_offload() else "cpu"
+    assumed = assumed_rates(device, config.execution.torch_threads, text_device=text_device)
     stages = estimate.estimate(work, jobs, estimate.measured_seconds(benchmarks), assumed)
     if not stages:
         return

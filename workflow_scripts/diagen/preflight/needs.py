@@ -63,8 +63,6 @@ class Needs:
         seconds = 0.0
         if work is not None:  # otherwise a requested block that no method uses
             device = "cuda" if execution.device == "auto" else execution.device
-            if rule == "write_prompts":
-                device = "cpu"  # where llama.cpp runs unless it was built for a GPU
             seconds = work.seconds(assumed_rates(device, execution.torch_threads)) / self._shards(rule)
         return attempt * math.ceil(START_MINUTES + MARGIN * seconds / 60)
 

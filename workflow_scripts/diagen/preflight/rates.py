@@ -35,8 +35,12 @@ class Rates:
         return tflop / self.tflops[kind] + images / min(self.threads, USEFUL_THREADS)
 
 
-def assumed_rates(device: str, threads: int) -> Rates:
-    """The assumed rates of a job on a `device` (`cpu`, `cuda` or `mps`) with a number of CPU `threads`."""
+def assumed_rates(device: str, threads: int, *, text_device: str = "cpu") -> Rates:
+    """The assumed rates of a job on a `device` (`cpu`, `cuda` or `mps`) with a number of CPU `threads`.
+
+    Language models run on `text_device`: llama.cpp uses a GPU only if it was built for it.
+    """
     kinds: tuple[Kind, ...] = ("half", "single", "text")
     on_cpu = dict.fromkeys(kinds, TFLOPS_PER_THREAD * threads)
-    return Rates(TFLOPS.get(device, on_cpu), threads)
+    tflops = {kind: TFLOPS.get(text_device if kind == "text" else device, on_cpu)[kind] for kind in kinds}
+    return Rates(tflops, threads)
