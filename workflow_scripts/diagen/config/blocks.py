@@ -48,9 +48,9 @@ class Embedding(Block):
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="Precision of the passes: `auto` is bfloat16 on a GPU that computes in it (compute capability 8.0 "
-        "or higher), else float32. Weights and words are always float32; float16 is not offered: it needs loss "
-        "scaling, whose skipped steps all words of a batch would share.",
+        description="Precision of the passes: `auto` is bfloat16 on a GPU that computes in it (NVIDIA from compute "
+        "capability 8.0 on, AMD), else float32. Weights and words are always float32; float16 is not offered: it needs "
+        "loss scaling, whose skipped steps all words of a batch would share.",
     )
 
 
@@ -247,8 +247,12 @@ class Execution(Block):
     """How to run, not what to compute: a change here reruns nothing."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="`auto` uses a GPU if there is one.")
-    micro_batch: PositiveInt = Field(16, description="Images per forward pass; rounding depends on it.")
-    words_together: PositiveInt = Field(8, description="Words learned in one batch; rounding depends on it.")
+    micro_batch: PositiveInt = Field(
+        16, description="Images per forward pass, except in learning words; rounding depends on it."
+    )
+    words_together: PositiveInt = Field(
+        8, description="Words learned in one step, in as few passes as the memory allows; rounding depends on it."
+    )
     torch_threads: PositiveInt = Field(2, description="CPU threads of torch per job; rounding depends on it.")
     shards: PositiveInt = Field(
         1, le=64, description="Processes (and GPUs of one machine) that share the classes of one cell."
