@@ -2,29 +2,18 @@
 
 from snakemake.logging import logger
 
-from diagen.config import Coco
-from diagen.errors import InputError, rm
+from diagen.errors import rm
 from diagen.runtime import run_lock
 
 
 def warn_of_other_photos():
     """Warn of photos that were added or removed since a dataset was indexed, which happens once."""
-    from diagen.data.photo_list import photos_changed
+    from diagen.data.photo_list import photos_warning
 
     for name, dataset in CONFIG.datasets.items():
-        images, skipped = (Path("results", CONFIG.experiment, name, table) for table in ("images.csv", "skipped.csv"))
-        # Listing COCO takes as long, and as much memory, as indexing it.
-        if isinstance(dataset, Coco | DrawnWorld) or not (images.is_file() and skipped.is_file()):
-            continue
-        try:
-            changed = photos_changed(dataset, images, skipped)
-        except (InputError, OSError):  # the jobs that read a damaged table report it
-            continue
-        if changed:
-            logger.warning(
-                f"datasets.{name}: {dataset.root} differs from the indexed photos: it {changed}. To index it again "
-                f"(automatic if the dataset's settings have changed as well): {rm(images)}"
-            )
+        warning = photos_warning(name, dataset, Path("results", CONFIG.experiment))
+        if warning:
+            logger.warning(f"warning: {warning}")
 
 
 def warn_of_forgotten_results():
@@ -32,7 +21,7 @@ def warn_of_forgotten_results():
     remembered = any(path.is_file() for path in Path(".snakemake/metadata").rglob("*"))
     if not remembered and any(Path("results", CONFIG.experiment).glob("*/images.csv")):
         logger.warning(
-            f"results/{CONFIG.experiment}: Snakemake's record of how these results were made, .snakemake/metadata, is "
+            f"warning: results/{CONFIG.experiment}: Snakemake's record of how these results were made, .snakemake/metadata, is "
             "empty, so they are assumed to match the configuration and the code. Remove results that do not: "
             f"rm -r results/{CONFIG.experiment}"
         )

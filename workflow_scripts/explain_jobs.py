@@ -27,8 +27,12 @@ def main() -> None:
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode != 0:
         raise InputError(f"snakemake: the dry run failed. Correct what it reports:\n{failure(result.stdout)}")
+    for line in result.stdout.splitlines():
+        if line.startswith("warning: "):
+            print(line, file=sys.stderr)
     jobs = list(planned_jobs(result.stdout))
-    print("\n".join(map(str, jobs)))
+    if jobs:
+        print("\n".join(map(str, jobs)))
     print(f"{len(jobs)} jobs would run." if jobs else "Nothing would run: all results are up to date.")
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -218,9 +219,17 @@ def test_another_photo_is_reported_and_reruns_nothing(fresh):
     photo = next((fresh.folder / "results/worlds/7/train-val").rglob("*.png"))
     shutil.copy(photo, photo.with_name("another.png"))
     result = fresh.snakemake("--dry-run", index)
-    assert "has 1 photo (such as results/worlds/7/train-val/" in result.stdout and "Nothing to be done" in result.stdout
+    assert (
+        "has 1 more photo (such as results/worlds/7/train-val/" in result.stdout
+        and "Nothing to be done" in result.stdout
+    )
     assert "results/worlds/7 differs from the indexed photos" in result.stdout
     assert f"as well): rm {index}" in result.stdout
+    command = [sys.executable, "workflow_scripts/explain_jobs.py", index, "--configfile", "config/tiny.yaml"]
+    explained = subprocess.run(command, cwd=fresh.folder, capture_output=True, text=True, check=False)
+    assert "differs from the indexed photos: it has 1 more photo" in explained.stderr
+    preflight = fresh.snakemake("--cores", "1", "preflight")
+    assert "warning: `datasets.world`: results/worlds/7 differs from the indexed photos" in preflight.stdout
     (fresh.folder / index).unlink()
     fresh.make("--cores", "1", index)
     assert "differs from the indexed photos" not in fresh.snakemake("--dry-run", index).stdout

@@ -2,9 +2,31 @@
 
 from pathlib import Path
 
-from diagen.config.datasets import Dataset
+from diagen.config.datasets import Coco, Dataset, DrawnWorld
 from diagen.data.adapters.registry import list_images
 from diagen.data.images_file import read_images, read_skipped
+from diagen.errors import InputError, Problem, rm
+
+
+def photos_warning(name: str, dataset: Dataset, results: Path) -> Problem | None:
+    """A warning if the dataset's photos differ from their index in `results`, the experiment's folder.
+
+    Listing COCO takes as long, and as much memory, as indexing it, so it is not compared. A damaged index is left to
+    the jobs that read it.
+    """
+    images, skipped = (results / name / table for table in ("images.csv", "skipped.csv"))
+    if isinstance(dataset, Coco | DrawnWorld) or not (images.is_file() and skipped.is_file()):
+        return None
+    try:
+        changed = photos_changed(dataset, images, skipped)
+    except (InputError, OSError):
+        return None
+    if not changed:
+        return None
+    return Problem(
+        f"`datasets.{name}`: {dataset.root} differs from the indexed photos: it {changed}. To index it again "
+        f"(automatic if the dataset's settings have changed as well): {rm(images)}"
+    )
 
 
 def photos_changed(dataset: Dataset, images: Path, skipped: Path) -> str | None:
@@ -20,8 +42,8 @@ def photos_changed(dataset: Dataset, images: Path, skipped: Path) -> str | None:
     indexed = {row.path for row in read_images(images)} | {row.path for row in read_skipped(skipped)}
     listed = {image.path.as_posix() for image in listing.images}
     changes = [
-        f"{verb} {len(paths)} photo{'s' if len(paths) > 1 else ''} (such as {min(paths)})"
-        for verb, paths in (("has", listed - indexed), ("lacks", indexed - listed))
+        f"{verb} {len(paths)} {adjective} photo{'s' if len(paths) > 1 else ''} (such as {min(paths)})"
+        for verb, adjective, paths in (("has", "more", listed - indexed), ("lacks", "indexed", indexed - listed))
         if paths
     ]
     changes += [f"cannot be indexed as it is ({listing.problems[0]})"] if listing.problems else []

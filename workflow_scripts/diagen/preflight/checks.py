@@ -13,6 +13,7 @@ from diagen.data.adapters.registry import list_images
 from diagen.data.gaps import single_class, split_gaps
 from diagen.data.images_file import read_images
 from diagen.data.images_needed import images_needed
+from diagen.data.photo_list import photos_warning
 from diagen.errors import InputError
 from diagen.files.model_parts import summary
 from diagen.preflight import estimate
@@ -37,6 +38,8 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report = Report([f"configuration  {name}: valid"])
     report.problems += sorted(missing_files(dict(config)))
     counts = check_datasets(config, results, report)
+    changed = (photos_warning(name, dataset, results) for name, dataset in config.datasets.items())
+    report.warnings += [warning for warning in changed if warning]
     operations = check_models(config, report)
     report.problems += model_schedule_problems(config)
     device = check_device(config, gpus, report)
