@@ -236,6 +236,24 @@ def color_png(path: Path, values: NDArray[np.uint16], kind: int) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
 
 
+def color_tiff(path: Path, values: NDArray[np.uint16], order: str, *, compressed: bool) -> None:
+    """Write 16-bit RGB `[H, W, 3]` in one strip, in the byte order `<` or `>`."""
+    height, width = values.shape[:2]
+    data = zlib.compress(values.tobytes()) if compressed else values.tobytes()
+    short, long = 3, 4
+    entries = [
+        (256, long, 1, width), (257, long, 1, height), (258, short, 3, 8), (259, short, 1, 8 if compressed else 1),
+        (262, short, 1, 2), (273, long, 1, 14), (277, short, 1, 3), (278, long, 1, height), (279, long, 1, len(data)),
+    ]  # fmt: skip
+    directory = struct.pack(f"{order}H", len(entries))
+    for tag, kind, count, value in entries:
+        packed = struct.pack(f"{order}HH", value, 0) if (kind, count) == (short, 1) else struct.pack(f"{order}I", value)
+        directory += struct.pack(f"{order}HHI", tag, kind, count) + packed
+    mark = b"II" if order == "<" else b"MM"
+    header = struct.pack(f"{order}2sHI", mark, 42, 14 + len(data)) + struct.pack(f"{order}3H", 16, 16, 16)
+    path.write_bytes(header + data + directory + bytes(4))
+
+
 def test_16_bit_color_is_read_unless_it_uses_fewer_bits(tmp_path: Path) -> None:
     values = np.random.RandomState(0).randint(0, 2**16, (4, 5, 3)).astype(np.uint16)
     color_png(tmp_path / "a.png", values, 2)
@@ -248,3 +266,55 @@ def test_16_bit_color_is_read_unless_it_uses_fewer_bits(tmp_path: Path) -> None:
     silhouette[0, :, 3] = 65535
     color_png(tmp_path / "c.png", silhouette, 6)
     np.testing.assert_array_equal(pixels(tmp_path / "c.png")[:, 0, 0], [0, 255])
+
+
+def test_16_bit_color_with_alpha_is_read_unless_it_uses_fewer_bits(tmp_path: Path) -> None:
+    """The alpha channel uses all 16 bits, whatever the color does."""
+    random = np.random.RandomState(1)
+    for channels, kind in ((2, 4), (4, 6)):
+        values = random.randint(0, 2**16, (4, 5, channels)).astype(np.uint16)
+        values[..., -1] = 65535
+        color_png(tmp_path / "a.png", values, kind)
+        np.testing.assert_array_equal(pixels(tmp_path / "a.png"), np.broadcast_to(values[..., :-1] >> 8, (4, 5, 3)))
+        for bits in (8, 10, 12, 14):
+            values[..., :-1] = random.randint(1, 2**bits, (4, 5, channels - 1))
+            color_png(tmp_path / "b.png", values, kind)
+            with pytest.raises(InputError, match=r"b.png: 16-bit color .*\(mode RGBA\).*magick"):
+                load_image(tmp_path / "b.png")
+
+
+@pytest.mark.parametrize(("channels", "kind"), [(3, 2), (2, 4), (4, 6)])
+def test_black_16_bit_color_is_black_but_not_that_of_8_bits(tmp_path: Path, channels: int, kind: int) -> None:
+    values = np.zeros((4, 5, channels), dtype=np.uint16)
+    if kind != 2:
+        values[..., -1] = 65535
+    color_png(tmp_path / "a.png", values, kind)
+    assert (pixels(tmp_path / "a.png") == 0).all()
+    values[1, 2, 0] = 200  # the upper byte is 0
+    color_png(tmp_path / "b.png", values, kind)
+    with pytest.raises(InputError, match="b.png: 16-bit color of which at most 14 bits are used"):
+        load_image(tmp_path / "b.png")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("compressed", [False, True])
+def test_black_16_bit_color_in_tiff(tmp_path: Path, order: str, compressed: bool) -> None:
+    values = np.zeros((4, 5, 3), dtype=f"{order}u2")
+    color_tiff(tmp_path / "a.tif", values, order, compressed=compressed)
+    assert (pixels(tmp_path / "a.tif") == 0).all()
+    values[1, 2, 0] = 200
+    color_tiff(tmp_path / "b.tif", values, order, compressed=compressed)
+    with pytest.raises(InputError, match="b.tif: 16-bit color of which at most 14 bits are used"):
+        load_image(tmp_path / "b.tif")
+    values[:] = np.random.RandomState(2).randint(0, 2**16, values.shape)
+    color_tiff(tmp_path / "c.tif", values, order, compressed=compressed)
+    np.testing.assert_array_equal(pixels(tmp_path / "c.tif"), values >> 8)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_dark_bitmaps_of_16_bits_per_pixel_are_read(tmp_path: Path, value: int) -> None:
+    """Their color has 5 bits per channel, all of which Pillow reads."""
+    rows = struct.pack("<2H", value << 10, value << 5) * 2
+    header = struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, 16, 0, len(rows), 0, 0, 0, 0)
+    (tmp_path / "a.bmp").write_bytes(struct.pack("<2sIHHI", b"BM", 54 + len(rows), 0, 0, 54) + header + rows)
+    assert pixels(tmp_path / "a.bmp")[0].tolist() == [[8 * value, 0, 0], [0, 8 * value, 0]]

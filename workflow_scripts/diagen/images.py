@@ -1,6 +1,7 @@
 """Reads the pixels of photos."""
 
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -28,6 +29,10 @@ DEPTHS = (8, 10, 12, 14, 16, 24, 31, 32)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_ORIENTATION = (b"eXIf", b"iTXtXML:com.adobe.xmp\0\0")
 """How chunks of a PNG file begin that may contain the orientation: EXIF, and uncompressed XMP."""
+OPPOSITE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+"""The byte order (big, little or native endian) opposite to each, as in Pillow's names of layouts."""
+GRAY_WITH_ALPHA = "LA;16B"
+"""The layout of 16-bit gray PNG with alpha, which Pillow reads as RGBA."""
 WHITE_IS_ZERO, PHOTOMETRIC = 0, 262
 """The value of this TIFF tag for images whose zero is white; Pillow inverts only those of 8 bits."""
 
@@ -45,7 +50,7 @@ def load_image(path: Path | str) -> Image.Image:
     image's largest value is scaled to 8 bits. Floating-point values are read as 0 to 1 or, if the largest is 2 or more,
     as integers. Raises `InputError`, naming the file, if it is not an image, is truncated, exceeds 179 million pixels
     (a decompression bomb), or has values without a defined black and white: negative or not finite ones, or 16-bit
-    color that uses at most 14 bits, since Pillow reads only the upper 8.
+    color, other than black, that uses at most 14 bits, since Pillow reads only the upper 8.
     """
     return _read(path)[0]
 
@@ -108,6 +113,8 @@ def _decode(file: IO[bytes]) -> tuple[Image.Image, str]:
     with Image.open(file) as image:
         layout = _layout(image)
         image.load()
+        if layout.endswith(tuple(f";16{order}" for order in OPPOSITE)) and image.mode in ("RGB", "RGBA"):
+            _check_color_depth(image, layout, file)
         return _upright(image, _as_rgb(image, layout)), str(image.format)
 
 
@@ -131,8 +138,6 @@ def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
 def _as_rgb(image: Image.Image, layout: str) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
         return Image.fromarray(_as_bytes(image, layout)).convert("RGB")
-    if ";16" in layout and image.mode in ("RGB", "RGBA"):
-        _check_color_depth(image)
     if not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")
@@ -164,10 +169,25 @@ def _as_bytes(image: Image.Image, layout: str) -> NDArray[np.uint8]:
     return 255 - scaled if inverted else scaled
 
 
-def _check_color_depth(image: Image.Image) -> None:
+def _check_color_depth(image: Image.Image, layout: str, file: IO[bytes]) -> None:
     """Refuse 16-bit color whose values have fewer bits, since Pillow's upper 8 of 16 bits lack most of them."""
-    if np.asarray(image).max() < 2**6:
+    brightest = np.asarray(image)[..., :3].max()
+    if brightest < 2**6 and (brightest > 0 or _has_lower_bytes(file, layout)):
         raise _UnusableValuesError(
             f"16-bit color of which at most 14 bits are used (mode {image.mode}) would come out nearly black; scale "
             "its values to the full range, such as by `magick IN -auto-level -depth 8 OUT`, or remove it"
         )
+
+
+def _has_lower_bytes(file: IO[bytes], layout: str) -> bool:
+    """Whether 16-bit color whose upper bytes are 0 has other lower bytes: those that the opposite byte order reads."""
+    file.seek(0)
+    with Image.open(file) as image:
+        # Gray with alpha has no other layout, but 8-bit RGBA splits its values into bytes: upper, lower, and alpha's.
+        is_gray = layout == GRAY_WITH_ALPHA
+        swapped = "RGBA" if is_gray else layout[:-1] + OPPOSITE[layout[-1]]
+        image.tile = [
+            tile._replace(args=(swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
+            for tile in image.tile
+        ]
+        return bool(np.asarray(image)[..., : 2 if is_gray else 3].any())

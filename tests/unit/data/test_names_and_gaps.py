@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from diagen.config import CustomCoco, Focus, ImageFolder
-from diagen.data.gaps import single_class, split_gaps
+from diagen.data.gaps import split_gaps, too_few_classes
 from diagen.data.index import index_dataset
 from diagen.data.names import class_label
 from diagen.errors import InputError
@@ -24,6 +24,7 @@ NFC, NFD = "café", unicodedata.normalize("NFD", "café")
 FORMS = [(NFC, NFD), (NFD, NFC), (NFD, NFD)]
 JUNK = ("__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information", "#recycle", ".hidden")
 JUNK_FILES = ("Thumbs.db", "desktop.ini", "Desktop.ini", ".DS_Store", "._cup.png", "Icon\r")
+JUNK_FILES += ("IMG_1.jpg:Zone.Identifier", "0.png:zone.identifier", "Thumbs.db:encryptable")
 
 
 def save(path: Path, seed: int = 0) -> None:
@@ -180,7 +181,21 @@ def test_the_program_prints_what_was_passed_over_in_one_line(tmp_path: Path) -> 
 def test_a_single_class_is_an_error(tmp_path: Path) -> None:
     folder(tmp_path, "cup", "mug")
     assert "one class, `cup`, which every classifier gets right" in complaint(photos(tmp_path, classes=("cup",)))
-    assert single_class(["cup", "mug", "cup"]) == single_class([]) == []
+    assert too_few_classes(["cup", "mug", "cup"]) == []
+    assert too_few_classes(["cup", "cup"]) != []
+
+
+@pytest.mark.parametrize("lines", ["path,split,class\n", "path,split\n\n,,\n"])
+def test_a_split_table_without_rows_is_an_error(tmp_path: Path, lines: str) -> None:
+    text = complaint(table(tmp_path, lines))
+    assert text.splitlines()[1:] == [
+        "  - the dataset has no images; add some, or list them in its annotations or its `split_table`"
+    ]
+
+
+def test_what_explains_why_there_are_no_images_stands_alone(tmp_path: Path) -> None:
+    text = complaint(photos(tmp_path / "nowhere"))
+    assert "no such folder" in text and "no images" not in text
 
 
 def test_a_class_without_images_in_a_split_is_noted(tmp_path: Path) -> None:

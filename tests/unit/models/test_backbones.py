@@ -6,13 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForImageClassification,
+    CLIPConfig,
     ConvNextConfig,
     DeiTConfig,
+    Dinov2Config,
+    LevitConfig,
     ResNetConfig,
+    SiglipConfig,
     SwinConfig,
+    Swinv2Config,
     ViTConfig,
 )
 
@@ -60,6 +65,89 @@ def test_features_are_the_input_of_each_architecture_s_head(tmp_path: Path, name
     features = backbone(pixels)
     assert features.ndim == 2 and features.shape[1] > 5
     torch.testing.assert_close(whole.classifier(features), whole(pixels, **options).logits, rtol=1e-4, atol=1e-5)
+
+
+VISION = {"vision_config": {**SMALL, "image_size": 32, "patch_size": 8}}
+TEXT = {"text_config": {**SMALL, "vocab_size": 99, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}}
+OTHER_CLASSIFIERS = {
+    "CLIP": CLIPConfig(**VISION, **TEXT, num_labels=5),
+    "Siglip": SiglipConfig(**VISION, **TEXT, num_labels=5),
+    "Swinv2": Swinv2Config(patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4, num_labels=5),
+    "Levit": LevitConfig(
+        image_size=32, hidden_sizes=[16, 24, 32], num_attention_heads=[1, 2, 2], key_dim=[8] * 3, depths=[1] * 3,
+        num_labels=5,
+    ),
+    "Dinov2": Dinov2Config(**SMALL, image_size=32, patch_size=8, num_labels=5),
+}  # fmt: skip
+
+
+def write_classifier(name: str, folder: Path) -> torch.nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        whole = getattr(transformers, f"{name}ForImageClassification")(OTHER_CLASSIFIERS[name])
+    whole.eval().save_pretrained(folder)
+    return whole
+
+
+def change_weights(folder: Path, lacking: tuple[str, ...] = (), **added: torch.Tensor) -> None:
+    file = folder / "model.safetensors"
+    kept = {name: value for name, value in load_file(file).items() if not name.startswith(lacking)}
+    save_file(kept | added, file, metadata={"format": "pt"})
+
+
+def features_and_logits(whole: torch.nn.Module, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The input of a classifier's only linear layer after its body, as a hook sees it, and the logits."""
+    (head,) = [module for module in whole.classifier.modules() if isinstance(module, torch.nn.Linear)]
+    seen: list[torch.Tensor] = []
+    with head.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0])):
+        logits = whole(pixels).logits
+    return seen[0], logits
+
+
+@pytest.mark.parametrize("name", OTHER_CLASSIFIERS)
+@torch.no_grad()
+def test_features_of_classifiers_with_inner_models_and_buffers(tmp_path: Path, name: str) -> None:
+    whole = write_classifier(name, tmp_path)
+    features, logits = features_and_logits(whole, images(2))
+    assert features.ndim == 2 and logits.shape == (2, 5)
+    backbone = load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+    torch.testing.assert_close(backbone(images(2)), features, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["Swinv2", "Levit", "CLIP"])
+@torch.no_grad()
+def test_buffers_in_older_files_are_ignored(tmp_path: Path, name: str) -> None:
+    whole = write_classifier(name, tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    buffers = {key: value.clone() for key, value in whole.named_buffers() if key not in saved}
+    assert buffers
+    change_weights(tmp_path, **buffers)
+    backbone = load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+    torch.testing.assert_close(backbone(images(2)), features_and_logits(whole, images(2))[0], rtol=1e-4, atol=1e-5)
+    body = name.lower() if name != "CLIP" else "vision_model"
+    change_weights(tmp_path, **{f"{body}.foreign_index": torch.zeros(2)})
+    with pytest.raises(InputError, match=rf"has weights that its architecture lacks \(1: {body}\.foreign_index\)"):
+        load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+
+
+@torch.no_grad()
+def test_a_mask_token_may_lack(tmp_path: Path) -> None:
+    """Only pretraining uses it, and DINOv2's files on the hub come without."""
+    whole = write_classifier("Dinov2", tmp_path)
+    change_weights(tmp_path, lacking=("dinov2.embeddings.mask_token",))
+    assert "dinov2.embeddings.mask_token" not in load_file(tmp_path / "model.safetensors")
+    backbone = load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+    torch.testing.assert_close(backbone(images(2)), features_and_logits(whole, images(2))[0], rtol=1e-4, atol=1e-5)
+    change_weights(tmp_path, lacking=("dinov2.embeddings.cls_token",))
+    with pytest.raises(InputError, match=r"lacks weights of its architecture \(1: dinov2\.embeddings\.cls_token\)"):
+        load_backbone(BackboneModel(path=str(tmp_path)), CPU)
+
+
+def test_inner_models_without_weights_are_refused(tmp_path: Path) -> None:
+    write_classifier("CLIP", tmp_path)
+    change_weights(tmp_path, lacking=("vision_model.",))
+    with pytest.raises(InputError, match=r"lacks weights of its architecture .*vision_model\."):
+        load_backbone(BackboneModel(path=str(tmp_path)), CPU)
 
 
 def test_a_classifier_with_two_heads_is_refused(tmp_path: Path) -> None:

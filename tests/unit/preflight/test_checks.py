@@ -115,6 +115,80 @@ def test_classes_that_a_dataset_lacks(mapping: dict[str, Any]) -> None:
     assert problem.startswith("`datasets.cats`: the dataset has one class, `cat`")
 
 
+def photos(root: Path, *labels: str) -> None:
+    for split in ("train-val", "test"):
+        for label in labels:
+            for number in range(3):
+                path = root / split / label / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+
+
+def write_coco(root: Path, categories: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> None:
+    """A COCO whose parts have six images each; only its names are read."""
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(6)]
+    (root / "annotations").mkdir(parents=True)
+    for part in ("train2017", "val2017"):
+        (root / part).mkdir()
+        content = {"images": images, "annotations": annotations, "categories": categories}
+        (root / f"annotations/instances_{part}.json").write_text(json.dumps(content))
+
+
+def test_datasets_without_images_are_not_ready(mapping: dict[str, Any]) -> None:
+    photos(Path("photos"), "cat", "dog")
+    Path("photos/splits.csv").write_text("path,split,class\n")
+    write_coco(Path("coco"), [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}], [])
+    mapping["datasets"]["table"] = {
+        "adapter": "image_folder",
+        "root": "photos",
+        "split_table": "photos/splits.csv",
+    }
+    mapping["datasets"]["coco"] = {"adapter": "coco", "root": "coco"}
+    report = Report()
+    checks.check_datasets(load_config(mapping, "mine.yaml", check_files=False), Path("results/tiny"), report)
+    assert [text.split(";")[0] for text in report.problems] == [
+        "`datasets.table`: the dataset has no images",
+        "`datasets.coco`: the dataset has no images",
+    ]
+
+
+def test_categories_that_are_one_class_are_a_warning(mapping: dict[str, Any]) -> None:
+    categories = [{"id": 0, "name": "cat"}, {"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    annotations = [{"id": n, "image_id": n, "category_id": 1 + n % 2, "area": 1, "iscrowd": "0"} for n in range(6)]
+    write_coco(Path("coco"), categories, annotations)
+    mapping["datasets"] = {"coco": {"adapter": "coco", "root": "coco"}}
+    report = Report()
+    counts = checks.check_datasets(load_config(mapping, "mine.yaml", check_files=False), Path("results/tiny"), report)
+    assert report.problems == [] and counts["coco"].classes == 2
+    assert [text.partition("json: ")[2] for text in report.warnings] == [
+        "category 1: counts as the other category named `cat`; rename one if they differ"
+    ] * 2
+
+
+def test_a_dataset_whose_listing_fails_hides_nothing(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in an adapter and a damaged table of images are simulated; the other dataset is still reported."""
+
+    def fail(dataset: object) -> None:
+        raise ValueError("'/a' is not in the subpath of '/b'")
+
+    photos(Path("photos"), "cat", "dog")
+    mapping["datasets"]["broken"] = {"adapter": "image_folder", "root": "photos"}
+    mapping["datasets"]["indexed"] = {"adapter": "image_folder", "root": "photos"}
+    mapping["datasets"]["absent"] = {"adapter": "image_folder", "root": "absent"}
+    table = Path("results/tiny/indexed/images.csv")
+    table.parent.mkdir(parents=True)
+    table.write_text("damaged")
+    monkeypatch.setattr(checks, "list_images", fail)
+    report = run(mapping)
+    for part in (
+        "`datasets.broken`: its images cannot be listed ('/a' is not in the subpath of '/b'). Check its files",
+        f"`datasets.indexed`: {table}",
+        "`datasets.absent.root`: no folder absent",
+    ):
+        assert sum(problem.startswith(part) for problem in report.problems) == 1, (part, report.problems)
+    assert "world: 4 classes" in report.text()
+
+
 def test_without_a_dataset_no_disk_space_is_estimated(mapping: dict[str, Any]) -> None:
     mapping["datasets"] = {"absent": {"adapter": "image_folder", "root": "absent"}}
     report = run(mapping)

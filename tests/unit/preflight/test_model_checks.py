@@ -23,6 +23,7 @@ from diagen.data.shots_file import Shot
 from diagen.embeddings.inversion import TEMPLATES
 from diagen.embeddings.word_groups import learn_cell, require_room
 from diagen.errors import InputError
+from diagen.files.model_parts import trained_size_warning
 from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import load_diffusion, tokenize
 from diagen.preflight.checks import check
@@ -57,6 +58,9 @@ def broken(**options):
 
 def nothing(**options):
     return None
+
+def leaving(**options):
+    raise SystemExit("needs a GPU")
 """
 
 
@@ -135,8 +139,8 @@ def test_problems_of_all_kinds_of_models_are_reported_in_one_go(mapping: dict[st
     report = run(mapping)
     expected = (
         "models.diffusion: models/stable_diffusion is no complete Stable Diffusion 1.x or 2.x: it needs other "
-        "conditions than one text (addition_embed_type: text_time), as Stable Diffusion XL or an upscaler does; "
-        "unet/ reads text states of width 64, but those of text_encoder/ have 32. ",
+        "conditions than one text (addition_embed_type: text_time), as Stable Diffusion XL, an upscaler or a latent "
+        "consistency model does; unet/ reads text states of width 64, but those of text_encoder/ have 32. ",
         "models.features: no support for images of 256 pixels: its patches have 14. Set `image_size` to a multiple of "
         "14, such as 252 or 266",
         "`models.llama.path`: no file or folder models/nowhere.gguf",
@@ -178,6 +182,7 @@ def test_weights_that_do_not_fit_stable_diffusion(models: Path, part: str, chang
         (lambda folder: write_unet(folder / "unet", in_channels=9), r"unet/ maps 9 channels to 4, .* have 4"),
         (lambda folder: write_unet(folder / "unet", cross_attention_dim=48), "text states of width 48, .* have 32"),
         (lambda folder: write_unet(folder / "unet", num_class_embeds=10), r"\(num_class_embeds: 10\)"),
+        (lambda folder: write_unet(folder / "unet", time_cond_proj_dim=16), r"\(time_cond_proj_dim: 16\)"),
         (lambda folder: (folder / "text_encoder_2").mkdir(), r"\(text_encoder_2/\)"),
         (lambda folder: (folder / "tokenizer/vocab.json").unlink(), "tokenizer/"),
         (lambda folder: shutil.rmtree(folder / "tokenizer"), "tokenizer/ has no vocabulary"),
@@ -190,6 +195,10 @@ def test_weights_that_do_not_fit_stable_diffusion(models: Path, part: str, chang
             lambda folder: change_json(folder / "scheduler/scheduler_config.json", prediction_type="sample"),
             "prediction type `sample` instead of",
         ),
+        (
+            lambda folder: change_json(folder / "scheduler/scheduler_config.json", rescale_betas_zero_snr=True),
+            r"scheduler/ rescales its noise schedule .* \(`rescale_betas_zero_snr`\), but PNDM does not",
+        ),
     ],
 )
 def test_parts_that_are_not_those_of_stable_diffusion(models: Path, change: Callable, problem: str) -> None:
@@ -197,6 +206,59 @@ def test_parts_that_are_not_those_of_stable_diffusion(models: Path, change: Call
     change(folder)
     with pytest.raises(InputError, match=problem):
         load_stable_diffusion(folder)
+
+
+def rename_weights(folder: Path, variant: str, shard: str = "") -> None:
+    """Give all files of weights of Stable Diffusion a variant, before or after the number of a `shard`."""
+    for name in PARTS.values():
+        file = folder / name
+        file.rename(file.with_name(f"{file.stem}{shard}.{variant}.safetensors"))
+
+
+@pytest.mark.parametrize("shard", ["", "-00001-of-00001"])
+def test_weights_of_a_variant_that_is_not_configured(models: Path, shard: str) -> None:
+    folder = models / "stable_diffusion"
+    rename_weights(folder, "fp16", shard)
+    with pytest.raises(InputError, match=rf"\)\. Set `variant: fp16` in `models\.diffusion`, .* in {folder}/vae$"):
+        load_stable_diffusion(folder)
+    with pytest.raises(InputError, match=r"\)\. Set `variant: fp16` in `models\.diffusion`"):
+        load_diffusion(DiffusionModel(path=str(folder), image_size=32, variant="bf16"), CPU)
+
+
+def test_a_variant_that_the_files_lack(models: Path) -> None:
+    folder = models / "stable_diffusion"
+    whole = DiffusionModel(path=str(folder), image_size=32, variant="fp16")
+    with pytest.raises(InputError, match=r"\)\. Remove `variant: fp16` from `models\.diffusion`: the files of "):
+        load_diffusion(whole, CPU)
+    rename_weights(folder, "fp16")
+    load_diffusion(whole, CPU)
+    (folder / PARTS["vae"]).with_suffix(".fp16.safetensors").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"\)\. Restore its files, or name a folder"):
+        load_diffusion(whole, CPU)
+
+
+@pytest.mark.parametrize(
+    ("edges", "warned"), [(8, None), ([8, 8], None), (None, None), ([8, 16], None), (16, 64), ([4, 4], 16)]
+)
+def test_another_image_size_than_that_of_the_training_is_a_warning(
+    mapping: dict[str, Any], edges: object, warned: int | None
+) -> None:
+    """The stand-in's VAE reduces 4 pixels to one latent."""
+    change_json(Path("models/stable_diffusion/unet/config.json"), sample_size=edges)
+    report = run(mapping)
+    found = [text for text in report.warnings if "models.diffusion.image_size" in text]
+    text = "`models.diffusion.image_size`: 32, but the model was trained with {0} pixels; set it to {0} for the model's"
+    assert report.problems == []
+    assert found == ([f"{text.format(warned)} quality"] if warned else [])
+
+
+def test_the_shipped_stable_diffusion_has_the_configured_image_size() -> None:
+    folder = Path("demo/models/stable_diffusion")
+    unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
+    for file in Path("config").glob("*.yaml"):
+        model = yaml.safe_load(file.read_text("utf-8")).get("models", {}).get("diffusion", {})
+        if model.get("path") == str(folder):
+            assert trained_size_warning(unet, vae, model["image_size"]) is None
 
 
 def test_a_tokenizer_of_another_text_encoder_is_refused(models: Path) -> None:
@@ -356,6 +418,10 @@ def test_image_sizes_between_patches(models: Path, size: int) -> None:
         ("flat", "models.features: it returns a tensor [1, 3, 28, 28] for an image instead of features [1, D]"),
         ("broken", "models.features: no support for images of 28 pixels (mat1 and mat2 shapes cannot be multiplied"),
         ("nothing", "models.features: entry point `nothing` cannot be loaded (it returns NoneType instead of a module"),
+        (
+            "leaving",
+            "models.features: entry point `leaving` cannot be loaded (it ends Python by sys.exit(needs a GPU)).",
+        ),
     ],
 )
 def test_extractors_that_fail_on_an_image(mapping: dict[str, Any], entry_point: str, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Classes that a dataset lacks: a single one, or classes without images in a split."""
+"""Images and classes that a dataset lacks: all of them, all but one class, or classes without images in a split."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,12 @@ EVALUATED = ("val", "test", "test_uncommon")
 CLASSES_SHOWN = 10
 
 
-def single_class(class_names: Iterable[str]) -> list[Problem]:
-    """The problem of a dataset with one class only."""
+def too_few_classes(class_names: Iterable[str]) -> list[Problem]:
+    """The problem of a dataset without images, or of one class only; `class_names` are those of its images."""
     names = sorted(set(class_names))
-    if len(names) != 1:
+    if not names:
+        return [Problem("the dataset has no images; add some, or list them in its annotations or its `split_table`")]
+    if len(names) > 1:
         return []
     return [
         Problem(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from diagen.config.datasets import Dataset, Photos
 from diagen.data.adapters.files import is_outside
-from diagen.data.adapters.interface import ListedImage
+from diagen.data.adapters.interface import ListedImage, Listing
 from diagen.data.adapters.registry import list_images
-from diagen.data.gaps import single_class, split_gaps
+from diagen.data.gaps import split_gaps, too_few_classes
 from diagen.data.images_file import ImageRow, SkippedImage
 from diagen.data.images_needed import images_needed
 from diagen.errors import InputError, Problem
@@ -25,7 +25,7 @@ PROBLEMS_SHOWN = 30
 class Index:
     """A dataset's images and the files that were left out, both sorted by split, class and path; and notes.
 
-    `notes` are lines for the log: what was passed over, and splits that lack a class.
+    `notes` are lines for the log: what was passed over, notes of the adapter, and splits that lack a class.
     """
 
     images: list[ImageRow]
@@ -37,9 +37,9 @@ def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
     """List and decode all images of the dataset, and check that each class has enough of them for `shots`.
 
     Each file is decoded completely, so that a broken one stops the run now and not hours later. Raises `InputError`,
-    which lists all problems of the dataset together: missing folders, a single class, classes without images
-    or with too few, unknown classes, unusable class names and, unless `on_bad_image` is `skip`, files that are not
-    readable images or are outside of the dataset.
+    which lists all problems of the dataset together: missing folders, no images, a single class, classes without
+    images or with too few, unknown classes, unusable class names and, unless `on_bad_image` is `skip`, files that are
+    not readable images or are outside of the dataset.
     """
     listing = list_images(dataset)
     problems = list(listing.problems)
@@ -56,12 +56,13 @@ def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
             else:
                 problems.append(Problem(f"{outcome}, or set `on_bad_image: skip`") if on_bad_image else outcome)
     # Problems of the layout come first, so that 30 broken files do not hide them.
-    problems[len(listing.problems) : len(listing.problems)] = _too_few(listing.images, rows, shots)
+    problems[len(listing.problems) : len(listing.problems)] = _too_few(listing, rows, shots)
     if problems:
         shown = "".join(f"\n  - {problem}" for problem in problems[:PROBLEMS_SHOWN])
         more = f"\n  - and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
         raise InputError(f"{dataset.root}: this dataset cannot be used:{shown}{more}")
-    notes = [*_passed_over(listing.passed_over), *split_gaps((row.split, row.class_name) for row in rows)]
+    gaps = split_gaps((row.split, row.class_name) for row in rows)
+    notes = [*_passed_over(listing.passed_over), *listing.notes, *gaps]
     return Index(sorted(rows, key=_sort_key), sorted(skipped, key=_sort_key), notes)
 
 
@@ -92,8 +93,9 @@ def _row_or_problem(listed: ListedImage, root: Path) -> ImageRow | Problem:
     return ImageRow(listed.path.as_posix(), listed.class_name, listed.split, width, height, sha256)
 
 
-def _too_few(listed: list[ListedImage], rows: list[ImageRow], shots: int) -> Iterator[Problem]:
-    """One problem for each class with too few readable images, and one each for a single class and no test images."""
+def _too_few(listing: Listing, rows: list[ImageRow], shots: int) -> Iterator[Problem]:
+    """One problem for each class with too few readable images, and one each for too few classes and no test images."""
+    listed = listing.images
     needed = max(1, images_needed({image.split for image in listed}, shots))
     counts = Counter(row.class_name for row in rows if row.split == "train_val")
     for name in sorted({image.class_name for image in listed}):
@@ -102,6 +104,7 @@ def _too_few(listed: list[ListedImage], rows: list[ImageRow], shots: int) -> Ite
                 f"the class `{name}` has {counts[name]} readable train-val images, and {shots} shots need {needed}; "
                 "add images, remove the class from `classes`, or lower `shots`"
             )
-    yield from single_class(image.class_name for image in listed)
+    if listed or not listing.problems:  # other problems explain why nothing is listed
+        yield from too_few_classes(image.class_name for image in listed)
     if listed and not any(row.split == "test" for row in rows):
         yield Problem("the dataset has no test images; add some")

@@ -25,10 +25,14 @@ LOADING_ERRORS = (
     RuntimeError,
     SafetensorError,
     SyntaxError,
+    SystemExit,
     TypeError,
     ValueError,
 )
-"""Errors that libraries, and the code of a torch.hub repository, raise for files that they cannot load."""
+"""Errors that libraries, and the code of a torch.hub repository, raise for files that they cannot load.
+
+`SystemExit` is no `Exception`, but code that calls `sys.exit` would end the checks of all other models.
+"""
 WEIGHT_PROBLEMS = {
     "missing_keys": "lacks weights of its architecture",
     "mismatched_keys": "has weights of another shape than its architecture",
@@ -38,14 +42,26 @@ BATCH_COUNT = "num_batches_tracked"
 NAMES_SHOWN = 3
 NO_PACKAGE = re.compile(r"Missing dependencies: ([\w.-]+)|requires the ([\w.-]+) library")
 """How torch.hub and transformers report a Python package that a model needs."""
-OTHER_CONDITIONS = ("addition_embed_type", "encoder_hid_dim_type", "class_embed_type", "num_class_embeds")
-"""Fields of a UNet's configuration that are set if it takes more than a text, such as Stable Diffusion XL's."""
+OTHER_CONDITIONS = (
+    "addition_embed_type",
+    "encoder_hid_dim_type",
+    "class_embed_type",
+    "num_class_embeds",
+    "time_cond_proj_dim",
+)
+"""Fields of a UNet's configuration that are set if it takes more than a text, such as Stable Diffusion XL's.
+
+`time_cond_proj_dim` is the width of an embedded guidance scale, which latent consistency models take.
+"""
+SHARD = re.compile(r"-\d+-of-\d+")
+"""The number of a shard in the name of a file of weights, which comes before or after the variant."""
 OTHER_HALF_OF_CLIP = ("vision_model.", "visual_projection.", "text_projection.", "logit_scale")
 
 
 def summary(error: BaseException) -> str:
     """Return the text of an error in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    text = f"it ends Python by sys.exit({error})" if isinstance(error, SystemExit) else str(error)
+    return " ".join(text.split())[:200] or type(error).__name__
 
 
 def explain_loading(place: str, error: BaseException, remedy: str) -> InputError:
@@ -56,6 +72,19 @@ def explain_loading(place: str, error: BaseException, remedy: str) -> InputError
     if package:
         remedy = f"Install the Python package that it needs: .venv/bin/python -m pip install {package}"
     return InputError(f"{place} ({summary(error)}). {remedy}")
+
+
+def variant_remedy(part: Path, variant: str | None) -> str | None:
+    """Return the remedy if the folder `part` of a model has weights, but of another than the configured `variant`.
+
+    `variant` is that of the configuration, such as `fp16`; `None` for files without a variant in their names.
+    """
+    found = {SHARD.sub("", file.stem).partition(".")[2] or None for file in part.glob("*.safetensors")}
+    if not found or variant in found:
+        return None
+    if None in found:
+        return f"Remove `variant: {variant}` from `models.diffusion`: the files of {part} have no variant"
+    return f"Set `variant: {min(filter(None, found))}` in `models.diffusion`, the variant of the files in {part}"
 
 
 def weight_problems(
@@ -88,7 +117,8 @@ def unet_problems(
     others += ["text_encoder_2/"] if (folder / "text_encoder_2").exists() else []
     if others:
         yield Problem(
-            f"it needs other conditions than one text ({', '.join(others)}), as Stable Diffusion XL or an upscaler does"
+            f"it needs other conditions than one text ({', '.join(others)}), as Stable Diffusion XL, an upscaler "
+            "or a latent consistency model does"
         )
     latents = vae["latent_channels"]
     if (unet["in_channels"], unet["out_channels"]) != (latents, latents):
@@ -102,6 +132,23 @@ def unet_problems(
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     if image_size % factor:
         yield Problem(f"`image_size` is {image_size}, but vae/ needs a multiple of {factor}")
+
+
+def trained_size_warning(unet: Mapping[str, Any], vae: Mapping[str, Any], image_size: int) -> str | None:
+    """Return the warning that a UNet was trained with images of another edge in pixels than `image_size`.
+
+    `unet` and `vae` are configurations of diffusers; one without the edge of its latents gives no warning.
+    """
+    edges = unet.get("sample_size")
+    latents = {edges} if isinstance(edges, int) else set(edges or ())
+    sizes = {edge * 2 ** (len(vae["block_out_channels"]) - 1) for edge in latents}
+    if len(sizes) != 1 or image_size in sizes:
+        return None
+    (trained,) = sizes
+    return (
+        f"`models.diffusion.image_size`: {image_size}, but the model was trained with {trained} pixels; set it to "
+        f"{trained} for the model's quality"
+    )
 
 
 def text_problems(tokenizer: Any, vocabulary: int) -> Iterator[str]:
@@ -122,6 +169,10 @@ def scheduler_problems(scheduler: Mapping[str, Any]) -> Iterator[str]:
     predicted = scheduler.get("prediction_type", "epsilon")
     if predicted not in ("epsilon", "v_prediction"):
         yield Problem(f"scheduler/ has the prediction type `{predicted}` instead of `epsilon` or `v_prediction`")
+    if scheduler.get("rescale_betas_zero_snr"):
+        yield Problem(
+            "scheduler/ rescales its noise schedule to end in pure noise (`rescale_betas_zero_snr`), but PNDM does not"
+        )
 
 
 def image_size_problem(image_size: int, patch: int) -> str | None:

@@ -42,12 +42,21 @@ class Backbone(nn.Module):
 
 def _heads(classifier: nn.Module) -> list[str]:
     """Return the names of the linear layers after the body of a classifier."""
-    inside = f"{classifier.base_model_prefix}."
+    bodies = _bodies(classifier)
     return [
         name
         for name, module in classifier.named_modules()
-        if isinstance(module, nn.Linear) and not name.startswith(inside)
+        if isinstance(module, nn.Linear) and not name.startswith(bodies)
     ]
+
+
+def _bodies(classifier: nn.Module) -> tuple[str, ...]:
+    """Return the prefixes of names inside the body of a classifier: that of its family, and its inner models.
+
+    The body of CLIP's and SigLIP's classifiers is an inner model, `vision_model`; their family is `clip` or `siglip`.
+    """
+    models = [name for name, child in classifier.named_children() if hasattr(child, "base_model_prefix")]
+    return tuple(f"{name}." for name in (classifier.base_model_prefix, *models))
 
 
 def freeze(model: Network, device: torch.device) -> Network:
@@ -100,15 +109,18 @@ def _load_classifier(folder: Path) -> nn.Module:
             error,
             "Restore its files, or name another model",
         ) from error
-    inside = f"{classifier.base_model_prefix}."
-    # Weights outside the body are heads of other tasks, and pretraining leaves a pooler and a mask token in it.
-    body = {**info, "unexpected_keys": [name for name in info["unexpected_keys"] if name.startswith(inside)]}
+    bodies = _bodies(classifier)
+    mask_tokens = tuple(f"{body}embeddings.mask_token" for body in bodies)
+    # Weights outside the body are heads of other tasks, and pretraining leaves a pooler and a mask token in it. Older
+    # files also have buffers that are computed now.
+    buffers = {name for name, _ in classifier.named_buffers()}
+    unexpected = [name for name in info["unexpected_keys"] if name.startswith(bodies) and name not in buffers]
     problems = [
         *weight_problems(
             "its folder",
-            body,
-            may_lack=tuple(f"{name}." for name in _heads(classifier)),
-            may_have=(f"{inside}pooler.", f"{inside}embeddings.mask_token"),
+            {**info, "unexpected_keys": unexpected},
+            may_lack=(*(f"{name}." for name in _heads(classifier)), *mask_tokens),
+            may_have=(*(f"{body}pooler." for body in bodies), *mask_tokens),
         )
     ]
     if problems:

@@ -21,6 +21,7 @@ from diagen.files.model_parts import (
     scheduler_problems,
     text_problems,
     unet_problems,
+    variant_remedy,
     weight_problems,
 )
 from diagen.runtime.gpu_memory import explain_full_memory
@@ -112,7 +113,8 @@ def _load_part(
         raise explain_loading(
             f"models.diffusion: {model.location} cannot be loaded in diffusers' layout: {part}/",
             error,
-            "Restore its files, or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and "
+            variant_remedy(model.location / part, model.variant)
+            or "Restore its files, or name a folder with vae/, unet/, text_encoder/, tokenizer/ and scheduler/ and "
             "safetensors weights",
         ) from None
 

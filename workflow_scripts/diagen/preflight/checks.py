@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from diagen.config import Config, DrawnWorld
+from diagen.config import Config, Dataset, DrawnWorld
 from diagen.config.prompt_sets import asks_llama
 from diagen.config.relations import missing_files
 from diagen.data.adapters.registry import list_images
-from diagen.data.gaps import single_class, split_gaps
+from diagen.data.gaps import split_gaps, too_few_classes
 from diagen.data.images_file import read_images
 from diagen.data.images_needed import images_needed
 from diagen.data.photo_list import photos_warning
@@ -63,21 +63,23 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
     counts = {}
     for name, dataset in config.datasets.items():
         table = results / name / "images.csv"
-        problems: list[str] = []
-        if table.is_file():
-            images = [(row.split, row.class_name) for row in read_images(table)]
-        elif isinstance(dataset, DrawnWorld):
-            sizes = {"train_val": dataset.train_val_per_class, "test": dataset.test_per_class}
-            sizes["test_uncommon"] = dataset.test_uncommon_per_class
-            images = [(split, label) for label in dataset.classes for split, size in sizes.items() for _ in range(size)]
-        elif not Path(dataset.root).is_dir():
+        if not table.is_file() and not isinstance(dataset, DrawnWorld) and not Path(dataset.root).is_dir():
             continue  # reported with the other missing files
-        else:
-            listing = list_images(dataset)
-            problems += listing.problems
-            images = [(image.split, image.class_name) for image in listing.images]
-        problems += [*_too_few(images, max(config.shots)), *single_class(label for _, label in images)]
-        report.warnings += [f"`datasets.{name}`: {gap}" for gap in split_gaps(images)]
+        try:
+            images, problems, notes = _images(dataset, table)
+        except InputError as error:
+            report.problems.append(f"`datasets.{name}`: {error}")
+            continue
+        except Exception as error:  # a report without a line for this dataset would hide the others
+            report.problems.append(
+                f"`datasets.{name}`: its images cannot be listed ({summary(error)}). Check its files and annotations, "
+                "or leave the dataset out"
+            )
+            continue
+        problems += _too_few(images, max(config.shots))
+        if images or not problems:  # other problems explain why nothing is listed
+            problems += too_few_classes(label for _, label in images)
+        report.warnings += [f"`datasets.{name}`: {note}" for note in [*notes, *split_gaps(images)]]
         hidden = len(problems) - PROBLEMS_SHOWN
         problems[PROBLEMS_SHOWN:] = [f"and {hidden} more"] if hidden > 0 else []
         report.problems += [f"`datasets.{name}`: {problem}" for problem in problems]
@@ -86,6 +88,23 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
         numbers = ", ".join(f"{number} {split}" for split, number in sorted(splits.items()))
         report.facts.append(f"dataset        {name}: {counts[name].classes} classes, {numbers or 'no'} images")
     return counts
+
+
+def _images(dataset: Dataset, table: Path) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    """Split and class of each image, problems and notes: from the table or, without one, from the file names."""
+    if table.is_file():
+        return [(row.split, row.class_name) for row in read_images(table)], [], []
+    if isinstance(dataset, DrawnWorld):
+        sizes = {"train_val": dataset.train_val_per_class, "test": dataset.test_per_class}
+        sizes["test_uncommon"] = dataset.test_uncommon_per_class
+        images = [(split, label) for label in dataset.classes for split, size in sizes.items() for _ in range(size)]
+        return images, [], []
+    listing = list_images(dataset)
+    return (
+        [(image.split, image.class_name) for image in listing.images],
+        list(listing.problems),
+        list(listing.notes),
+    )
 
 
 def _too_few(images: list[tuple[str, str]], shots: int) -> list[str]:

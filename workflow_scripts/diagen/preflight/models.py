@@ -10,7 +10,7 @@ from diagen.config import Config
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
 from diagen.embeddings.word_groups import require_room
 from diagen.errors import InputError
-from diagen.files.model_parts import summary
+from diagen.files.model_parts import summary, trained_size_warning
 from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenize
 from diagen.preflight.gguf import open_gguf
@@ -56,6 +56,8 @@ def _run_and_count(name: str, model: ModelSource, config: Config, report: Report
         diffusion = load_diffusion(model.model_copy(update=on_cpu), CPU)
         report.problems += _words_without_room(config, diffusion)
         run_diffusion(diffusion)
+        if warning := trained_size_warning(diffusion.unet.config, diffusion.vae.config, model.image_size):
+            report.warnings.append(warning)
         return count_diffusion(diffusion)
     if isinstance(model, FeatureModel):
         return {name: _run_image_model(name, load_feature_extractor(model, CPU), model.image_size)}

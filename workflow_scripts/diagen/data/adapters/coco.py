@@ -32,7 +32,7 @@ def list_images(dataset: Coco) -> Listing:
             listing.problems.append(
                 Problem(f"{root / part}: no such folder; unpack the images of {part} into `{root}`")
             )
-        names, images[part] = _labeled(file, root / part, dataset.crowds, listing.problems)
+        names, images[part] = _labeled(file, root / part, dataset.crowds, listing)
         categories |= names
     wanted, unknown = wanted_labels(dataset.classes, categories, f"the categories of `{root / 'annotations'}`")
     if categories:
@@ -59,13 +59,13 @@ def _report_empty(name: str, place: str, listing: Listing, *, required: bool) ->
 
 
 def _labeled(
-    file: Path, folder: Path, crowds: bool, problems: list[Problem]
+    file: Path, folder: Path, crowds: bool, listing: Listing
 ) -> tuple[dict[str, str], dict[str, dict[Path, str]]]:
     """The source of each class label, for messages, and each class's images: their paths, and where they are listed."""
     if not file.is_file():
-        problems.append(Problem(f"{file}: no such file; unpack COCO's annotations into `{file.parent}`"))
+        listing.problems.append(Problem(f"{file}: no such file; unpack COCO's annotations into `{file.parent}`"))
         return {}, {}
-    instances, spellings = read_instances(file, problems), Spellings(folder)
+    instances, spellings = read_instances(file, listing), Spellings(folder)
     images: dict[str, dict[Path, str]] = {}
     for image, annotations in instances.annotations.items():
         largest = _largest([annotation for annotation in annotations if crowds or not annotation.crowd])

@@ -13,10 +13,14 @@ SYSTEM_NAMES = frozenset(
 ) | {"system volume information"}
 """Files and folders of operating systems and network storage, in lower case, besides hidden ones."""
 
+SIDE_STREAMS = (":zone.identifier", ":encryptable")
+"""Endings, in lower case, of the files beside photos in which WSL and archives keep what Windows notes on them."""
+
 
 def is_hidden(path: Path) -> bool:
     """Whether adapters ignore the file or folder: its name begins with a dot, or an operating system created it."""
-    return path.name.startswith(".") or path.name.casefold() in SYSTEM_NAMES
+    name = path.name.casefold()
+    return name.startswith(".") or name in SYSTEM_NAMES or name.endswith(SIDE_STREAMS)
 
 
 def visible_entries(folder: Path, listing: Listing) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from diagen.data.adapters.interface import Listing
 from diagen.data.names import class_label
 from diagen.errors import Problem
 from diagen.letters import CONTROL, composed
@@ -54,16 +55,17 @@ class _Findings:
         return found
 
 
-def read_instances(file: Path, problems: list[Problem]) -> Instances:
-    """Read a file of instances; whatever is wrong with its entries is added to `problems`, by id.
+def read_instances(file: Path, listing: Listing) -> Instances:
+    """Read a file of instances; whatever is wrong with its entries is added to `listing.problems`, by id.
 
-    An annotation without `area` gets that of its polygons or, without polygons, of its uncompressed run lengths or its
+    Categories of one name are one class, which is noted: some tools export an unused category of that name. An
+    annotation without `area` gets that of its polygons or, without polygons, of its uncompressed run lengths or its
     bounding box.
     """
-    content = _content(file, problems)
-    findings, instances = _Findings(), Instances()
+    content = _content(file, listing.problems)
+    findings, merged, instances = _Findings(), _Findings(), Instances()
     for index, entry in enumerate(content["categories"]):
-        _add_category(index, entry, instances, findings)
+        _add_category(index, entry, instances, findings, merged)
     files: dict[str, object] = {}
     for index, entry in enumerate(content["images"]):
         _add_image(index, entry, instances, files, findings)
@@ -71,7 +73,8 @@ def read_instances(file: Path, problems: list[Problem]) -> Instances:
         annotation = _annotation(index, entry, instances, findings)
         if annotation is not None:
             instances.annotations.setdefault(annotation.image, []).append(annotation)
-    problems.extend(findings.problems(file))
+    listing.problems.extend(findings.problems(file))
+    listing.notes.extend(merged.problems(file))
     return instances
 
 
@@ -101,7 +104,7 @@ def _content(file: Path, problems: list[Problem]) -> dict[str, list[Any]]:
     return {name: found[name] for name in LISTS}
 
 
-def _add_category(index: int, entry: Any, instances: Instances, findings: _Findings) -> None:
+def _add_category(index: int, entry: Any, instances: Instances, findings: _Findings, merged: _Findings) -> None:
     number = _identifier(entry, "id")
     name = entry.get("name") if isinstance(entry, Mapping) else None
     if number is None or not isinstance(name, str):
@@ -110,10 +113,10 @@ def _add_category(index: int, entry: Any, instances: Instances, findings: _Findi
     label = class_label(name)
     if number in instances.labels:
         findings.add("category", number, "an `id` that occurs twice; give each category its own")
-    elif label in instances.labels.values():
-        findings.add("category", number, f"another category is also named `{label}`; rename or merge them")
-    else:
-        instances.labels[number] = label
+        return
+    if label in instances.labels.values():
+        merged.add("category", number, f"counts as the other category named `{label}`; rename one if they differ")
+    instances.labels[number] = label
 
 
 def _add_image(index: int, entry: Any, instances: Instances, files: dict[str, object], findings: _Findings) -> None:
@@ -123,6 +126,10 @@ def _add_image(index: int, entry: Any, instances: Instances, files: dict[str, ob
         findings.add("image", _place(index, number), "no `id` or no `file_name`; add them")
     elif CONTROL.search(name):
         findings.add("image", number, f"invalid file name {name!r}; rename the file")
+    # `a/../b.jpg` is `b.jpg`, so the image could be in two splits unnoticed.
+    elif Path(name).is_absolute() or ".." in Path(name).parts:
+        problem = "`file_name` is not a path below the folder of the images; write it without `..` and a leading slash"
+        findings.add("image", number, problem)
     elif number in instances.file_names:
         findings.add("image", number, "an `id` that occurs twice; give each image its own")
     elif composed(name) in files:
@@ -138,7 +145,7 @@ def _annotation(index: int, entry: Any, instances: Instances, findings: _Finding
         findings.add("annotation", _place(index, None), "not a JSON object; remove it")
         return None
     number, image, category = (_identifier(entry, key) for key in ("id", "image_id", "category_id"))
-    area = _area(entry)
+    area, crowd = _area(entry), _crowd(entry)
     place = _place(index, number)
     wrong = []
     if not isinstance(number, int):
@@ -149,11 +156,13 @@ def _annotation(index: int, entry: Any, instances: Instances, findings: _Finding
         wrong.append("`category_id` is not the `id` of a valid category; correct it or add the category")
     if area is None:
         wrong.append("no valid `area`, polygons or `bbox` to compare sizes by; add one or remove the annotation")
+    if crowd is None:
+        wrong.append("`iscrowd` is neither 0 nor 1; correct it")
     for problem in wrong:
         findings.add("annotation", place, problem)
-    if wrong or not isinstance(number, int) or image is None or category is None or area is None:
+    if wrong or not isinstance(number, int) or image is None or category is None or area is None or crowd is None:
         return None
-    return Annotation(number, image, category, area, bool(entry.get("iscrowd")))
+    return Annotation(number, image, category, area, crowd)
 
 
 def _identifier(entry: Any, key: str) -> int | str | None:
@@ -164,6 +173,14 @@ def _identifier(entry: Any, key: str) -> int | str | None:
 def _place(index: int, number: object) -> str:
     """The entry's id or, without one, its position in the list."""
     return f"[{index}]" if number is None else str(number)
+
+
+def _crowd(entry: Mapping[str, Any]) -> bool | None:
+    """Whether the object is a crowd (some tools write that as text, or not at all), or None for an invalid value."""
+    value = entry.get("iscrowd")
+    if value is None or value in (0, "0"):
+        return False
+    return True if value in (1, "1") else None
 
 
 def _area(entry: Mapping[str, Any]) -> float | None:

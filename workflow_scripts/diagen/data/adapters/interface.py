@@ -26,8 +26,12 @@ class ListedImage:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset's files, all problems of its layout, and the files and folders that were passed over."""
+    """A dataset's files, all problems of its layout, the files and folders that were passed over, and notes.
+
+    `notes` are findings that stop nothing, each a sentence for the log.
+    """
 
     images: list[ListedImage] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
