@@ -318,3 +318,13 @@ def test_dark_bitmaps_of_16_bits_per_pixel_are_read(tmp_path: Path, value: int) 
     header = struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, 16, 0, len(rows), 0, 0, 0, 0)
     (tmp_path / "a.bmp").write_bytes(struct.pack("<2sIHHI", b"BM", 54 + len(rows), 0, 0, 54) + header + rows)
     assert pixels(tmp_path / "a.bmp")[0].tolist() == [[8 * value, 0, 0], [0, 8 * value, 0]]
+
+
+@pytest.mark.parametrize(
+    ("brand", "kind"), [(b"heic", "a HEIC image, which is not supported"), (b"mp42", "not an image")]
+)
+def test_photos_of_phones_that_are_not_read_are_named(tmp_path: Path, brand: bytes, kind: str) -> None:
+    path = tmp_path / "photo.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(64))
+    with pytest.raises(InputError, match=rf"photo\.HEIC: {kind}"):
+        load_image(path)

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+import warnings
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -35,6 +36,11 @@ GRAY_WITH_ALPHA = "LA;16B"
 """The layout of 16-bit gray PNG with alpha, which Pillow reads as RGBA."""
 WHITE_IS_ZERO, PHOTOMETRIC = 0, 262
 """The value of this TIFF tag for images whose zero is white; Pillow inverts only those of 8 bits."""
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+"""Brands of the photos of phones that Pillow does not read, at byte 8 of a file."""
+
+# Pillow warns of metadata, which decide nothing here, without the name of the file.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class _UnusableValuesError(Exception):
@@ -65,7 +71,8 @@ def _read(path: Path | str) -> tuple[Image.Image, str]:
     try:
         return _decode_with_any_metadata(path)
     except Image.UnidentifiedImageError:  # type: ignore[attr-defined]
-        raise InputError(f"{path}: not an image in a known format; save it as JPEG or PNG, or remove it") from None
+        kind = "a HEIC image, which is not supported" if _is_heic(path) else "not an image in a known format"
+        raise InputError(f"{path}: {kind}; save it as JPEG or PNG, or remove it") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: too large ({error}); save it with fewer pixels, or remove it") from None
     except _UnusableValuesError as error:
@@ -191,3 +198,9 @@ def _has_lower_bytes(file: IO[bytes], layout: str) -> bool:
             for tile in image.tile
         ]
         return bool(np.asarray(image)[..., : 2 if is_gray else 3].any())
+
+
+def _is_heic(path: Path | str) -> bool:
+    with open(path, "rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:] in HEIC

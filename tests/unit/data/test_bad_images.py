@@ -108,6 +108,7 @@ def test_skipped_files_are_counted_and_the_rest_is_used(tmp_path: Path) -> None:
     index = index_dataset(dataset_in(tmp_path / "photos", on_bad_image="skip"), shots=3)
     assert index.images == clean.images
     assert {Path(row.path).name for row in index.skipped} == bad
+    assert f"left out {len(bad)} files that cannot be used; skipped.csv has the reasons" in index.notes
     for row in index.skipped:
         assert (row.class_name, row.split) == ("cup", "train_val")
         assert Path(row.path).name in row.reason

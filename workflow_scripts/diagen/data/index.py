@@ -62,7 +62,7 @@ def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
         more = f"\n  - and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
         raise InputError(f"{dataset.root}: this dataset cannot be used:{shown}{more}")
     gaps = split_gaps((row.split, row.class_name) for row in rows)
-    notes = [*_passed_over(listing.passed_over), *listing.notes, *gaps]
+    notes = [*_passed_over(listing.passed_over), *_left_out(skipped), *listing.notes, *gaps]
     return Index(sorted(rows, key=_sort_key), sorted(skipped, key=_sort_key), notes)
 
 
@@ -71,9 +71,12 @@ def _passed_over(paths: list[str]) -> list[str]:
         return []
     more = f" and {len(paths) - PROBLEMS_SHOWN} more" if len(paths) > PROBLEMS_SHOWN else ""
     return [
-        f"passed over {len(paths)} files, folders or categories without images of a class: "
-        f"{', '.join(paths[:PROBLEMS_SHOWN])}{more}"
+        f"passed over {len(paths)} entries that hold no images of a class: {', '.join(paths[:PROBLEMS_SHOWN])}{more}"
     ]
+
+
+def _left_out(skipped: list[SkippedImage]) -> list[str]:
+    return [f"left out {len(skipped)} files that cannot be used; skipped.csv has the reasons"] if skipped else []
 
 
 def _sort_key(row: ImageRow | SkippedImage) -> tuple[str, str, str]:
