@@ -46,11 +46,11 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "added": (lambda root: save(root / "train-val/cup/2.png"), "has 1 more photo (such as {root}/train-val/cup/2.png)"),
     "removed": (
         lambda root: (root / "test/car/0.png").unlink(),
-        "lacks 1 indexed photo (such as {root}/test/car/0.png)",
+        "lacks 1 photo (such as {root}/test/car/0.png)",
     ),
     "renamed": (
         lambda root: (root / "train-val/cup/1.png").rename(root / "train-val/cup/one.png"),
-        "has 1 more photo (such as {root}/train-val/cup/one.png) and lacks 1 indexed photo (such as {root}/train-val/cup/1.png)",
+        "has 1 more photo (such as {root}/train-val/cup/one.png) and lacks 1 photo (such as {root}/train-val/cup/1.png)",
     ),
     "name that is not UTF-8": (
         lambda root: Path(os.fsdecode(os.fsencode(root / "test/cup") + b"/caf\xe9.jpg")).touch(),
@@ -60,7 +60,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "new class in one split": (lambda root: (root / "test/dog").mkdir(), "cannot be indexed as it is ("),
     "all is gone": (
         lambda root: [path.unlink() for path in root.rglob("*.png")],
-        "lacks 9 indexed photos (such as {root}/test/car/0.png) and cannot be indexed as it is (",
+        "lacks 9 photos (such as {root}/test/car/0.png) and cannot be indexed as it is (",
     ),
 }
 

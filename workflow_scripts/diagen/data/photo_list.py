@@ -42,8 +42,8 @@ def photos_changed(dataset: Dataset, images: Path, skipped: Path) -> str | None:
     indexed = {row.path for row in read_images(images)} | {row.path for row in read_skipped(skipped)}
     listed = {image.path.as_posix() for image in listing.images}
     changes = [
-        f"{verb} {len(paths)} {adjective} photo{'s' if len(paths) > 1 else ''} (such as {min(paths)})"
-        for verb, adjective, paths in (("has", "more", listed - indexed), ("lacks", "indexed", indexed - listed))
+        f"{verb} {len(paths)}{more} photo{'s' if len(paths) > 1 else ''} (such as {min(paths)})"
+        for verb, more, paths in (("has", " more", listed - indexed), ("lacks", "", indexed - listed))
         if paths
     ]
     changes += [f"cannot be indexed as it is ({listing.problems[0]})"] if listing.problems else []
