@@ -50,7 +50,8 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "renamed": (
         lambda root: (root / "train-val/cup/1.png").rename(root / "train-val/cup/one.png"),
-        "has 1 more photo (such as {root}/train-val/cup/one.png) and lacks 1 photo (such as {root}/train-val/cup/1.png)",
+        "has 1 more photo (such as {root}/train-val/cup/one.png) and "
+        "lacks 1 photo (such as {root}/train-val/cup/1.png)",
     ),
     "name that is not UTF-8": (
         lambda root: Path(os.fsdecode(os.fsencode(root / "test/cup") + b"/caf\xe9.jpg")).touch(),
