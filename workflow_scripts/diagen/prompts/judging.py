@@ -39,7 +39,8 @@ SLOTS = frozenset(("weather", "location", "locations"))
 ALLOWED_BEFORE = frozenset("and back down front inside next off or out outside side top up".split())
 """Function words among adjectives: `black and white`, `upside down`."""
 AFTER_A_NOUN = FUNCTION_WORDS | frozenset(
-    "ahead alone asleep awake away early full indoors late made nearby outdoors overhead together tonight".split()
+    "ahead alone asleep awake away early far full indoors late lit made nearby outdoors overhead still together "
+    "tonight".split()
 )
 """Words that form no compound with the noun before them, as content words do: `bus stop`."""
 PARTICIPLE = re.compile(r"(?!(?:building|crossing|landing|painting|parking)$)(?:\w{2,}ing|\w{3,}ed)")
