@@ -46,6 +46,8 @@ REFUSED = {
     "a photo of a dog behind a truck driving": "other_name",
     "a photo of a dog behind a truck driving slowly uphill": "other_name",
     "a photo of a dog behind a truck parked on a hill": "other_name",
+    "a photo of a dog with a truck far away": "other_name",
+    "a photo of a dog behind a truck standing still": "other_name",
     "a photo of a dog beside a truck wine glass": "other_name",
     "a photo of a beach of the dog": "form",
     "a photo of an of dog": "form",

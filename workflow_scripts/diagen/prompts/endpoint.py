@@ -164,13 +164,18 @@ def _read_answer(body: str, settings: EndpointPrompts) -> Answer:
     if not choice:
         raise InputError("the answer is not a chat completion; correct `base_url`, which usually ends with /v1")
     reason = choice.get("finish_reason")
-    problem = Problem("")
-    if message.get("refusal"):
-        problem = Problem(f"the endpoint reports a refusal: {_reported(message['refusal'])}; {OTHER_REQUEST}")
-    elif reason == "content_filter" or (not text and reason != "length"):
-        problem = Problem(f"the endpoint reports `finish_reason: {_reported(reason)}`; {OTHER_REQUEST}")
+    problem = _why_withheld(text, message.get("refusal"), reason)
     model = str(fields.get("model") or "a model that it does not name")
     return Answer(model, text, reason in ("length", "content_filter", "error"), problem)
+
+
+def _why_withheld(text: str, refusal: object, reason: object) -> Problem:
+    """What the endpoint reports about a text that it withheld, with a remedy; empty if it withheld nothing."""
+    if refusal:
+        return Problem(f"the endpoint reports a refusal: {_reported(refusal)}; {OTHER_REQUEST}")
+    if reason == "content_filter" or (not text and reason != "length"):
+        return Problem(f"the endpoint reports `finish_reason: {_reported(reason)}`; {OTHER_REQUEST}")
+    return Problem("")
 
 
 def _json_object(body: str) -> dict[str, Any]:
