@@ -174,7 +174,13 @@ def test_only_configured_options_are_sent(stub: tuple[type[Stub], str]) -> None:
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "check the key"), (404, "has the model demo"), (429, "no quota"), (400, "set `seed: null`")],
+    [
+        (401, "check the key"),
+        (402, "no credits left"),
+        (404, "has the model demo"),
+        (429, "no quota"),
+        (400, "set `seed: null`"),
+    ],
 )
 def test_refusals_name_the_remedy_and_not_the_key(stub: tuple[type[Stub], str], status: int, remedy: str) -> None:
     endpoint, address = stub
@@ -182,6 +188,109 @@ def test_refusals_name_the_remedy_and_not_the_key(stub: tuple[type[Stub], str], 
     with pytest.raises(InputError, match=remedy) as caught:
         ask(address)
     assert address in str(caught.value) and KEY not in str(caught.value) and "***" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_without_a_key_asks_for_one(stub: tuple[type[Stub], str], status: int) -> None:
+    endpoint, address = stub
+    endpoint.status, endpoint.body = status, b'{"error": {"message": "no key"}}'
+    with pytest.raises(InputError, match="set `key_variable` to the environment variable that contains") as caught:
+        ask(address, key_variable=None)
+    assert "None" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"message": f"Provider returned error: overloaded {KEY}."}},
+        {"error": f"Provider returned error:\noverloaded {KEY}", "choices": None},
+        {"error": {"message": f"Provider returned error: overloaded {KEY}", "code": 502}, "choices": []},
+        {"choices": [{"error": {"message": f"Provider returned error: overloaded {KEY}"}, "message": None}]},
+    ],
+)
+def test_errors_in_a_successful_answer_are_shown(stub: tuple[type[Stub], str], answer: dict) -> None:
+    endpoint, address = stub
+    endpoint.body = json.dumps(answer).encode()
+    with pytest.raises(InputError) as caught:
+        ask(address)
+    shown = "the endpoint reports an error: Provider returned error: overloaded ***; run Snakemake again later"
+    assert str(caught.value) == f"{address}: {shown}"
+
+
+def test_an_error_s_code_in_a_successful_answer_decides_the_remedy(stub: tuple[type[Stub], str]) -> None:
+    endpoint, address = stub
+    endpoint.body = b'{"error": {"message": "Insufficient credits", "code": 402}}'
+    with pytest.raises(InputError, match="reports an error: Insufficient credits; the account .* no credits left"):
+        ask(address)
+
+
+@pytest.mark.parametrize("length", [1, 60, -1])
+def test_a_truncated_answer_is_reported(stub: tuple[type[Stub], str], length: int) -> None:
+    endpoint, address = stub
+    endpoint.body = completion("a photo of a pine tree")[:length]
+    with pytest.raises(InputError, match="not valid JSON and may be cut off; run Snakemake again") as caught:
+        ask(address)
+    assert str(caught.value).startswith(address)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"{}", b'{"choices": []}', b'{"choices": [null]}', b""])
+def test_other_answers_are_no_completions(stub: tuple[type[Stub], str], body: bytes) -> None:
+    endpoint, address = stub
+    endpoint.body = body
+    with pytest.raises(InputError, match="not a chat completion"):
+        ask(address)
+
+
+def withheld(message: dict | None, reason: str) -> bytes:
+    return json.dumps({"model": "gpt", "choices": [{"finish_reason": reason, "message": message}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "report"),
+    [
+        (withheld(None, "stop"), "the endpoint reports `finish_reason: stop`"),
+        (withheld({"content": None}, "content_filter"), "the endpoint reports `finish_reason: content_filter`"),
+        (
+            withheld({"content": None, "refusal": "I can't do that."}, "stop"),
+            "the endpoint reports a refusal: I can't do that",
+        ),
+    ],
+)
+def test_a_withheld_answer_is_reported(stub: tuple[type[Stub], str], body: bytes, report: str) -> None:
+    endpoint, address = stub
+    endpoint.body = body
+    with pytest.raises(InputError, match="`pine_tree`: 4 calls") as caught:
+        ask(address)
+    assert f"{report}; change the instruction or the `model` of the prompt set, or raise" in str(caught.value)
+    assert "max_tokens" not in str(caught.value)
+
+
+def test_an_empty_answer_that_reached_its_limit_asks_for_more_tokens(stub: tuple[type[Stub], str]) -> None:
+    endpoint, address = stub
+    endpoint.body = withheld({"content": None}, "length")
+    with pytest.raises(InputError, match="raise `max_tokens` of the prompt set if it is set"):
+        ask(address)
+
+
+def test_the_parts_of_an_answer_are_joined(stub: tuple[type[Stub], str]) -> None:
+    endpoint, address = stub
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "a photo of a bad pine tree\n"}]},
+        {"type": "text", "text": "a photo of a pine tree\na photo of a "},
+        {"type": "text", "text": "red pine tree"},
+    ]
+    endpoint.body = withheld({"content": parts}, "stop")
+    assert ask(address, per_class=2) == ["a photo of a pine tree", "a photo of a red pine tree"]
+
+
+@pytest.mark.parametrize("opening", ["<think>\n", ""])
+def test_drafts_are_no_prompts(opening: str) -> None:
+    drafts = f"{opening}a photo of a draft car\n</think>\n<think>a photo of a second car</think>\n"
+    assert answer_lines(f"{drafts}a photo of a car", cut=False, class_name="car") == ["a photo of a car"]
+
+
+def test_an_answer_cut_inside_its_drafts_has_no_lines() -> None:
+    assert answer_lines("<think>\na photo of a car\na photo of a r", cut=True, class_name="car") == []
 
 
 def test_addresses_without_an_endpoint(stub: tuple[type[Stub], str]) -> None:
@@ -224,6 +333,17 @@ def test_lines_are_stripped() -> None:
         "- *a photo of a car*",
         "> `a photo of a car`",
         "‘a photo of a car’,",
+        "Prompt #3: a photo of a car",
+        "**Prompt #12** - a photo of a car",
+        "Caption No. 1: a photo of a car",
+        "No. 1: a photo of a car",
+        "Prompt number 4: a photo of a car",
+        "a. a photo of a car",
+        "(b) a photo of a car",
+        "C) a photo of a car",
+        "| 1 | a photo of a car |",
+        "1. a photo of a car.\r",
+        '"a photo of a car."\r',
     ],
 )
 def test_labels_of_lines_are_removed(line: str) -> None:
@@ -232,6 +352,7 @@ def test_labels_of_lines_are_removed(line: str) -> None:
 
 def test_no_sentence_loses_its_beginning() -> None:
     lines = ["Not a photo of a car", "It is a photo of a car", "This shows 2 cars: a photo of a car"]
+    lines += ["There is no 1 like a photo of a car", "A car. A photo of a car"]
     assert answer_lines("\n".join(lines), cut=False, class_name="car") == lines
 
 

@@ -1,12 +1,15 @@
 """Prompts from an endpoint with OpenAI's protocol, such as the paper's GPT-4 (section 3.3)."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from diagen.config import EndpointPrompts
 from diagen.errors import InputError, Problem
+from diagen.letters import visible
 from diagen.models.pseudo_words import class_words
 from diagen.prompts.collection import collect, fill_instruction, lines_of_classes
 from diagen.prompts.judging import Judge
@@ -16,22 +19,41 @@ from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from openai.types.chat import ChatCompletion
 
 TIMEOUT = 120.0  # seconds for one answer
 RETRIES = 5  # of calls that were rate-limited or lost
 LABEL = re.compile(
-    r"^[\W\d_]*(?:[^\W\d_]+ *(?:\d{1,3}[\W_]*|[*_]*:[\W_]*))?(?=a photo of an? )|^\s*(?:\d{1,3}[.):]|[-*•])\s+",
+    r"^[\W\d_]*"
+    r"(?:[^\W\d_]+(?:[ .#]*(?:(?:no|number)[ .#]+)?\d{1,3}[\W_]*| *[*_]*:[\W_]*)|[^\W\d_][.)][\W_]*)?"
+    r"(?=a photo of an? )|^\s*(?:\d{1,3}[.):]|[-*•])\s+",
     re.IGNORECASE,
 )
-"""What precedes a prompt in its line: a number, a bullet, or a word with a number or colon, as in `**Prompt 1:** `."""
-SURROUNDING = " \t\"'`*_.,;"
+"""What precedes a prompt in its line: a number, a bullet, a letter, or a word with a number or colon.
+
+Such as `**Prompt 1:** `, `Caption No. 1: `, `Prompt #3: `, `a. ` and `| 1 | `.
+"""
+SURROUNDING = " \t\r\"'`*_.,;|"
 PLAIN = str.maketrans("‘’‚‛′“”„‟″‐‑‒–—―−", "'" * 5 + '"' * 5 + "-" * 7)
 """Typographic quotation marks, hyphens and dashes, each by the character of a keyboard."""
 REMEDIES = {
     FEW_LINES: Problem("raise `max_tokens` of the prompt set if it is set, have the instruction ask for one line each"),
 }
 """Remedies of an endpoint."""
+OTHER_REQUEST = Problem("change the instruction or the `model` of the prompt set")
+"""The remedy for answers that an endpoint withholds."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an endpoint answered: the `model` that it names, its `text`, and whether the text was `cut` off.
+
+    `problem` is what the endpoint reported instead of a text, with a remedy, and empty if it reported nothing.
+    """
+
+    model: str
+    text: str
+    cut: bool
+    problem: Problem
 
 
 def connect(settings: EndpointPrompts, environment: Mapping[str, str]) -> "OpenAI":
@@ -67,19 +89,19 @@ def write_endpoint_prompts(
     def lines_of(class_name: str) -> list[WrittenLine]:
         number = settings.per_class + settings.spare
         instruction = fill_instruction(template, class_name, number, settings.instruction)
+        remedies = dict(REMEDIES)
 
         def answer(attempt: int) -> list[str]:
-            completion = _call(client, instruction, settings, number, (class_name, attempt))
-            if completion.model not in printed:
-                print(
-                    f"write_prompts: {settings.base_url} answers with {completion.model}", file=sys.stderr, flush=True
-                )
-                printed.add(completion.model)
-            choice = completion.choices[0]
-            return answer_lines(choice.message.content or "", choice.finish_reason == "length", class_name)
+            given = _call(client, instruction, settings, number, (class_name, attempt))
+            if given.model not in printed:
+                print(f"write_prompts: {settings.base_url} answers with {given.model}", file=sys.stderr, flush=True)
+                printed.add(given.model)
+            if given.problem:
+                remedies[FEW_LINES] = given.problem
+            return answer_lines(given.text, given.cut, class_name)
 
         judge = Judge(class_name, class_names, instruction)
-        return collect(answer, settings.per_class, settings.attempts, judge, REMEDIES)
+        return collect(answer, settings.per_class, settings.attempts, judge, remedies)
 
     yield from lines_of_classes(class_names, lines_of)
 
@@ -87,9 +109,10 @@ def write_endpoint_prompts(
 def answer_lines(text: str, cut: bool, class_name: str) -> list[str]:
     """The lines of an answer, without labels, quotation marks and periods, and without the last if `cut`.
 
+    The drafts of a reasoning model, up to `</think>` or from an open `<think>` on, are no part of its answer.
     Typographic quotation marks and hyphens become plain ones, except in the class name, which is written as it is.
     """
-    plain = text.translate(PLAIN)
+    plain = text.rpartition("</think>")[2].partition("<think>")[0].translate(PLAIN)
     name = class_words(class_name)
     if name != name.translate(PLAIN):
         plain = re.sub(re.escape(name.translate(PLAIN)), lambda _: name, plain, flags=re.IGNORECASE)
@@ -99,12 +122,13 @@ def answer_lines(text: str, cut: bool, class_name: str) -> list[str]:
 
 def _call(
     client: "OpenAI", instruction: str, settings: EndpointPrompts, number: int, seed_parts: tuple[str | int, ...]
-) -> "ChatCompletion":
-    """Request one answer with at least one choice; options that the settings leave to the endpoint are not sent."""
+) -> Answer:
+    """Request one answer; options that the settings leave to the endpoint are not sent."""
     from openai import OpenAIError, omit
 
     try:
-        completion = client.chat.completions.create(
+        # The library checks no types, so the answer is read from its text.
+        response = client.chat.completions.with_raw_response.create(
             model=settings.model,
             messages=[{"role": "user", "content": instruction}],
             temperature=omit if settings.temperature is None else settings.temperature,
@@ -112,28 +136,98 @@ def _call(
             max_tokens=omit if settings.max_tokens is None else settings.max_tokens * number,
             seed=omit if settings.seed is None else stable_seed(settings.seed, *seed_parts, "prompts"),
         )
-    except OpenAIError as error:
+        return _read_answer(response.text, settings)
+    except (OpenAIError, InputError) as error:
         # Some endpoints repeat the key that they refuse.
         message = str(error) if settings.key_variable is None else str(error).replace(client.api_key, "***")
-        problem = " ".join(message.split()).rstrip(".")
-        raise InputError(f"{settings.base_url}: {problem}; {_remedy(error, settings)}") from None
-    if not getattr(completion, "choices", None):
-        raise InputError(
-            f"{settings.base_url}: the answer is not a chat completion; correct `base_url`, which usually ends with /v1"
-        )
-    return completion
+        if isinstance(error, OpenAIError):
+            remedy = _remedy(getattr(error, "status_code", None), settings)
+            message = f"{_sentence(message)}; {remedy or 'check `base_url` and the network, and run Snakemake again'}"
+        raise InputError(f"{settings.base_url}: {message}") from None
 
 
-def _remedy(error: Exception, settings: EndpointPrompts) -> Problem:
-    status = getattr(error, "status_code", None)
-    if status in (401, 403):
-        return Problem(f"check the key in the environment variable {settings.key_variable} and its permissions")
-    if status == 404:
-        return Problem(f"check `base_url`, and whether the endpoint has the model {settings.model}")
-    if status == 429:
-        return Problem("the key has no quota left at the moment; run Snakemake again later")
-    if status in (400, 422):
-        return Problem(
-            "remove what the endpoint does not accept: `temperature`, `top_p` or `max_tokens`, or set `seed: null`"
-        )
-    return Problem("check `base_url` and the network, and run Snakemake again")
+def _read_answer(body: str, settings: EndpointPrompts) -> Answer:
+    """Read the body of a successful response.
+
+    Raises `InputError`, without the endpoint's address, if the body reports an error, or is no chat completion.
+    """
+    fields = _json_object(body)
+    choice = _first(fields.get("choices"))
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else {}
+    text = _text(message.get("content"))
+    error = choice.get("error") or fields.get("error")
+    if error and not text:
+        code = error.get("code") if isinstance(error, dict) else None
+        remedy = _remedy(code, settings) or Problem("run Snakemake again later")
+        raise InputError(f"the endpoint reports an error: {_reported(error)}; {remedy}")
+    if not choice:
+        raise InputError("the answer is not a chat completion; correct `base_url`, which usually ends with /v1")
+    reason = choice.get("finish_reason")
+    problem = _why_withheld(text, message.get("refusal"), reason)
+    model = str(fields.get("model") or "a model that it does not name")
+    return Answer(model, text, reason in ("length", "content_filter", "error"), problem)
+
+
+def _why_withheld(text: str, refusal: object, reason: object) -> Problem:
+    """What the endpoint reports about a text that it withheld, with a remedy; empty if it withheld nothing."""
+    if refusal:
+        return Problem(f"the endpoint reports a refusal: {_reported(refusal)}; {OTHER_REQUEST}")
+    if reason == "content_filter" or (not text and reason != "length"):
+        return Problem(f"the endpoint reports `finish_reason: {_reported(reason)}`; {OTHER_REQUEST}")
+    return Problem("")
+
+
+def _json_object(body: str) -> dict[str, Any]:
+    """The object in the body; empty if there is another value or a text that is not JSON. Raises `InputError`."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        if body.lstrip().startswith("{"):
+            raise InputError("the answer is not valid JSON and may be cut off; run Snakemake again") from None
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _first(choices: object) -> dict[str, Any]:
+    """The first of the choices; empty if there is none."""
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else {}
+
+
+def _text(content: object) -> str:
+    """The text of a message's content, which is a string, a list of parts, or null."""
+    if isinstance(content, list):
+        return "".join(_text(part.get("text") if isinstance(part, dict) else part) for part in content)
+    return content if isinstance(content, str) else ""
+
+
+def _reported(error: object) -> str:
+    """What an endpoint says about an error, which is a text or has a `message`."""
+    message = error.get("message") if isinstance(error, dict) else error
+    return _sentence(str(message or error))
+
+
+def _sentence(text: str) -> str:
+    """The text in one line, without a period, as a part of a message."""
+    return visible(" ".join(text.split()).rstrip("."))
+
+
+def _remedy(status: object, settings: EndpointPrompts) -> Problem | None:
+    """What helps against an error with this HTTP status; `None` if the status does not say."""
+    match status:
+        case 401 | 403 if settings.key_variable is None:
+            return Problem("set `key_variable` to the environment variable that contains the endpoint's key")
+        case 401 | 403:
+            return Problem(f"check the key in the environment variable {settings.key_variable} and its permissions")
+        case 402:
+            return Problem("the account of the key has no credits left; add some, and run Snakemake again")
+        case 404:
+            return Problem(f"check `base_url`, and whether the endpoint has the model {settings.model}")
+        case 429:
+            return Problem("the key has no quota left at the moment; run Snakemake again later")
+        case 400 | 422:
+            return Problem(
+                "remove what the endpoint does not accept: `temperature`, `top_p` or `max_tokens`, or set `seed: null`"
+            )
+    return None

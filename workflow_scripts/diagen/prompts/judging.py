@@ -38,6 +38,14 @@ SLOTS = frozenset(("weather", "location", "locations"))
 """Names of the form's parts. They are words of a caption only if another word describes them: `stormy weather`."""
 ALLOWED_BEFORE = frozenset("and back down front inside next off or out outside side top up".split())
 """Function words among adjectives: `black and white`, `upside down`."""
+AFTER_A_NOUN = FUNCTION_WORDS | frozenset(
+    "ahead alone asleep awake away early far full indoors late lit made nearby outdoors overhead still together "
+    "tonight".split()
+)
+"""Words that form no compound with the noun before them, as content words do: `bus stop`."""
+PARTICIPLE = re.compile(r"(?!(?:building|crossing|landing|painting|parking)$)(?:\w{2,}ing|\w{3,}ed)")
+"""A verb's form that describes the noun before it, as in `a cat sleeping`, unlike the noun of `boat landing`."""
+NEXT_WORDS = re.compile(r" (\w+)(?: (\w+))?")
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 EXAMPLES = 3  # of an instruction, from which on the words that all of them share are the example's name
 
@@ -53,8 +61,11 @@ class Judge:
         self.class_name = class_name
         own = class_words(class_name).casefold()
         self._own_words = frozenset(WORD.findall(own))
-        others = {class_words(name).casefold() for name in class_names} | _example_names(instruction)
-        names = sorted(others - {own, ""} - self._own_words - FUNCTION_WORDS, key=len, reverse=True)
+        head = [word for word in WORD.findall(own) if word not in FUNCTION_WORDS][-1:]
+        self._head_noun = frozenset(word.removesuffix("s") for word in head)
+        others = {class_words(name).casefold() for name in class_names}
+        others |= _example_names(instruction) - self._own_words
+        names = sorted(others - {own, ""} - FUNCTION_WORDS, key=len, reverse=True)
         either = "|".join(map(re.escape, names))
         self._others = re.compile(rf"(?<!\w)(?:{either})(?:e?s)?(?!\w)", re.IGNORECASE) if names else None
         self._seen: set[tuple[str, ...]] = set()
@@ -95,8 +106,10 @@ class Judge:
         if len(before) > ADJECTIVES or len(after) > SETTING_WORDS:
             return "too_long"
         # Adjectives only: `a photo of a beach with dog` is about the beach.
-        joined = bool(before) and before[-1] in ("and", "or")  # two things: `a photo of a sunset and dog`
-        if joined or (FUNCTION_WORDS - ALLOWED_BEFORE) & {*before} or not is_valid(line, self.class_name):
+        portion = before[-1:] == ["of"] and bool({*before[-2:-1]} - FUNCTION_WORDS)  # `a slice of pizza`
+        adjectives = before[:-1] if portion else before
+        joined = bool(adjectives) and adjectives[-1] in ("and", "or")  # two things: `a photo of a sunset and dog`
+        if joined or (FUNCTION_WORDS - ALLOWED_BEFORE) & {*adjectives} or not is_valid(line, self.class_name):
             return "form"
         return "clause" if CLAUSE_WORDS & {*before, *after} else None
 
@@ -117,14 +130,13 @@ class Judge:
     def _repeats(self, line: str) -> bool:
         """Whether a content word occurs twice, singular or plural, or two articles follow each other.
 
-        A word that the class name itself contains twice (`yo-yo`) counts once.
+        Of the class name, the last word counts: `a hot dog beside a dog`, but not `a beach ball on the beach`.
         """
         before, after = (WORD.findall(text.casefold()) for text in self._around(line))
         following = [*zip(before, before[1:], strict=False), *zip(after, after[1:], strict=False)]
         besides_stem = before[STEM_WORDS:] if STEM.match(line) else before
-        own = {word.removesuffix("s") for word in self._own_words - FUNCTION_WORDS}
         others = [word.removesuffix("s") for word in besides_stem + after if word not in FUNCTION_WORDS]
-        repeated = bool(own & {*others}) or len(set(others)) < len(others)
+        repeated = bool(self._head_noun & {*others}) or len(set(others)) < len(others)
         return repeated or any({*pair} <= ARTICLES for pair in following)
 
     def _names_its_instruction(self, line: str) -> bool:
@@ -141,15 +153,35 @@ class Judge:
     def _names_another(self, line: str) -> bool:
         """Whether the line names another class, or the one of the instruction's examples.
 
-        A name inside the class's own (`dog` in `hot dog`) does not count, and neither does one right before it, where
-        it describes the class (`an orange car`).
+        A name inside the class's own (`dog` in `hot dog`) does not count, and neither does one that describes the
+        class (`an orange car`) or the word after it (`a bus stop`). A name around the class's own always counts.
         """
         span, stem = self._span(line), STEM.match(line)
         if self._others is None or span is None:
             return False
         start, end = span
-        found = (match.span() for match in self._others.finditer(line, stem.end() if stem else 0))
-        return any(not (start <= first and last <= end) and last + 1 != start for first, last in found)
+        for match in self._others.finditer(line, stem.end() if stem else 0):
+            first, last = match.span()
+            if start <= first and last <= end:
+                continue
+            around = first < end and start < last
+            if around or (last + 1 != start and not _describes_the_next_word(line[last:])):
+                return True
+        return False
+
+
+def _describes_the_next_word(rest: str) -> bool:
+    """Whether a noun before `rest` is part of a compound or an adjective (`bus stop`, `dog-friendly`, `bird's nest`).
+
+    It is not before a participle that ends the phrase (`a cat sleeping on a mat`), but `a dog walking trail` is one.
+    """
+    if rest.startswith(("'", "’", "-")):
+        return True
+    following = NEXT_WORDS.match(rest.casefold())
+    if following is None or following[1] in AFTER_A_NOUN:
+        return False
+    ends = following[2] is None or following[2] in AFTER_A_NOUN or following[2].endswith("ly")
+    return not (PARTICIPLE.fullmatch(following[1]) and ends)
 
 
 def _example_names(instruction: str) -> set[str]:
