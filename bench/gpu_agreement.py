@@ -11,6 +11,7 @@ from bench.gpu_measure import Clock, Report, free_memory, switched
 from bench.gpu_parts import (
     CLASSES,
     SMALL,
+    WORLD_SEED,
     Backbone,
     Embedding,
     GenerateImagesSettings,
@@ -25,7 +26,6 @@ from bench.gpu_parts import (
     encoded_classes,
     image_features,
     learn_words,
-    photos,
     pixels,
     plain,
     plain_words,
@@ -34,6 +34,7 @@ from bench.gpu_parts import (
     train_head,
     word_vectors,
 )
+from demo.world.draw_dataset import draw_photos
 
 STEP = "agreement"
 CPU = torch.device("cpu")
@@ -149,7 +150,7 @@ def features(setup: Setup, report: Report) -> None:
     folder = setup.folder / "photos"
     folder.mkdir(exist_ok=True)
     paths = []
-    for name, images in photos("test", 2 if setup.small else 8).items():
+    for name, images in draw_photos(WORLD_SEED, list(CLASSES), "test", 2 if setup.small else 8).items():
         for number, image in enumerate(images):
             paths.append(folder / f"{name} {number}.png")
             image.save(paths[-1])
@@ -167,7 +168,7 @@ def heads(setup: Setup, report: Report) -> None:
     """Train heads on both devices; compare their classifications of test images, and the bytes of a repeat."""
     counts = {"train-val": 8, "val": 8, "test": 10 if setup.small else 40}
     drawn = {
-        role: photos("test" if role == "val" else role, count, seed=8 if role == "val" else 7)
+        role: draw_photos(WORLD_SEED + (role == "val"), list(CLASSES), "test" if role == "val" else role, count)
         for role, count in counts.items()
     }
     images = {role: [_tensor(image) for found in named.values() for image in found] for role, named in drawn.items()}

@@ -19,8 +19,7 @@ from transformers import CLIPTokenizer
 from bench import architectures
 from demo.training.architectures import MODELS, write_clip_merges
 from demo.training.text_to_image import new_scheduler
-from demo.world.draw_dataset import dataset_scenes
-from demo.world.scenes import draw
+from demo.world.draw_dataset import draw_photos
 from diagen.classifiers.augmentation import plain
 from diagen.classifiers.linear_probe import Trained, train_head
 from diagen.classifiers.recipe import Recipe
@@ -69,6 +68,7 @@ __all__ = [
 ]
 
 CLASSES = ("coffee mug", "house", "pine tree", "car", "sail boat", "fish")
+WORLD_SEED = 7  # of the drawn photos
 SMALL = 64  # edge of the demo's images in pixels
 FULL = 512
 
@@ -159,17 +159,9 @@ def large_backbone(setup: Setup) -> Backbone:
     return freeze(backbone, setup.device).to(memory_format=torch.channels_last)
 
 
-def photos(split: str, count: int, seed: int = 7) -> dict[str, list[Image.Image]]:
-    """Draw `count` photos of each class from a split of the demo's world."""
-    drawn: dict[str, list[Image.Image]] = {}
-    for _, _, scene in dataset_scenes(seed, list(CLASSES), {split: count}):
-        drawn.setdefault(scene.class_name, []).append(draw(scene))
-    return drawn
-
-
 def encoded_classes(diffusion: Diffusion, count: int) -> list[ClassImages]:
     """Encode `count` classes with four guide images each; beyond the demo's classes, these repeat under other names."""
-    guides = photos("train-val", 4)
+    guides = draw_photos(WORLD_SEED, list(CLASSES), "train-val", 4)
     encoded = {
         name: encode_class(diffusion, name, ("gpu_check", 0, 4), images, crop="squash", micro_batch=8)
         for name, images in list(guides.items())[:count]
@@ -193,7 +185,7 @@ def planned_rows(folder: Path, count: int) -> list[PlanRow]:
     """Plan `count` rows over guide images of all classes, and write the guide images into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     guides = []
-    for name, images in photos("train-val", 2).items():
+    for name, images in draw_photos(WORLD_SEED, list(CLASSES), "train-val", 2).items():
         for number, image in enumerate(images):
             path = folder / f"{name} {number}.png"
             image.save(path)

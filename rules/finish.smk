@@ -24,9 +24,10 @@ def print_preflight():
 
     For a failed job Snakemake would print the report in the middle, between its command and its traceback.
     """
-    if not any(job.rule.name == "preflight" for job in workflow.dag.jobs):
+    logs = [job.log[0] for job in workflow.dag.jobs if job.rule.name == "preflight"]
+    if not logs:
         return
-    text = Path("results", CONFIG.experiment, "logs/preflight/report.log").read_text("utf-8")
+    text = Path(logs[0]).read_text("utf-8")
     print(text, end="", flush=True)
     if not text.rstrip().endswith(READY):
         sys.exit(1)

@@ -1,5 +1,6 @@
 from diagen.config.prompt_sets import prompt_files
 from diagen.prompts.sources import source_file
+from diagen.runtime.llama_device import built_for_gpu
 
 
 rule write_prompts:
@@ -18,7 +19,8 @@ rule write_prompts:
         "../envs/language.yaml"
     threads: EXECUTION.torch_threads
     resources:
-        gpu=lambda wildcards: GPU * asks_llama(CONFIG.prompts[wildcards.prompt_set]),
+        # Without a build for GPUs, prompts are written on the CPU and leave the GPUs to other jobs.
+        gpu=lambda wildcards: GPU * (asks_llama(CONFIG.prompts[wildcards.prompt_set]) and built_for_gpu()),
         mem_mb=megabytes("write_prompts"),
         runtime=minutes("write_prompts"),
         device=EXECUTION.device,

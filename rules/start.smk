@@ -11,7 +11,8 @@ def warn_of_other_photos():
     from diagen.data.photo_list import photos_warning
 
     for name, dataset in CONFIG.datasets.items():
-        warning = photos_warning(name, dataset, Path("results", CONFIG.experiment))
+        index = (Path("results", CONFIG.experiment, name, table) for table in ("images.csv", "skipped.csv"))
+        warning = photos_warning(name, dataset, *index)
         if warning:
             logger.warning(f"warning: {warning}")
 
@@ -21,9 +22,9 @@ def warn_of_forgotten_results():
     remembered = any(path.is_file() for path in Path(".snakemake/metadata").rglob("*"))
     if not remembered and any(Path("results", CONFIG.experiment).glob("*/images.csv")):
         logger.warning(
-            f"warning: results/{CONFIG.experiment}: Snakemake's record of how these results were made, .snakemake/metadata, is "
-            "empty, so they are assumed to match the configuration and the code. Remove results that do not: "
-            f"rm -r results/{CONFIG.experiment}"
+            f"warning: results/{CONFIG.experiment}: Snakemake's record of how these results were made, "
+            ".snakemake/metadata, is empty, so they are assumed to match the configuration and the code. "
+            f"Remove results that do not: rm -r results/{CONFIG.experiment}"
         )
 
 

@@ -7,7 +7,8 @@ from diagen.config.programs import WritePromptsSettings
 from diagen.data.images_file import read_images
 from diagen.files.checksums import verify
 from diagen.files.made_with import made_with, write_made_with
-from diagen.prompts.lines_file import kept_prompts, lines_path, write_lines
+from diagen.prompts.collection import kept_prompts
+from diagen.prompts.lines_file import lines_path, write_lines
 from diagen.prompts.prompts_file import write_prompts
 from diagen.prompts.sources import lines_from_source
 from diagen.runtime.arguments import add_execution_arguments

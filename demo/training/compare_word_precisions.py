@@ -18,8 +18,7 @@ from torch.nn import functional
 from demo.training.architectures import MODELS
 from demo.training.judge import Judge, load_judge
 from demo.training.measure_parts import from_noise
-from demo.world.draw_dataset import dataset_scenes
-from demo.world.scenes import draw
+from demo.world.draw_dataset import draw_photos
 from diagen.cells import Cell
 from diagen.config import DiffusionModel, Embedding
 from diagen.config.programs import GenerateImagesSettings
@@ -34,14 +33,6 @@ from diagen.seeds import stable_seed
 SHOTS = 4
 MODEL = DiffusionModel(path=str(MODELS / "stable_diffusion"), image_size=64)
 IMG2IMG = GenerateImagesSettings(strength=0.7, guidance_scale=4.0, inference_steps=25, diffusion=MODEL)
-
-
-def guides(seed: int, classes: list[str]) -> dict[str, list[Image.Image]]:
-    """Draws the guide images of a cell, by class."""
-    drawn: dict[str, list[Image.Image]] = {}
-    for _, _, scene in dataset_scenes(seed, [class_words(name) for name in classes], {"train-val": SHOTS}):
-        drawn.setdefault(scene.class_name.replace(" ", "_"), []).append(draw(scene))
-    return drawn
 
 
 def learn(
@@ -139,13 +130,15 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = yaml.safe_load(Path("config/demo.yaml").read_text("utf-8"))
+    classes = config["datasets"]["world"]["classes"]
     settings = Embedding(**config["embeddings"]["paper"])
     diffusion, judge = load_diffusion(MODEL, torch.device("cpu")), load_judge()
     (start,) = word_vectors(diffusion, settings.initializer)
     compared: dict[str, list[float]] = {}
     verdicts: dict[str, dict[str, list[bool]]] = {}
     for seed in range(100, 100 + arguments.cells):
-        photos = guides(seed, config["datasets"]["world"]["classes"])
+        drawn = draw_photos(seed, [class_words(name) for name in classes], "train-val", SHOTS)
+        photos = {name: drawn[class_words(name)] for name in classes}
         words = {}
         for dtype in ("float32", "bfloat16"):
             words[dtype] = learn(diffusion, photos, seed, settings.model_copy(update={"dtype": dtype}))

@@ -19,6 +19,7 @@ from demo.training.architectures import (
     write_llama_gguf,
     write_resnet,
 )
+from diagen.prompts.form import ENDINGS_CUT
 
 IMAGE_SIZE = 32
 TEXT_LENGTH = 32
@@ -26,7 +27,6 @@ WORDS = (
     "a an the of in on at under photo rendering picture close up image good bad small large tiny red green blue yellow "
     "white orange purple pink desert forest snow street water beach living room space day night sunset"
 ).split()
-FUNCTION_WORDS = 9  # the first of them: articles and prepositions
 
 
 def write_stand_ins(folder: Path, seed: int = 0) -> None:
@@ -108,7 +108,7 @@ def write_llama(path: Path) -> None:
     model = llama_model(len(vocabulary), 64, 2, 2, 96)
     # Prefer short lines of whole words: strings of letters would exceed the text encoder's context, and write_prompts
     # refuses lines that end at the grammar's bound or with a preposition.
-    preferred = {as_byte_letters(f" {word}"): 2.0 for word in WORDS[FUNCTION_WORDS:]}
+    preferred = {as_byte_letters(f" {word}"): 2.0 for word in WORDS if word not in {*ENDINGS_CUT, "photo"}}
     preferred |= {as_byte_letters(" "): 3.0, as_byte_letters("\n"): 4.5}
     preference = [preferred.get(token, 0.3) for token in vocabulary.tokens]
     with torch.no_grad():

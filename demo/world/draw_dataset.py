@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in (".", "workflow_scripts")]
 
@@ -60,6 +61,14 @@ def dataset_scenes(seed: int, classes: list[str], counts: dict[str, int]) -> Ite
             for number in range(count):
                 file_name = f"{split}/{class_name.replace(' ', '_')}/{number:04d}.png"
                 yield file_name, split, dataset_scene(seed, split, class_name, number)
+
+
+def draw_photos(seed: int, classes: list[str], split: str, count: int) -> dict[str, list[Image.Image]]:
+    """Draws `count` photos of each class from a split of the dataset, by class."""
+    drawn: dict[str, list[Image.Image]] = {}
+    for _, _, scene in dataset_scenes(seed, classes, {split: count}):
+        drawn.setdefault(scene.class_name, []).append(draw(scene))
+    return drawn
 
 
 def draw_dataset(output: Path, seed: int, classes: list[str], counts: dict[str, int]) -> int:

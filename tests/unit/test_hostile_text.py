@@ -23,10 +23,11 @@ from diagen.export.image_folder import ExportRow, write_metadata
 from diagen.generation.manifest_file import ManifestRow, read_manifest, write_manifest
 from diagen.generation.plan import plan_generation
 from diagen.generation.plan_file import PlanRow, read_plan, write_plan
+from diagen.letters import composed
 from diagen.models.pseudo_words import class_words, pseudo_word
 from diagen.prompts.collection import fill_instruction
 from diagen.prompts.endpoint import answer_lines
-from diagen.prompts.form import is_valid, to_pseudo_word
+from diagen.prompts.form import form_fault, to_pseudo_word
 from diagen.prompts.hand_written import read_prompt_table
 from diagen.prompts.llama import prompt_grammar
 from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
@@ -111,16 +112,16 @@ def test_an_instruction_contains_the_name_unchanged(label: str) -> None:
 @settings(max_examples=300)
 @given(TEXTS, LABELS)
 def test_an_answer_of_an_endpoint_yields_only_valid_prompts(answer: str, label: str) -> None:
-    for line in answer_lines(f"a photo of a {class_words(label)} {answer}\n{answer}", cut=False, class_name=label):
-        prompt = " ".join(line.split())
-        if is_valid(prompt, label):
+    for line in answer_lines(f"a photo of a {class_words(label)} {answer}\n{answer}", cut=False):
+        prompt = composed(" ".join(line.split()))
+        if form_fault(prompt, label) is None:
             assert to_pseudo_word(prompt, label).count(pseudo_word(label)) == 1
             assert all(letter.isprintable() or ord(letter) > 159 for letter in prompt)
 
 
 def test_an_endless_line_of_an_answer_is_no_prompt() -> None:
-    assert is_valid("a photo of a car in snow" + "w" * 100, "car")
-    assert not is_valid("a photo of a car in snow" + "w" * 200_000, "car")
+    assert form_fault("a photo of a car in snow" + "w" * 100, "car") is None
+    assert form_fault("a photo of a car in snow" + "w" * 200_000, "car") is not None
 
 
 # ---------------------------------------------------------------- the tokenizer
@@ -186,7 +187,7 @@ def test_every_table_survives_a_round_trip(folder: Path) -> None:
             (write_skipped, read_skipped, SkippedImage(path, label, "val", f"`{path}` is broken")),
             (write_shots, read_shots, Shot("guide", label, 0, path, "0")),
         ]
-        if is_valid(prompt, label):
+        if form_fault(prompt, label) is None:
             words = to_pseudo_word(prompt, label)
             rows += [
                 (write_prompts, read_prompts, PromptRow(label, 0, prompt)),

@@ -157,7 +157,7 @@ COMPUTES_NOTHING = {
     "how a CSV is written": ("files/tables.py", 'lineterminator="\\n"', 'lineterminator="\\r\\n"'),
     "what a table's rows are": ("generation/plan_file.py", "import", "EDITED = True\nimport"),
     "the preflight": ("preflight/checks.py", "import", "EDITED = True\nimport"),
-    "an annotation": ("generation/img2img.py", "-> list[Image.Image]:", "-> list:"),
+    "an annotation": ("generation/img2img.py", "-> list[Image.Image | None]:", "-> list:"),
 }
 
 

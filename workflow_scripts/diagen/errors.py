@@ -33,3 +33,9 @@ def wider_dtype(dtype: object) -> str:
             return "Set `dtype: float32` in `models.diffusion` and run Snakemake again"
         case _:
             return "Set `dtype: bfloat16` or `dtype: float32` in `models.diffusion` and run Snakemake again"
+
+
+def summary(error: BaseException) -> str:
+    """Return the text of an error in one line of at most 200 characters."""
+    text = f"it ends Python by sys.exit({error})" if isinstance(error, SystemExit) else str(error)
+    return " ".join(text.split())[:200] or type(error).__name__

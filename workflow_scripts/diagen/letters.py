@@ -2,13 +2,15 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, and lone surrogates (Python decodes invalid bytes of file names to them)."""
 JOINERS = "\u200c\u200d"
 """Invisible joiners that Persian, Hindi and emoji need."""
-PLAIN = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\uff07", "'") | dict.fromkeys("\u201c\u201d\u201e", '"'))
-PLAIN |= dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+PLAIN = str.maketrans(dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc\uff07", "'"))
+PLAIN |= dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f\u2033"), '"')
+PLAIN |= dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
 """Typographic apostrophes, quotes and hyphens, one character for one."""
 
 
@@ -20,6 +22,12 @@ def composed(text: str) -> str:
 def plain(text: str) -> str:
     """The text, of the same length, with typewriter quotes and hyphens for the typographic ones of editors."""
     return text.translate(PLAIN)
+
+
+def shortened(texts: Sequence[str], most: int) -> str:
+    """The first `most` of the texts, separated by commas, and the number of the others."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def visible(text: str) -> str:

@@ -1,7 +1,7 @@
 """How many steps of the PNDM schedule img2img runs at a strength (section 3; SDEdit, arXiv 2108.01073). Free of torch.
 
 A schedule of S steps over T timesteps has the timesteps 0, s, 2s, ..., (S - 1) s with the spacing s = T // S. If S does
-not divide T, it ends far below T: at 599 with 600 steps of 1000.
+not divide T, it may end a whole step or more below T: at 599 with 600 steps of 1000.
 """
 
 TRAINED_TIMESTEPS = 1000

@@ -253,7 +253,7 @@ def test_a_missing_area_is_that_of_the_shape(coco: Path, shapes: tuple[dict, dic
     assert labels(block(coco))[1] == "dog"
 
 
-def test_polygon_areas_equal_those_of_filled_pixels(coco: Path) -> None:
+def test_polygon_areas_equal_those_of_filled_pixels() -> None:
     random = np.random.RandomState(5)
     for _ in range(20):
         angles = np.sort(random.uniform(0, 2 * np.pi, 7))

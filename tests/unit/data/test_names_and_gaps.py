@@ -17,7 +17,7 @@ from diagen.data.index import index_dataset
 from diagen.data.names import class_label
 from diagen.errors import InputError
 from diagen.letters import plain
-from diagen.prompts.form import is_valid, to_pseudo_word
+from diagen.prompts.form import form_fault, to_pseudo_word
 from diagen.prompts.hand_written import read_prompt_table
 
 NFC, NFD = "café", unicodedata.normalize("NFD", "café")
@@ -96,7 +96,7 @@ def test_prompts_mention_classes_in_any_form(tmp_path: Path, prompt: str, name: 
     expected = f"a photo of a <{label}> by a cup’s rim"
     assert to_pseudo_word(f"a photo of a {prompt} by a cup’s rim", label) == expected
     assert to_pseudo_word(f"a photo of a {prompt} by a cup’s rim", name).startswith("a photo of a <")
-    assert is_valid(f"a photo of a {prompt} by a cup’s rim", label)
+    assert form_fault(f"a photo of a {prompt} by a cup’s rim", label) is None
     (tmp_path / "prompts.csv").write_text(f"class ,prompt\n{prompt},a photo of a {prompt} by a cup’s rim\n", "utf-8")
     (row,) = read_prompt_table(tmp_path / "prompts.csv", [label])
     assert to_pseudo_word(row.prompt, row.class_name) == expected

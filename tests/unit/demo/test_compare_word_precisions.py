@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from demo.training.compare_word_precisions import compare, guides, summary
+from demo.training.compare_word_precisions import compare, summary
+from demo.world.draw_dataset import draw_photos
 from diagen.embeddings.words_file import LearnedWord
 
 
@@ -33,6 +34,6 @@ def test_images_that_show_the_class_in_one_precision_only_are_counted() -> None:
 
 
 def test_a_cell_has_its_own_guide_images_of_each_class() -> None:
-    first, second = (guides(seed, ["car", "pine_tree"]) for seed in (100, 101))
-    assert list(first) == ["car", "pine_tree"] and all(len(photos) == 4 for photos in first.values())
+    first, second = (draw_photos(seed, ["car", "pine tree"], "train-val", 4) for seed in (100, 101))
+    assert list(first) == ["car", "pine tree"] and all(len(photos) == 4 for photos in first.values())
     assert first["car"][0].tobytes() != second["car"][0].tobytes()

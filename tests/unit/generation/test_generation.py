@@ -462,7 +462,6 @@ def test_guides_whose_latents_are_not_finite_are_reported_together(
     words: dict[str, torch.Tensor],
     settings: GenerateImagesSettings,
     tmp_path: Path,
-    stand_ins: Path,
 ) -> None:
     broken = load_diffusion(settings.diffusion, torch.device("cpu"))
     broken.vae.encoder.conv_in.weight.fill_(torch.nan)

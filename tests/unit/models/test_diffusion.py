@@ -110,12 +110,6 @@ def test_the_sampler_is_that_of_stable_diffusion_whatever_the_model_names(
     assert torch.equal(scheduler.alphas_cumprod, diffusion.scheduler.alphas_cumprod)
 
 
-def test_a_model_that_predicts_neither_noise_nor_velocity_is_reported(stand_ins: Path, tmp_path: Path) -> None:
-    model = with_scheduler(stand_ins, tmp_path, prediction_type="sample")
-    with pytest.raises(InputError, match=r"scheduler/ has the prediction type `sample` instead of `epsilon` or"):
-        load_diffusion(model, torch.device("cpu"))
-
-
 def test_a_noise_schedule_that_diffusers_does_not_know_is_reported(stand_ins: Path, tmp_path: Path) -> None:
     model = with_scheduler(stand_ins, tmp_path, beta_schedule="sigmoid")
     with pytest.raises(InputError, match=r"models\.diffusion: .* cannot be loaded .*sigmoid"):

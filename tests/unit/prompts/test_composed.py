@@ -8,10 +8,9 @@ import pytest
 
 from diagen.config import ComposedPrompts, LlamaModel
 from diagen.errors import InputError
-from diagen.prompts.collection import fill_instruction
+from diagen.prompts.collection import fill_instruction, kept_prompts
 from diagen.prompts.composed import compose, compose_class_prompts, phrase_grammar
-from diagen.prompts.form import is_valid
-from diagen.prompts.lines_file import kept_prompts
+from diagen.prompts.form import form_fault
 from diagen.prompts.llama import load_language_model
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +56,9 @@ def test_settings_that_name_the_class_are_dropped() -> None:
 
 
 def test_too_few_fail_clearly() -> None:
-    with pytest.raises(InputError, match="`car`: 3 pairs of calls .* returned 1 distinct .*; raise `max_tokens`"):
+    with pytest.raises(
+        InputError, match="`car`: 3 pairs of calls .* returned 1 distinct .*; raise the `temperature` or `max_tokens`"
+    ):
         list(compose_class_prompts(Parrot("red\n", "street\n"), ["car"], LOOKS, SCENES, settings(attempts=3)))
 
 
@@ -76,7 +77,7 @@ def test_a_model_that_was_not_trained_for_it_writes_valid_prompts(stand_ins: Pat
     block = settings(per_class=3, max_tokens=60, attempts=40)
     rows = kept_prompts(compose_class_prompts(llama, ["car", "pine_tree"], *texts, block))
     assert len({row.prompt for row in rows}) == 6
-    assert all(is_valid(row.prompt, row.class_name) and " in a" in row.prompt for row in rows)
+    assert all(form_fault(row.prompt, row.class_name) is None and " in a" in row.prompt for row in rows)
     llama.close()
 
 

@@ -19,9 +19,10 @@ import pytest
 from diagen.config import EndpointPrompts
 from diagen.data.images_file import ImageRow, write_images
 from diagen.errors import InputError
+from diagen.prompts.collection import kept_prompts
 from diagen.prompts.endpoint import answer_lines, connect, write_endpoint_prompts
-from diagen.prompts.form import is_valid
-from diagen.prompts.lines_file import kept_prompts
+from diagen.prompts.form import form_fault
+from diagen.prompts.judging import Judge
 from diagen.prompts.prompts_file import read_prompts
 
 ROOT = Path(__file__).parents[3]
@@ -78,7 +79,7 @@ def test_the_server_s_prompts_are_valid_and_repeatable(server: str) -> None:
     rows = written(asked)
     assert [(row.class_name, row.number) for row in rows] == [(n, i) for n in ("car", "pine_tree") for i in range(4)]
     assert len({row.prompt for row in rows}) == 8
-    assert all(is_valid(row.prompt, row.class_name) for row in rows)
+    assert all(form_fault(row.prompt, row.class_name) is None for row in rows)
     assert written(asked) == rows
     assert written(asked.model_copy(update={"seed": 1})) != rows
 
@@ -286,11 +287,11 @@ def test_the_parts_of_an_answer_are_joined(stub: tuple[type[Stub], str]) -> None
 @pytest.mark.parametrize("opening", ["<think>\n", ""])
 def test_drafts_are_no_prompts(opening: str) -> None:
     drafts = f"{opening}a photo of a draft car\n</think>\n<think>a photo of a second car</think>\n"
-    assert answer_lines(f"{drafts}a photo of a car", cut=False, class_name="car") == ["a photo of a car"]
+    assert answer_lines(f"{drafts}a photo of a car", cut=False) == ["a photo of a car"]
 
 
 def test_an_answer_cut_inside_its_drafts_has_no_lines() -> None:
-    assert answer_lines("<think>\na photo of a car\na photo of a r", cut=True, class_name="car") == []
+    assert answer_lines("<think>\na photo of a car\na photo of a r", cut=True) == []
 
 
 def test_addresses_without_an_endpoint(stub: tuple[type[Stub], str]) -> None:
@@ -315,8 +316,8 @@ def test_too_few_prompts_fail_clearly(stub: tuple[type[Stub], str]) -> None:
 def test_lines_are_stripped() -> None:
     text = "* a photo of a car\n12) `a photo of a red car`.\n\n- “a photo of a car”\na photo of a car at ni"
     lines = ["a photo of a car", "a photo of a red car", "a photo of a car"]
-    assert answer_lines(text, cut=True, class_name="car") == lines
-    assert answer_lines(text, cut=False, class_name="car") == [*lines, "a photo of a car at ni"]
+    assert answer_lines(text, cut=True) == lines
+    assert answer_lines(text, cut=False) == [*lines, "a photo of a car at ni"]
 
 
 @pytest.mark.parametrize(
@@ -347,19 +348,18 @@ def test_lines_are_stripped() -> None:
     ],
 )
 def test_labels_of_lines_are_removed(line: str) -> None:
-    assert answer_lines(line, cut=False, class_name="car") == ["a photo of a car"]
+    assert answer_lines(line, cut=False) == ["a photo of a car"]
 
 
 def test_no_sentence_loses_its_beginning() -> None:
     lines = ["Not a photo of a car", "It is a photo of a car", "This shows 2 cars: a photo of a car"]
     lines += ["There is no 1 like a photo of a car", "A car. A photo of a car"]
-    assert answer_lines("\n".join(lines), cut=False, class_name="car") == lines
+    assert answer_lines("\n".join(lines), cut=False) == lines
 
 
 def test_typographic_characters_are_understood() -> None:
     answer = "a photo of a jack‑o’‑lantern at a shepherd’s hut – at night"
     plain = "a photo of a jack-o'-lantern at a shepherd's hut - at night"
-    assert answer_lines(answer, cut=False, class_name="jack-o'-lantern") == [plain]
-    named = answer_lines(plain, cut=False, class_name="jack-o’-lantern")
-    assert named == ["a photo of a jack-o’-lantern at a shepherd's hut - at night"]
-    assert is_valid(plain, "jack-o'-lantern") and is_valid(named[0], "jack-o’-lantern")
+    assert answer_lines(answer, cut=False) == [plain]
+    assert form_fault(plain, "jack-o'-lantern") is None and form_fault(plain, "jack-o’-lantern") is None
+    assert Judge("dog", ["dog", "shepherd’s_hut"]).refusal("a photo of a dog beside a shepherd's hut") == "other_name"

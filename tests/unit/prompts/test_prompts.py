@@ -1,6 +1,7 @@
 """Prompts: their form, the grammar for hostile class names, and what a real GGUF model writes under it."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from diagen.config import LlamaModel, LlamaPrompts
 from diagen.data.names import class_label, class_problems
 from diagen.errors import InputError
 from diagen.prompts.chat_template import check_chat_template
-from diagen.prompts.collection import fill_instruction
-from diagen.prompts.form import class_words, is_valid, pseudo_word, to_pseudo_word, with_article
-from diagen.prompts.lines_file import WrittenLine, kept_prompts, read_lines, write_lines
+from diagen.prompts.collection import collect, fill_instruction, kept_prompts
+from diagen.prompts.form import class_words, form_fault, pseudo_word, to_pseudo_word, with_article
+from diagen.prompts.judging import Judge
+from diagen.prompts.lines_file import WrittenLine, read_lines, write_lines
 from diagen.prompts.llama import load_language_model, prompt_grammar, write_class_prompts
 from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
 
@@ -117,7 +119,7 @@ def test_article(words: str, article: str) -> None:
     ],
 )
 def test_validity(prompt: str, valid: bool) -> None:
-    assert is_valid(prompt, "car") is valid
+    assert (form_fault(prompt, "car") is None) is valid
 
 
 # ---------------------------------------------------------------- instruction
@@ -273,7 +275,7 @@ def test_grammar_holds_for_any_name(random_llama: Any, name: str) -> None:
     rows = kept_prompts(write_class_prompts(random_llama, [name], TEMPLATE, settings(per_class=2, attempts=40)))
     assert len({row.prompt for row in rows}) == 2
     for row in rows:
-        assert is_valid(row.prompt, name)
+        assert form_fault(row.prompt, name) is None
         assert class_words(name) in row.prompt
 
 
@@ -306,7 +308,7 @@ TEMPLATES = {
 
 @pytest.mark.parametrize("case", TEMPLATES)
 def test_a_chat_template_is_checked_without_loading_the_model(
-    case: str, stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: str, stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from demo.training import architectures
     from demo.training import stand_ins as writer
@@ -319,6 +321,19 @@ def test_a_chat_template_is_checked_without_loading_the_model(
     else:
         with pytest.raises(InputError, match=f"x.gguf: its chat template cannot render .*{problem}.*name another GGUF"):
             check_chat_template(tmp_path / "x.gguf", "Write.")
+    assert "llama_model_loader" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("a photo of a cre\u0300me bru\u0302le\u0301e de\u0301ja\u0300 dog at night", "dog"),
+        ("a photo of a drive through", "drive_through"),
+    ],
+)
+def test_lines_in_any_form_of_unicode_and_names_that_end_with_a_preposition_are_kept(line: str, name: str) -> None:
+    (row,) = kept_prompts(collect(lambda _: [line], 1, 1, Judge(name, [name]), {}))
+    assert row.prompt == unicodedata.normalize("NFC", line)
 
 
 def test_errors_of_llama_cpp_have_a_remedy_that_fits() -> None:
@@ -340,5 +355,5 @@ def test_trained_model_writes_enough(instruction: str) -> None:
         write_class_prompts(llama, ["pine_tree", "airplane"], template, settings(per_class=8, max_tokens=40))
     )
     assert len(rows) == 16
-    assert all(is_valid(row.prompt, row.class_name) for row in rows)
+    assert all(form_fault(row.prompt, row.class_name) is None for row in rows)
     llama.close()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from diagen.config import LlamaModel, LlamaPrompts
-from diagen.prompts.lines_file import kept_prompts
+from diagen.prompts.collection import kept_prompts
 from diagen.prompts.llama import load_language_model, write_class_prompts
 
 ROOT = Path(__file__).parents[3]

@@ -34,6 +34,8 @@ def test_places_and_times(rest: str, places: set[str], times: set[str]) -> None:
 
 def test_words_are_counted_without_stem_and_class_name() -> None:
     assert prompt_words("a photo of a big photo at night", "photo").words == {"big", "at", "night"}
+    assert prompt_words("a photo of a scarlet car in a park", "car").words == {"scarlet", "in", "park"}
+    assert prompt_words("a photo of a red jack-o’-lantern", "jack-o'-lantern").words == {"red"}
 
 
 def test_every_reason_has_its_words() -> None:

@@ -69,7 +69,7 @@ def test_a_precision_without_convolutions_is_refused() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch has a GPU")
-def test_a_card_that_torch_cannot_use_is_named(monkeypatch: pytest.MonkeyPatch, nvidia_smi: Path) -> None:
+def test_a_card_that_torch_cannot_use_is_named(nvidia_smi: Path) -> None:
     assert why_no_gpu().startswith("torch cannot use the Tesla K80 (compute capability 3.7, driver 470.82.01): ")
     with pytest.raises(InputError, match=r"execution\.device is `cuda`, but torch cannot use the Tesla K80 .*`cpu`"):
         find_device("cuda")

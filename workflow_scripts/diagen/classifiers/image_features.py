@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from diagen.classifiers.augmentation import AUGMENTATIONS, decode, plain, resize
-from diagen.errors import InputError
-from diagen.models.backbones import Backbone, embed
+from diagen.models.backbones import Backbone, embed, require_finite
 
 
 def decode_all(paths: Sequence[str | Path]) -> list[Tensor]:
@@ -30,7 +29,8 @@ def plain_features(
         def prepare(batch: Sequence[str | Path]) -> Tensor:
             return plain(list(pool.map(decode, batch)), size)
 
-        return _finite(embed(backbone, paths, prepare, micro_batch=micro_batch, device=device), paths)
+        features = embed(backbone, paths, prepare, micro_batch=micro_batch, device=device)
+        return require_finite(features, paths, "backbone")
 
 
 def repeatable_features(
@@ -46,7 +46,7 @@ def repeatable_features(
 
     def features() -> Tensor:
         found = embed(backbone, images, lambda batch: plain(batch, size), micro_batch=micro_batch, device=device)
-        return _finite(found, paths)
+        return require_finite(found, paths, "backbone")
 
     return features
 
@@ -76,16 +76,5 @@ def augmented_features(
             images = list(pool.map(lambda number: decode(paths[number]), numbers))
             return transform.apply(images, torch.stack([draw(number) for number in numbers]), size)
 
-        return _finite(embed(backbone, range(len(paths)), prepare, micro_batch=micro_batch, device=device), paths)
-
-
-def _finite(features: Tensor, paths: Sequence[str | Path]) -> Tensor:
-    """Return `features`, those of the image files `paths`. Raises `InputError` when one is not finite."""
-    invalid = (~features.isfinite().all(1)).nonzero()[:, 0].tolist()
-    if invalid:
-        others = f" and {len(invalid) - 1} more images" if len(invalid) > 1 else ""
-        raise InputError(
-            f"models.backbone: the features of {paths[invalid[0]]}{others} are not finite, so the weights are damaged. "
-            "Restore the files of `models.backbone`, or name another model"
-        )
-    return features
+        features = embed(backbone, range(len(paths)), prepare, micro_batch=micro_batch, device=device)
+        return require_finite(features, paths, "backbone")

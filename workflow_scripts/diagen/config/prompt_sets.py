@@ -1,6 +1,6 @@
 """Prompt sets (section 3.3), one block per source of prompts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator
@@ -131,7 +131,7 @@ FILES = {
 }
 
 
-def asks_llama(block: Block) -> bool:
+def asks_llama(block: Block) -> TypeGuard[LlamaPrompts | ComposedPrompts]:
     """Whether a prompt set needs the local language model."""
     return isinstance(block, LlamaPrompts | ComposedPrompts)
 

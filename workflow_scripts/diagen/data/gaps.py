@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from diagen.errors import Problem
+from diagen.letters import shortened
 
 EVALUATED = ("val", "test", "test_uncommon")
 CLASSES_SHOWN = 10
@@ -34,11 +35,10 @@ def split_gaps(images: Iterable[tuple[str, str]]) -> list[Problem]:
     for split in EVALUATED:
         lacking = [name for name in classes if (split, name) not in found]
         if 0 < len(lacking) < len(classes):
-            names = ", ".join(f"`{name}`" for name in lacking[:CLASSES_SHOWN])
-            more = f" and {len(lacking) - CLASSES_SHOWN} more" if len(lacking) > CLASSES_SHOWN else ""
+            names = shortened([f"`{name}`" for name in lacking], CLASSES_SHOWN)
             warnings.append(
                 Problem(
-                    f"`{split}` has no images of {names}{more}; its mean accuracy leaves out classes without images. "
+                    f"`{split}` has no images of {names}; its mean accuracy leaves out classes without images. "
                     "Add images, or list only the other classes in `classes`"
                 )
             )

@@ -16,6 +16,7 @@ from diagen.data.images_file import ImageRow, SkippedImage
 from diagen.data.images_needed import images_needed
 from diagen.errors import InputError, Problem
 from diagen.images import load_image
+from diagen.letters import shortened
 from diagen.runtime.progress import progress
 
 PROBLEMS_SHOWN = 30
@@ -69,10 +70,7 @@ def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
 def _passed_over(paths: list[str]) -> list[str]:
     if not paths:
         return []
-    more = f" and {len(paths) - PROBLEMS_SHOWN} more" if len(paths) > PROBLEMS_SHOWN else ""
-    return [
-        f"passed over {len(paths)} entries that hold no images of a class: {', '.join(paths[:PROBLEMS_SHOWN])}{more}"
-    ]
+    return [f"passed over {len(paths)} entries that hold no images of a class: {shortened(paths, PROBLEMS_SHOWN)}"]
 
 
 def _left_out(skipped: list[SkippedImage]) -> list[str]:
@@ -101,11 +99,12 @@ def _too_few(listing: Listing, rows: list[ImageRow], shots: int) -> Iterator[Pro
     listed = listing.images
     needed = max(1, images_needed({image.split for image in listed}, shots))
     counts = Counter(row.class_name for row in rows if row.split == "train_val")
+    reason, remedy = (f"{shots} shots need {needed}", ", or lower `shots`") if shots else ("each class needs one", "")
     for name in sorted({image.class_name for image in listed}):
         if counts[name] < needed:
             yield Problem(
-                f"the class `{name}` has {counts[name]} readable train-val images, and {shots} shots need {needed}; "
-                "add images, remove the class from `classes`, or lower `shots`"
+                f"the class `{name}` has {counts[name]} readable train-val images, and {reason}; add images, or remove "
+                f"the class from `classes`{remedy}"
             )
     if listed or not listing.problems:  # other problems explain why nothing is listed
         yield from too_few_classes(image.class_name for image in listed)

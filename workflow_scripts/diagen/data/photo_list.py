@@ -8,13 +8,12 @@ from diagen.data.images_file import read_images, read_skipped
 from diagen.errors import InputError, Problem, rm
 
 
-def photos_warning(name: str, dataset: Dataset, results: Path) -> Problem | None:
-    """A warning if the dataset's photos differ from their index in `results`, the experiment's folder.
+def photos_warning(name: str, dataset: Dataset, images: Path, skipped: Path) -> Problem | None:
+    """A warning if the dataset's photos differ from their index, the tables `images` and `skipped`.
 
-    Listing COCO takes as long, and as much memory, as indexing it, so it is not compared. A damaged index is left to
-    the jobs that read it.
+    The annotations of COCO are too many to read at each start, so it is not compared. A damaged index is left to the
+    jobs that read it.
     """
-    images, skipped = (results / name / table for table in ("images.csv", "skipped.csv"))
     if isinstance(dataset, Coco | DrawnWorld) or not (images.is_file() and skipped.is_file()):
         return None
     try:

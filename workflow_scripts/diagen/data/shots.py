@@ -1,7 +1,6 @@
 """Draws few-shot splits: guide, validation and test images (section 4 of the paper)."""
 
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -12,6 +11,7 @@ from diagen.data.images_file import ImageRow
 from diagen.data.images_needed import images_needed
 from diagen.data.shots_file import ROLES, Shot
 from diagen.errors import InputError
+from diagen.letters import composed
 from diagen.seeds import stable_seed
 
 
@@ -58,12 +58,8 @@ def permute(images: Sequence[ImageRow], seed: int) -> list[ImageRow]:
     `RandomState` never change.
     """
     common = os.path.commonpath([PurePosixPath(image.path).parent for image in images])
-    in_order = sorted(images, key=lambda image: _composed(PurePosixPath(image.path).relative_to(common).as_posix()))
+    in_order = sorted(images, key=lambda image: composed(PurePosixPath(image.path).relative_to(common).as_posix()))
     return [in_order[index] for index in np.random.RandomState(seed).permutation(len(in_order))]
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _sort_key(row: Shot) -> tuple[int, str, int, str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from diagen.errors import InputError, delete_and_rerun
 from diagen.files.tables import read_rows
 from diagen.images import load_image
-from diagen.models.backbones import embed
+from diagen.models.backbones import embed, require_finite
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet statistics, with which DINOv2 was trained
 STANDARD_DEVIATION = (0.229, 0.224, 0.225)
@@ -53,10 +53,4 @@ def image_features(
             return torch.stack(list(pool.map(lambda path: load_pixels(path, size), batch)))
 
         features = embed(extractor, paths, prepare, micro_batch=micro_batch, device=device, progress_label="features")
-    invalid = ~features.isfinite().all(1)
-    if invalid.any():
-        raise InputError(
-            f"{paths[int(invalid.nonzero()[0, 0])]}: the features are not finite although the pixels are, so the "
-            "weights of `models.features` are damaged or their data type is too small. Use other weights"
-        )
-    return features.numpy()
+    return require_finite(features, paths, "features").numpy()

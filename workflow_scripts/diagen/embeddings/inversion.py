@@ -154,6 +154,7 @@ def learn_words(
     """
     micro_batch = micro_batch or len(classes) * settings.batch
     dtype = find_dtype(settings.dtype, diffusion.device)
+    settings = settings.model_copy(update={"dtype": dtype})
     words = torch.stack([_initial_word(diffusion, item.class_name, settings) for item in classes])
     words = words.to(diffusion.device).requires_grad_(True)
     rate = settings.learning_rate * (settings.batch if settings.scale_learning_rate else 1)
@@ -213,8 +214,7 @@ def _row_errors(diffusion: Diffusion, draws: StepDraws, rows: Tensor, words: Ten
     noise = draws.noise[rows].to(diffusion.device, diffusion.dtype)
     timesteps = draws.timesteps[rows].to(diffusion.device)
     prompts = TokenizedPrompts(draws.prompts.ids[rows], draws.prompts.slots[rows])
-    in_bfloat16 = find_dtype(dtype, diffusion.device) == "bfloat16"
-    with torch.autocast(diffusion.device.type, torch.bfloat16, enabled=in_bfloat16):
+    with torch.autocast(diffusion.device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
         states = encode_prompts(diffusion, prompts, words)
         noisy = diffusion.scheduler.add_noise(latents, noise, timesteps)
         predicted = diffusion.unet(noisy, timesteps, encoder_hidden_states=states).sample

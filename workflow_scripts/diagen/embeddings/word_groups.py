@@ -104,8 +104,8 @@ def learn_group(
     """Learn the words of a group into `path`; an interrupted run continues from its checkpoint.
 
     `micro_batch` is that of encoding the guide images; the passes of learning are planned for the device. When the GPU
-    runs out of memory, activations are recomputed, which changes no bit, then the passes are halved, and the group
-    starts again: its record has the rows per pass that all its steps had.
+    runs out of memory, activations are recomputed, which changes no bit and continues from the checkpoint; then the
+    passes are halved, and the group starts again: its record has the rows per pass that all its steps had.
     Raises `InputError` when a single row does not fit, or with class, step and precision when a value is not finite.
     """
     classes = [

@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from diagen.errors import InputError, Problem
+from diagen.errors import InputError, Problem, summary
 
 LOADING_ERRORS = (
     ArithmeticError,
@@ -58,12 +58,6 @@ SHARD = re.compile(r"-\d+-of-\d+")
 OTHER_HALF_OF_CLIP = ("vision_model.", "visual_projection.", "text_projection.", "logit_scale")
 
 
-def summary(error: BaseException) -> str:
-    """Return the text of an error in one line of at most 200 characters."""
-    text = f"it ends Python by sys.exit({error})" if isinstance(error, SystemExit) else str(error)
-    return " ".join(text.split())[:200] or type(error).__name__
-
-
 def explain_loading(place: str, error: BaseException, remedy: str) -> InputError:
     """Return the error for a model that a library cannot load; for a missing Python package with another remedy."""
     package = next(filter(None, match.groups()), None) if (match := NO_PACKAGE.search(str(error))) else None
@@ -105,6 +99,11 @@ def weight_problems(
             yield Problem(f"{part} {problem} ({len(names)}: {shown})")
 
 
+def pixels_per_latent(vae: Mapping[str, Any]) -> int:
+    """Return the edge in pixels of the square that a latent of the VAE stands for, from its configuration."""
+    return int(2 ** (len(vae["block_out_channels"]) - 1))
+
+
 def unet_problems(
     folder: Path, unet: Mapping[str, Any], vae: Mapping[str, Any], text_width: int, image_size: int
 ) -> Iterator[str]:
@@ -129,7 +128,7 @@ def unet_problems(
     widths = unet["cross_attention_dim"]
     if not set(widths if isinstance(widths, list | tuple) else [widths]) <= {text_width}:
         yield Problem(f"unet/ reads text states of width {widths}, but those of text_encoder/ have {text_width}")
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    factor = pixels_per_latent(vae)
     if image_size % factor:
         yield Problem(f"`image_size` is {image_size}, but vae/ needs a multiple of {factor}")
 
@@ -141,7 +140,7 @@ def trained_size_warning(unet: Mapping[str, Any], vae: Mapping[str, Any], image_
     """
     edges = unet.get("sample_size")
     latents = {edges} if isinstance(edges, int) else set(edges or ())
-    sizes = {edge * 2 ** (len(vae["block_out_channels"]) - 1) for edge in latents}
+    sizes = {edge * pixels_per_latent(vae) for edge in latents}
     if len(sizes) != 1 or image_size in sizes:
         return None
     (trained,) = sizes

@@ -19,6 +19,7 @@ from torch import Tensor
 from diagen.images import load_image
 from diagen.models.diffusion import (
     Diffusion,
+    are_finite,
     encode_posteriors,
     encode_prompts,
     float32_vae,
@@ -111,17 +112,13 @@ def _decode(diffusion: Diffusion, latents: Tensor) -> tuple[Tensor, list[bool]]:
     that its bits do not depend on the other images.
     """
     decoded = diffusion.vae.decode(latents).sample.float()
-    finite = _are_finite(decoded)
-    if all(finite):
+    finite = are_finite(decoded)
+    if all(finite) or diffusion.dtype == torch.float32:
         return decoded, finite
     vae = float32_vae(diffusion)
     for row in [row for row, is_finite in enumerate(finite) if not is_finite]:
         decoded[row] = vae.decode(latents[row : row + 1].float()).sample[0]
-    return decoded, _are_finite(decoded)
-
-
-def _are_finite(images: Tensor) -> list[bool]:
-    return images.isfinite().flatten(1).all(1).tolist()
+    return decoded, are_finite(decoded)
 
 
 def _image(pixels: NDArray[np.uint8], size: tuple[int, int] | None) -> Image.Image:

@@ -233,3 +233,18 @@ def _embed(
         images = torch.cat([images, images[-1:].expand(micro_batch - len(batch), -1, -1, -1)])
         features.append(model(images.to(device, memory_format=torch.channels_last))[: len(batch)].float().cpu())
     return torch.cat(features)
+
+
+def require_finite(features: Tensor, paths: Sequence[str | Path], model: str) -> Tensor:
+    """Return `features` `[n, D]` of the image files `paths`; `model` is that of the configuration which computed them.
+
+    Raises `InputError` when one is not finite.
+    """
+    invalid = (~features.isfinite().all(1)).nonzero()[:, 0].tolist()
+    if invalid:
+        others = f" and {len(invalid) - 1} more" if len(invalid) > 1 else ""
+        raise InputError(
+            f"{paths[invalid[0]]}{others}: the features are not finite although the pixels are, so the weights of "
+            f"`models.{model}` are damaged or their data type is too small. Use other weights"
+        )
+    return features

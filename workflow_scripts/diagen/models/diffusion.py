@@ -144,23 +144,30 @@ def encode_posteriors(
         means.append(posterior.mean[: len(chunk)].float().cpu())
         deviations.append(posterior.std[: len(chunk)].float().cpu())
     mean, deviation = torch.cat(means), torch.cat(deviations)
-    if rows := _not_finite(mean, deviation):
+    rows = _not_finite(mean, deviation)
+    if rows and diffusion.dtype != torch.float32:
         vae = float32_vae(diffusion)
         for row in rows:
             posterior = vae.encode(images[row][None].to(diffusion.device)).latent_dist
             mean[row], deviation[row] = posterior.mean[0].cpu(), posterior.std[0].cpu()
-    if rows := _not_finite(mean, deviation):
+        rows = _not_finite(mean, deviation)
+    if rows:
         raise InputError(
             f"models.diffusion: in {str(diffusion.dtype).removeprefix('torch.')}, the VAE's latents of these photos "
-            f"are not finite: {'; '.join(names[row] for row in rows)}. {wider_dtype(diffusion.dtype)}"
+            f"are not finite: {'; '.join(dict.fromkeys(names[row] for row in rows))}. {wider_dtype(diffusion.dtype)}"
         )
     return mean, deviation
 
 
 def _not_finite(mean: Tensor, deviation: Tensor) -> list[int]:
     """The rows of posteriors that have a value that is not finite."""
-    finite = mean.isfinite() & deviation.isfinite()
-    return (~finite.flatten(1).all(1)).nonzero()[:, 0].tolist()
+    pairs = zip(are_finite(mean), are_finite(deviation), strict=True)
+    return [row for row, both in enumerate(pairs) if not all(both)]
+
+
+def are_finite(values: Tensor) -> list[bool]:
+    """Return whether all values [n, ...] of each row are finite."""
+    return values.isfinite().flatten(1).all(1).tolist()
 
 
 def float32_vae(diffusion: Diffusion) -> AutoencoderKL:

@@ -13,8 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from diagen.errors import InputError
-from diagen.files.model_parts import summary
+from diagen.errors import InputError, summary
 
 if TYPE_CHECKING:  # transformers' models take seconds to import, and most programs read no such file
     from transformers import ResNetConfig, ResNetForImageClassification

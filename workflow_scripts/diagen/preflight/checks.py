@@ -14,10 +14,8 @@ from diagen.data.gaps import split_gaps, too_few_classes
 from diagen.data.images_file import read_images
 from diagen.data.images_needed import images_needed
 from diagen.data.photo_list import photos_warning
-from diagen.errors import InputError
-from diagen.files.model_parts import summary
+from diagen.errors import InputError, summary
 from diagen.preflight import estimate
-from diagen.preflight.model_schedules import model_schedule_problems
 from diagen.preflight.models import check_models
 from diagen.preflight.operations import Operations
 from diagen.preflight.rates import assumed_rates
@@ -38,10 +36,7 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report = Report([f"configuration  {name}: valid"])
     report.problems += sorted(missing_files(dict(config)))
     counts = check_datasets(config, results, report)
-    changed = (photos_warning(name, dataset, results) for name, dataset in config.datasets.items())
-    report.warnings += [warning for warning in changed if warning]
     operations = check_models(config, report)
-    report.problems += model_schedule_problems(config)
     device = check_device(config, gpus, report)
     check_precision(config, report)
     check_llama_build(config, device, report)
@@ -67,6 +62,7 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
             continue  # reported with the other missing files
         try:
             images, problems, notes = _images(dataset, table)
+            changed = photos_warning(name, dataset, table, table.with_name("skipped.csv"))
         except InputError as error:
             report.problems.append(f"`datasets.{name}`: {error}")
             continue
@@ -76,6 +72,7 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
                 "or leave the dataset out"
             )
             continue
+        report.warnings += [changed] if changed else []
         problems += _too_few(images, max(config.shots))
         if images or not problems:  # other problems explain why nothing is listed
             problems += too_few_classes(label for _, label in images)
@@ -157,8 +154,8 @@ def check_precision(config: Config, report: Report) -> None:
         kind = find_device(config.execution.device)
         if kind == "cpu" and config.models.diffusion.dtype == "float16":
             report.warnings.append(
-                "`models.diffusion.dtype`: most CPUs compute in float16 hundreds of times slower than in float32; to "
-                "use the CPU, set it to float32 or bfloat16"
+                "`models.diffusion.dtype`: many CPUs compute in float16 far slower than in float32; to use the "
+                "CPU, set it to float32 or bfloat16"
             )
         for dtype in dict.fromkeys(("float32", config.models.diffusion.dtype, *embeddings)):
             try_device(kind, dtype)

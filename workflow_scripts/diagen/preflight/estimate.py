@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from diagen.config import (
-    ComposedPrompts,
-    Config,
-    Downstream,
-    Generator,
-    GuideClassifier,
-    LlamaPrompts,
-    NoiseCeiling,
-)
+from diagen.config import Config, Downstream, Generator, GuideClassifier, NoiseCeiling
+from diagen.config.prompt_sets import asks_llama
 from diagen.preflight.operations import Operations
 from diagen.preflight.rates import Kind, Rates
 from diagen.schedules import kept_steps
@@ -74,7 +67,7 @@ def all_work(config: Config, counts: Mapping[str, ImageCounts], operations: Oper
     for dataset, found in counts.items():
         for name in config.used_blocks()["prompts"]:
             block = config.prompts[name]
-            if isinstance(block, LlamaPrompts | ComposedPrompts):
+            if asks_llama(block):
                 prompts = found.classes * block.per_class
                 wildcards = {"dataset": dataset, "prompt_set": name}
                 yield Work("write_prompts", wildcards, prompts * operations.prompt, "text")

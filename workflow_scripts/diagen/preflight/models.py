@@ -1,6 +1,7 @@
 """Load each model as the jobs do, and run one image or text through it, on the CPU."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -8,15 +9,17 @@ from torch import Tensor, nn
 
 from diagen.config import Config
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, ModelSource
+from diagen.config.relations import schedule_problems
 from diagen.embeddings.word_groups import require_room
-from diagen.errors import InputError
-from diagen.files.model_parts import summary, trained_size_warning
+from diagen.errors import InputError, summary, wider_dtype
+from diagen.files.model_parts import pixels_per_latent, trained_size_warning
 from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenize
 from diagen.preflight.gguf import open_gguf
 from diagen.preflight.operations import Operations, count, count_diffusion, paper_operations, prompt_operations
 from diagen.preflight.report import Report
 from diagen.prompts.chat_template import check_chat_template
+from diagen.schedules import TRAINED_TIMESTEPS
 
 CPU = torch.device("cpu")
 LATENTS = 8  # edge of the latents in the pass of Stable Diffusion: the UNet halves it three times
@@ -51,10 +54,10 @@ def check_models(config: Config, report: Report) -> Operations:
 def _run_and_count(name: str, model: ModelSource, config: Config, report: Report) -> dict[str, float]:
     """TFLOP of the parts of a model, named as in `Operations`. Raises `InputError` if it cannot be loaded or run."""
     if isinstance(model, DiffusionModel):
-        # A pass in float16 takes minutes on a CPU; the float32 values of the weights are the same.
+        # A pass in float16 is slow on most CPUs; the float32 values of the weights are the same.
         on_cpu = {"dtype": "float32"} if model.dtype == "float16" else {}
         diffusion = load_diffusion(model.model_copy(update=on_cpu), CPU)
-        report.problems += _words_without_room(config, diffusion)
+        report.problems += [*_words_without_room(config, diffusion), *_schedule_problems(config, diffusion)]
         run_diffusion(diffusion)
         if warning := trained_size_warning(diffusion.unet.config, diffusion.vae.config, model.image_size):
             report.warnings.append(warning)
@@ -79,33 +82,38 @@ def _words_without_room(config: Config, diffusion: Diffusion) -> list[str]:
     return problems
 
 
+def _schedule_problems(config: Config, diffusion: Diffusion) -> Iterator[str]:
+    """Yield the problems of schedules on a model that was trained with another number of timesteps than usual.
+
+    With the usual number, the configuration was checked when it was read.
+    """
+    trained = diffusion.scheduler.config.num_train_timesteps
+    if trained == TRAINED_TIMESTEPS:
+        return
+    for section, blocks in (("generators", config.generators), ("noise_ceilings", config.noise_ceilings)):
+        for name, block in blocks.items():
+            for key, problem in schedule_problems(block, trained):
+                yield f"`{section}.{name}.{key}`: {problem}"
+
+
 @torch.no_grad()
 def run_diffusion(diffusion: Diffusion) -> None:
     """Encode a small image and a prompt, denoise once and decode. Raises `InputError` unless all results are finite."""
-    edge = min(diffusion.image_size, LATENTS * 2 ** (len(diffusion.vae.config.block_out_channels) - 1))
+    edge = min(diffusion.image_size, LATENTS * pixels_per_latent(diffusion.vae.config))
     image = torch.rand(3, edge, edge, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    results = {}
-    try:
-        latents = encode_posteriors(diffusion, [image], ["an image of random pixels"], 1)[0]
-        results["vae/"] = latents
-        prompt = tokenize(diffusion.tokenizer, ["a photo"], ["<word>"], 1)
-        states = encode_prompts(diffusion, prompt, torch.zeros(1, 1, diffusion.text_encoder.config.hidden_size))
-        results["text_encoder/"] = states
-        latents = latents.to(diffusion.dtype)
-        results["unet/"] = diffusion.unet(latents, 1, encoder_hidden_states=states.to(diffusion.dtype)).sample
-        results["the decoder of vae/"] = diffusion.vae.decode(latents).sample
-    except InputError:
-        raise
-    except Exception as error:  # whatever fails here fails in the jobs
-        raise InputError(
-            f"models.diffusion: a pass with an image of {edge} pixels fails ({summary(error)}). Name another model"
-        ) from error
+    latents = encode_posteriors(diffusion, [image], ["an image of random pixels"], 1)[0].to(diffusion.dtype)
+    prompt = tokenize(diffusion.tokenizer, ["a photo"], ["<word>"], 1)
+    states = encode_prompts(diffusion, prompt, torch.zeros(1, 1, diffusion.text_encoder.config.hidden_size))
+    results = {
+        "text_encoder/": states,
+        "unet/": diffusion.unet(latents, 1, encoder_hidden_states=states.to(diffusion.dtype)).sample,
+        "the decoder of vae/": diffusion.vae.decode(latents).sample,
+    }
     for part, result in results.items():
         if not result.isfinite().all():
-            remedy = "" if diffusion.dtype == torch.float32 else "set `dtype` to float32, or "
             raise InputError(
-                f"models.diffusion: {part} computes values that are not finite in {str(diffusion.dtype)[6:]}; {remedy}"
-                "restore its weights"
+                f"models.diffusion: {part} computes values that are not finite in "
+                f"{str(diffusion.dtype).removeprefix('torch.')}. {wider_dtype(diffusion.dtype)}"
             )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from diagen.config import Config
+from diagen.files.model_parts import pixels_per_latent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +38,11 @@ class Operations:
     prompt: float
 
 
-PROMPT_TOKENS = 60  # of a prompt and of its share of the instruction
+PROMPT_TOKENS = 60  # a guess: of a prompt and of its share of the instruction
 
 
 def prompt_operations(gguf_bytes: float) -> float:
-    """TFLOP of one prompt: a multiply-add for each token and weight, of which a GGUF file holds two in a byte."""
+    """TFLOP of one prompt: a multiply-add for each token and weight; 4-bit GGUF files have two weights in a byte."""
     return 2 * 2 * gguf_bytes * PROMPT_TOKENS / 1e12
 
 
@@ -90,7 +91,7 @@ def count_diffusion(diffusion: Diffusion) -> dict[str, float]:
 
     parts: tuple[Any, ...] = (diffusion.vae, diffusion.unet, diffusion.text_encoder)
     vae, unet, text_encoder = (part.to("meta") for part in parts)
-    size = diffusion.image_size // 2 ** (len(vae.config.block_out_channels) - 1)
+    size = diffusion.image_size // pixels_per_latent(vae.config)
 
     def empty(*shape: int) -> torch.Tensor:
         return torch.empty(shape, dtype=diffusion.dtype, device="meta")

@@ -1,7 +1,7 @@
 """How fast a machine works, as long as no job of the experiment has been measured. Free of torch.
 
-The figures for CUDA are rounded down from one NVIDIA H100 (docs/gpus.md), those of the CPU from threads of a server;
-those for MPS are a guess.
+For CUDA, `half` and `single` are rounded down from one NVIDIA H100 (docs/gpus.md). The figures of the CPU come from
+threads of a server; `text` on a GPU, and MPS, are guesses.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,9 @@
 """A check that a GGUF file's chat template accepts an instruction, without loading the model."""
 
+import logging
 from pathlib import Path
 
-from diagen.errors import InputError
+from diagen.errors import InputError, summary
 
 
 def check_chat_template(path: Path, instruction: str) -> None:
@@ -15,6 +16,7 @@ def check_chat_template(path: Path, instruction: str) -> None:
     from jinja2 import TemplateError
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
+    logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)  # as `Llama(verbose=False)`: llama.cpp lists all keys
     options = llama_cpp.llama_model_default_params()
     options.vocab_only = True
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), options)
@@ -36,6 +38,6 @@ def check_chat_template(path: Path, instruction: str) -> None:
         formatter(messages=[{"role": "user", "content": instruction}])
     except (TemplateError, ValueError, TypeError) as error:
         raise InputError(
-            f"models.llama: {path}: its chat template cannot render an instruction ({' '.join(str(error).split())}); "
+            f"models.llama: {path}: its chat template cannot render an instruction ({summary(error)}); "
             "name another GGUF file, such as the instruct version of the model by another publisher"
         ) from None

@@ -2,14 +2,15 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from diagen.errors import InputError, Problem
-from diagen.letters import CONTROL
+from diagen.letters import CONTROL, composed
 from diagen.models.pseudo_words import class_words
 from diagen.prompts.form import LONGEST, article, with_article
 from diagen.prompts.judging import Judge
 from diagen.prompts.lines_file import KEPT, SPARE, WrittenLine
+from diagen.prompts.prompts_file import PromptRow
 from diagen.prompts.refusals import describe_refusals, remedy
 from diagen.runtime.progress import progress
 
@@ -66,7 +67,7 @@ def collect(
     kept = 0
     for attempt in range(attempts):
         for line in answer(attempt):
-            prompt = with_article(" ".join(line.split()))
+            prompt = with_article(composed(" ".join(line.split())))
             verdict = judge.refusal(prompt) or (KEPT if kept < wanted else SPARE)
             kept += verdict == KEPT
             lines.append(WrittenLine(judge.class_name, attempt, CONTROL.sub("\ufffd", prompt)[:LONGEST], verdict))
@@ -84,3 +85,13 @@ def collect(
         f"and {wanted} are needed; refused lines: {describe_refusals(lines)}; "
         f"{remedy(lines, wanted - kept, remedies)}"
     )
+
+
+def kept_prompts(lines: Iterable[WrittenLine]) -> list[PromptRow]:
+    """The kept lines as the prompts of their classes, numbered from 0 in each class."""
+    rows: list[PromptRow] = []
+    for each in lines:
+        if each.verdict == KEPT:
+            follows = bool(rows) and rows[-1].class_name == each.class_name
+            rows.append(PromptRow(each.class_name, rows[-1].number + 1 if follows else 0, each.line))
+    return rows

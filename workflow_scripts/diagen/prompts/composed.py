@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from diagen.config import ComposedPrompts
+from diagen.errors import Problem
 from diagen.models.pseudo_words import class_words
 from diagen.prompts.collection import collect, fill_instruction, lines_of_classes
 from diagen.prompts.form import ENDINGS_CUT, article, with_article
-from diagen.prompts.judging import LONGEST_PART, Judge
+from diagen.prompts.judging import Judge
 from diagen.prompts.lines_file import WrittenLine
-from diagen.prompts.llama import REMEDIES, ask
+from diagen.prompts.llama import REMEDIES, WORD_RULES, ask
+from diagen.prompts.refusals import FEW_LINES
 
 if TYPE_CHECKING:
     from llama_cpp import Llama
@@ -32,6 +34,8 @@ def compose_class_prompts(
     `adjectives` and `places` are the texts of the two instructions. Raises `InputError`, naming the class, if fewer
     are accepted after `settings.attempts` pairs of calls.
     """
+    # Phrases that occur again are left out before any verdict.
+    remedies = REMEDIES | {FEW_LINES: Problem("raise the `temperature` or `max_tokens` of the prompt set")}
     kinds = {
         "adjectives": (adjectives, settings.adjectives, ADJECTIVE_WORDS),
         "settings": (places, settings.settings, SETTING_WORDS),
@@ -58,7 +62,7 @@ def compose_class_prompts(
             pairs = list(zip(looks, scenes, strict=False))[composed:]
             return [compose(adjective, class_name, setting) for adjective, setting in pairs]
 
-        return collect(answer, settings.per_class, settings.attempts, judge, REMEDIES, "pairs of calls")
+        return collect(answer, settings.per_class, settings.attempts, judge, remedies, "pairs of calls")
 
     yield from lines_of_classes(class_names, lines_of)
 
@@ -70,9 +74,4 @@ def compose(adjective: str, class_name: str, setting: str) -> str:
 
 def phrase_grammar(count: int, longest: int) -> str:
     """A GBNF grammar of `count` lines of at most `longest` words each."""
-    return (
-        f"root ::= line{{{count}}}\n"
-        f'line ::= word (" " word){{0,{longest - 1}}} "\\n"\n'
-        'word ::= part ("-" part)?\n'
-        f"part ::= [a-z]{{1,{LONGEST_PART + 1}}}\n"
-    )
+    return f'root ::= line{{{count}}}\nline ::= word (" " word){{0,{longest - 1}}} "\\n"\n{WORD_RULES}'

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from diagen.config import EndpointPrompts
 from diagen.errors import InputError, Problem
-from diagen.letters import visible
-from diagen.models.pseudo_words import class_words
+from diagen.letters import plain, visible
 from diagen.prompts.collection import collect, fill_instruction, lines_of_classes
 from diagen.prompts.judging import Judge
 from diagen.prompts.lines_file import WrittenLine
@@ -33,8 +32,6 @@ LABEL = re.compile(
 Such as `**Prompt 1:** `, `Caption No. 1: `, `Prompt #3: `, `a. ` and `| 1 | `.
 """
 SURROUNDING = " \t\r\"'`*_.,;|"
-PLAIN = str.maketrans("‘’‚‛′“”„‟″‐‑‒–—―−", "'" * 5 + '"' * 5 + "-" * 7)
-"""Typographic quotation marks, hyphens and dashes, each by the character of a keyboard."""
 REMEDIES = {
     FEW_LINES: Problem("raise `max_tokens` of the prompt set if it is set, have the instruction ask for one line each"),
 }
@@ -98,7 +95,7 @@ def write_endpoint_prompts(
                 printed.add(given.model)
             if given.problem:
                 remedies[FEW_LINES] = given.problem
-            return answer_lines(given.text, given.cut, class_name)
+            return answer_lines(given.text, given.cut)
 
         judge = Judge(class_name, class_names, instruction)
         return collect(answer, settings.per_class, settings.attempts, judge, remedies)
@@ -106,18 +103,14 @@ def write_endpoint_prompts(
     yield from lines_of_classes(class_names, lines_of)
 
 
-def answer_lines(text: str, cut: bool, class_name: str) -> list[str]:
+def answer_lines(text: str, cut: bool) -> list[str]:
     """The lines of an answer, without labels, quotation marks and periods, and without the last if `cut`.
 
     The drafts of a reasoning model, up to `</think>` or from an open `<think>` on, are no part of its answer.
-    Typographic quotation marks and hyphens become plain ones, except in the class name, which is written as it is.
+    Typographic quotation marks and hyphens become plain ones.
     """
-    plain = text.rpartition("</think>")[2].partition("<think>")[0].translate(PLAIN)
-    name = class_words(class_name)
-    if name != name.translate(PLAIN):
-        plain = re.sub(re.escape(name.translate(PLAIN)), lambda _: name, plain, flags=re.IGNORECASE)
-    lines = plain.split("\n")[:-1] if cut else plain.split("\n")
-    return [stripped for line in lines if (stripped := LABEL.sub("", line).strip(SURROUNDING))]
+    lines = plain(text.rpartition("</think>")[2].partition("<think>")[0]).split("\n")
+    return [stripped for line in (lines[:-1] if cut else lines) if (stripped := LABEL.sub("", line).strip(SURROUNDING))]
 
 
 def _call(

@@ -1,6 +1,7 @@
 """The paper's form of a prompt (section 3.3): `a photo of a [adjectives] <class> [weather, location, time of day]`."""
 
 import re
+from typing import Literal
 
 from diagen.errors import InputError, Problem
 from diagen.letters import CONTROL, composed, plain
@@ -31,9 +32,16 @@ def to_pseudo_word(prompt: str, class_name: str) -> str:
     return prompt[:start] + pseudo_word(class_name) + prompt[end:]
 
 
+def name_span(prompt: str, class_name: str) -> tuple[int, int] | None:
+    """Start and end of the class name in a prompt in composed Unicode; None where `to_pseudo_word` raises."""
+    if _problem(prompt, class_name) is not None:
+        return None
+    (span,) = _mentions(prompt, class_name)
+    return span
+
+
 def _problem(prompt: str, class_name: str) -> Problem | None:
-    """Why the pseudo-word cannot be inserted into the prompt, which is composed for this, or None."""
-    prompt = composed(prompt)
+    """Why the pseudo-word cannot be inserted into the prompt, which is in composed Unicode, or None."""
     if len(prompt) > LONGEST:
         return Problem(f"the prompt `{prompt[:80]}...` has {len(prompt)} characters; shorten it to {LONGEST} or fewer")
     if CONTROL.search(prompt):
@@ -51,21 +59,19 @@ def _problem(prompt: str, class_name: str) -> Problem | None:
     return None
 
 
-def is_valid(prompt: str, class_name: str) -> bool:
-    """Whether the prompt has the paper's form.
+def form_fault(prompt: str, class_name: str) -> Literal["form", "cut_off", "too_long"] | None:
+    """How a prompt in composed Unicode departs from the paper's form, or None.
 
-    It starts with the stem and the right article, contains the class name exactly once, has no more words than the
-    form allows, and is not cut off.
+    It starts with the stem and the right article, contains the class name exactly once, has no more words around the
+    name than the form allows, and is not cut off after it.
     """
-    words = prompt.split()
-    longest = 4 + ADJECTIVES + len(class_words(class_name).split()) + SETTING_WORDS
-    return (
-        STEM.match(prompt) is not None
-        and prompt == with_article(prompt)
-        and _problem(prompt, class_name) is None
-        and len(words) <= longest
-        and words[-1] not in ENDINGS_CUT
-    )
+    stem, span = STEM.match(prompt), name_span(prompt, class_name)
+    if stem is None or span is None or prompt != with_article(prompt):
+        return "form"
+    before, after = prompt[stem.end() : span[0]].split(), prompt[span[1] :].split()
+    if after and after[-1] in ENDINGS_CUT:
+        return "cut_off"
+    return "too_long" if len(before) > ADJECTIVES or len(after) > SETTING_WORDS else None
 
 
 def with_article(prompt: str) -> str:

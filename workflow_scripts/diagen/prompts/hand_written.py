@@ -63,7 +63,7 @@ def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, str]]
     # StringIO splits lines as text files do, and not at U+2028 and the like, which a prompt may contain.
     reader = csv.DictReader(io.StringIO(text))
     try:
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
         missing = [column for column in NEEDED if column not in reader.fieldnames]
         if missing:
             hint = " (it seems to use semicolons)" if ";" in text.split("\n", 1)[0] else ""

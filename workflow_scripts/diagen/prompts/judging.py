@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from diagen.errors import InputError
-from diagen.models.pseudo_words import class_words, pseudo_word
-from diagen.prompts.form import ADJECTIVES, ENDINGS_CUT, SETTING_WORDS, STEM, is_valid, to_pseudo_word
+from diagen.letters import plain
+from diagen.models.pseudo_words import class_words
+from diagen.prompts.form import ENDINGS_CUT, STEM, form_fault, name_span
 
 Reason = Literal[
     "form", "cut_off", "too_long", "clause", "run_on", "repetition", "instruction_word", "other_name", "duplicate"
@@ -53,17 +53,17 @@ EXAMPLES = 3  # of an instruction, from which on the words that all of them shar
 class Judge:
     """Judges the lines of one class in the order in which they were written.
 
-    `class_names` are those of the dataset, `instruction` is the text that the language model received (or several).
+    `class_names` are those of the dataset, `instruction` is the text that the language model received, or empty.
     """
 
     def __init__(self, class_name: str, class_names: Sequence[str], instruction: str = "") -> None:
         """Collect the names that a line must not mention."""
         self.class_name = class_name
-        own = class_words(class_name).casefold()
+        own = plain(class_words(class_name)).casefold()
         self._own_words = frozenset(WORD.findall(own))
         head = [word for word in WORD.findall(own) if word not in FUNCTION_WORDS][-1:]
         self._head_noun = frozenset(word.removesuffix("s") for word in head)
-        others = {class_words(name).casefold() for name in class_names}
+        others = {plain(class_words(name)).casefold() for name in class_names}
         others |= _example_names(instruction) - self._own_words
         names = sorted(others - {own, ""} - FUNCTION_WORDS, key=len, reverse=True)
         either = "|".join(map(re.escape, names))
@@ -71,7 +71,7 @@ class Judge:
         self._seen: set[tuple[str, ...]] = set()
 
     def refusal(self, line: str) -> Reason | None:
-        """Why the line is refused as a prompt, or `None`. It must have single spaces, and the right article."""
+        """Why the line is refused as a prompt, or `None`. It has single spaces and is in composed Unicode."""
         return self._malformed(line) or self.blemish(line)
 
     def blemish(self, line: str) -> Reason | None:
@@ -80,6 +80,7 @@ class Judge:
         Two lines are duplicates if they have the same words, regardless of their order and of articles. Accepted lines
         are remembered for that.
         """
+        line = plain(line)
         words = WORD.findall(line.casefold())
         if any(len(word) > LONGEST_PART and word not in self._own_words for word in words):
             return "run_on"
@@ -96,35 +97,22 @@ class Judge:
         return None
 
     def _malformed(self, line: str) -> Reason | None:
-        span = self._span(line)
-        stem = STEM.match(line)
-        if stem is None or span is None:
-            return "form"
-        before, after = line[stem.end() : span[0]].split(), line[span[1] :].split()
-        if after and after[-1] in ENDINGS_CUT:
-            return "cut_off"
-        if len(before) > ADJECTIVES or len(after) > SETTING_WORDS:
-            return "too_long"
+        fault = form_fault(line, self.class_name)
+        if fault is not None:
+            return fault
+        before, after = (text.split() for text in self._around(line))
+        before = before[STEM_WORDS:]
         # Adjectives only: `a photo of a beach with dog` is about the beach.
         portion = before[-1:] == ["of"] and bool({*before[-2:-1]} - FUNCTION_WORDS)  # `a slice of pizza`
         adjectives = before[:-1] if portion else before
         joined = bool(adjectives) and adjectives[-1] in ("and", "or")  # two things: `a photo of a sunset and dog`
-        if joined or (FUNCTION_WORDS - ALLOWED_BEFORE) & {*adjectives} or not is_valid(line, self.class_name):
+        if joined or (FUNCTION_WORDS - ALLOWED_BEFORE) & {*adjectives}:
             return "form"
         return "clause" if CLAUSE_WORDS & {*before, *after} else None
 
-    def _span(self, line: str) -> tuple[int, int] | None:
-        """Start and end of the class name in the line; `None` unless it is there exactly once."""
-        try:
-            marked = to_pseudo_word(line, self.class_name)
-        except InputError:
-            return None
-        start = marked.index(pseudo_word(self.class_name))
-        return start, len(line) - (len(marked) - start - len(pseudo_word(self.class_name)))
-
     def _around(self, line: str) -> tuple[str, str]:
         """The line before the class name, and after it."""
-        start, end = self._span(line) or (len(line), len(line))
+        start, end = name_span(line, self.class_name) or (len(line), len(line))
         return line[:start], line[end:]
 
     def _repeats(self, line: str) -> bool:
@@ -156,7 +144,7 @@ class Judge:
         A name inside the class's own (`dog` in `hot dog`) does not count, and neither does one that describes the
         class (`an orange car`) or the word after it (`a bus stop`). A name around the class's own always counts.
         """
-        span, stem = self._span(line), STEM.match(line)
+        span, stem = name_span(line, self.class_name), STEM.match(line)
         if self._others is None or span is None:
             return False
         start, end = span

@@ -7,7 +7,6 @@ from typing import get_args
 
 from diagen.files.tables import read_rows, write_rows
 from diagen.prompts.judging import Reason
-from diagen.prompts.prompts_file import PromptRow
 
 COLUMNS = ("class", "call", "line", "verdict")
 KEPT = "kept"
@@ -23,16 +22,6 @@ class WrittenLine:
     call: int
     line: str
     verdict: str
-
-
-def kept_prompts(lines: Iterable[WrittenLine]) -> list[PromptRow]:
-    """The kept lines as the prompts of their classes, numbered from 0 in each class."""
-    rows: list[PromptRow] = []
-    for each in lines:
-        if each.verdict == KEPT:
-            follows = bool(rows) and rows[-1].class_name == each.class_name
-            rows.append(PromptRow(each.class_name, rows[-1].number + 1 if follows else 0, each.line))
-    return rows
 
 
 def lines_path(prompts: Path) -> Path:

@@ -22,6 +22,8 @@ REMEDIES = {
     "repetition": Problem("raise `repeat_penalty` or `temperature` of the prompt set, use a larger language model"),
 }
 """Remedies of a local language model."""
+WORD_RULES = f'word ::= part ("-" part)?\npart ::= [a-z]{{1,{LONGEST_PART + 1}}}\n'
+"""The GBNF rules of a word. One letter more than a prompt's shows that a word was stopped by its bound."""
 
 
 def prompt_grammar(class_name: str, num_prompts: int) -> str:
@@ -33,9 +35,7 @@ def prompt_grammar(class_name: str, num_prompts: int) -> str:
         f"root ::= line{{{num_prompts}}}\n"
         f'line ::= "a photo of a" "n"? " " (word " "){{0,{ADJECTIVES}}} {_literal(class_words(class_name))} '
         f'(" " word){{0,{SETTING_WORDS + 1}}} "\\n"\n'
-        'word ::= part ("-" part)?\n'
-        f"part ::= [a-z]{{1,{LONGEST_PART + 1}}}\n"
-    )
+    ) + WORD_RULES
 
 
 def _literal(text: str) -> str:

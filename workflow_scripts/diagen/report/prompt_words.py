@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from diagen.models.pseudo_words import class_words
-from diagen.prompts.form import STEM
+from diagen.prompts.form import STEM, name_span
+from diagen.prompts.judging import ARTICLES
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 PLACES = (
@@ -12,7 +12,7 @@ PLACES = (
     "above", "across", "against", "along", "among", "around", "at", "behind", "below", "beneath", "beside", "between",
     "by", "in", "inside", "into", "near", "on", "onto", "outside", "over", "through", "under", "underneath", "within",
 )  # fmt: skip
-"""Prepositions with which a place begins, the longest first; the weather counts as a place (`in the rain`)."""
+"""Prepositions with which a place begins, several words first; the weather counts as a place (`in the rain`)."""
 OTHERS = ("after", "before", "during", "with", "without", "for", "from", "to", "towards", "and", "while", "as")
 """Words with which another phrase begins."""
 PLACE_WORDS = frozenset("indoors outdoors outside inside underwater upstairs downstairs".split())
@@ -21,7 +21,6 @@ TIME_WORDS = frozenset(
     "afternoon dawn day daybreak daylight daytime dusk evening midday midnight moonlight morning night nightfall "
     "nighttime noon sundown sunrise sunset twilight".split()
 )
-ARTICLES = frozenset(("a", "an", "the"))
 _PHRASE = re.compile(rf"\b(?=(?:{'|'.join((*PLACES, *OTHERS))})\b)")
 _PLACE = re.compile(rf"(?:{'|'.join(PLACES)})\b")
 
@@ -37,15 +36,15 @@ class PromptWords:
 
 
 def prompt_words(prompt: str, class_name: str) -> PromptWords:
-    """Analyze a prompt that contains the class name once.
+    """Analyze a prompt in composed Unicode that contains the class name once.
 
     Places and times are looked for after the class name, in phrases that begin at prepositions. A phrase that contains
     one of `TIME_WORDS` is a time of day, represented by that word; another one that begins with one of `PLACES` is a
     place, represented by its words without preposition and articles.
     """
     stem = STEM.match(prompt)
-    text = prompt[stem.end() if stem else 0 :].casefold()
-    before, _, after = text.partition(class_words(class_name).casefold())
+    start, end = name_span(prompt, class_name) or (len(prompt), len(prompt))
+    before, after = prompt[stem.end() if stem else 0 : start].casefold(), prompt[end:].casefold()
     places: set[str] = set()
     times: set[str] = set()
     for phrase in _phrases(after):

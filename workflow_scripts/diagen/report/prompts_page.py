@@ -1,10 +1,10 @@
 """The report's page of prompt sets: their words, places and lengths, and what was refused on the way to them."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from diagen.prompts.lines_file import KEPT, SPARE, WrittenLine
+from diagen.prompts.lines_file import KEPT, WrittenLine
+from diagen.prompts.refusals import refused_by_reason
 from diagen.report.labels import label
 from diagen.report.pages import render
 from diagen.report.prompt_words import prompt_words
@@ -32,7 +32,8 @@ td { text-align: right; padding: .25rem .7rem; }
 """
 
 _BODY = """
-<p class="faint">What the prompts of each set consist of, and how many lines the language model wrote for them. Words
+<p class="faint">What the prompts of each set consist of, and how many lines the language model wrote for them
+(of a table: its prompts). Words
 are counted without <code>a photo of a</code> and the class name, lengths with them. A phrase after the class name with
 a word such as <code>night</code> or <code>morning</code> is a time of day; any other phrase that begins with a
 preposition of place is a place, weather included.</p>
@@ -107,7 +108,7 @@ def _row(dataset: str, name: str, lines: Sequence[WrittenLine]) -> Row:
     found = [prompt_words(each.line, each.class_name) for each in lines if each.verdict == KEPT]
     lengths = [each.length for each in found]
     calls = list({each.class_name: each.call + 1 for each in lines}.values())  # the last line's call is the last one
-    refused = sum(each.verdict not in (KEPT, SPARE) for each in lines)
+    refused = refused_by_reason(lines).total()
     return Row(
         dataset,
         name,
@@ -125,7 +126,7 @@ def _row(dataset: str, name: str, lines: Sequence[WrittenLine]) -> Row:
 
 
 def _refusals(dataset: str, name: str, lines: Sequence[WrittenLine]) -> list[Refusals]:
-    counts = Counter(each.verdict for each in lines if each.verdict in REASONS)
+    counts = refused_by_reason(lines)
     first = {each.verdict: each.line for each in reversed(lines)}
     return [Refusals(dataset, name, REASONS[reason], count, first[reason]) for reason, count in counts.most_common()]
 

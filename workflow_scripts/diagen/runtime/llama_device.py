@@ -2,10 +2,14 @@
 
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 
 from diagen.runtime.gpu_lease import lease_for, visible_gpus
 
 PACKAGE = "llama-cpp-python"
+BACKENDS = ("cuda", "hip", "metal", "musa", "sycl", "vulkan")
+"""The backends for GPUs in the names of llama.cpp's libraries."""
 
 
 def prepare_llama(device: str) -> str:
@@ -18,21 +22,28 @@ def prepare_llama(device: str) -> str:
     if device == "cpu":
         return "cpu"
     gpus = visible_gpus()
-    lease = lease_for(device)
+    lease = lease_for(device) if built_for_gpu() else None
     if can_offload():
         model = lease.gpu.model if lease else gpus[0].model if gpus else ""
         return "mps" if sys.platform == "darwin" else f"cuda {model}".rstrip()
     if lease:
         lease.release()
-    if gpus or device != "auto":
-        print(f"on the CPU: {build_remedy()}", file=sys.stderr, flush=True)
-    else:
-        print("on the CPU: there is no GPU", file=sys.stderr, flush=True)
+    reason = build_remedy() if gpus or sys.platform == "darwin" else "there is no GPU"
+    print(f"on the CPU: {reason}", file=sys.stderr, flush=True)
     return "cpu"
+
+
+def built_for_gpu() -> bool:
+    """Whether llama.cpp has a backend for GPUs, by its files: nothing is imported, so the rules may ask."""
+    spec = find_spec("llama_cpp")
+    folders = (spec.submodule_search_locations if spec else None) or []
+    return any(file for folder in folders for kind in BACKENDS for file in Path(folder, "lib").glob(f"*ggml-{kind}*"))
 
 
 def can_offload() -> bool:
     """Whether this build of llama.cpp finds a GPU that it can use."""
+    if not built_for_gpu():
+        return False
     import llama_cpp
 
     return bool(llama_cpp.llama_supports_gpu_offload())

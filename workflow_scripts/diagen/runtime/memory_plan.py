@@ -22,7 +22,7 @@ In float32, convolutions take workspace (measured on an H100).
 ROW_PIXELS = 512**2
 LEAST_ROWS = 4
 """Activations are kept if a pass of so many rows, a word's batch in the paper, fits: with recomputing, steps take 30 to
-40 % longer (H100), more than smaller passes cost a GPU that is busy with them. Small cards are not measured."""
+48 % longer (H100), more than smaller passes cost a GPU that is busy with them. Small cards are not measured."""
 CONTEXT_GB = 0.65  # a process on CUDA, in addition to its tensors
 MARGIN = 0.95  # the rest: gaps between tensors, workspaces of convolutions
 CPU_GB = 16.0  # on every machine, so that its size does not decide rounding; leaves room in 24 GiB

@@ -24,7 +24,7 @@ def list_images(dataset: Coco) -> Listing:
     if missing:
         return Listing(problems=[missing])
     listing = Listing()
-    images: dict[str, dict[str, dict[Path, str]]] = {}
+    names_of: dict[str, dict[str, dict[str, str]]] = {}
     categories: dict[str, str] = {}
     for part in PARTS:
         file = root / "annotations" / f"instances_{part}.json"
@@ -32,14 +32,18 @@ def list_images(dataset: Coco) -> Listing:
             listing.problems.append(
                 Problem(f"{root / part}: no such folder; unpack the images of {part} into `{root}`")
             )
-        names, images[part] = _labeled(file, root / part, dataset.crowds, listing)
-        categories |= names
+        places, names_of[part] = _labeled(file, dataset.crowds, listing)
+        categories |= places
     wanted, unknown = wanted_labels(dataset.classes, categories, f"the categories of `{root / 'annotations'}`")
     if categories:
         listing.problems.extend(unknown)
     listing.problems.extend(class_problems({name: categories[name] for name in wanted & set(categories)}))
+    spellings = {part: Spellings(root / part) for part in PARTS}
     for name in sorted(wanted):
-        train, val = (images[part].get(name, {}) for part in PARTS)
+        train, val = (
+            {spellings[part].path(file_name): place for file_name, place in names_of[part].get(name, {}).items()}
+            for part in PARTS
+        )
         if not train and not val and name in categories:
             _report_empty(name, categories[name], listing, required=dataset.classes is not None)
         listing.images.extend(ListedImage("train_val", name, path, train[path]) for path in sorted(train))
@@ -58,20 +62,18 @@ def _report_empty(name: str, place: str, listing: Listing, *, required: bool) ->
         listing.passed_over.append(f"the category `{name}`")
 
 
-def _labeled(
-    file: Path, folder: Path, crowds: bool, listing: Listing
-) -> tuple[dict[str, str], dict[str, dict[Path, str]]]:
-    """The source of each class label, for messages, and each class's images: their paths, and where they are listed."""
+def _labeled(file: Path, crowds: bool, listing: Listing) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The source of each class label, for messages, and each class's images: file names, and where they are listed."""
     if not file.is_file():
         listing.problems.append(Problem(f"{file}: no such file; unpack COCO's annotations into `{file.parent}`"))
         return {}, {}
-    instances, spellings = read_instances(file, listing), Spellings(folder)
-    images: dict[str, dict[Path, str]] = {}
+    instances = read_instances(file, listing)
+    images: dict[str, dict[str, str]] = {}
     for image, annotations in instances.annotations.items():
         largest = _largest([annotation for annotation in annotations if crowds or not annotation.crowd])
         if largest is not None:
-            path = spellings.path(instances.file_names[image])
-            images.setdefault(instances.labels[largest.category], {})[path] = f"image {image} of {file}"
+            found = images.setdefault(instances.labels[largest.category], {})
+            found[instances.file_names[image]] = f"image {image} of {file}"
     return {label: f"{file}: `{label}`" for label in instances.labels.values()}, images
 
 

@@ -1,7 +1,6 @@
 """Instance annotations in COCO's JSON format, checked completely: many tools export it, each in its own way."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any
 from diagen.data.adapters.interface import Listing
 from diagen.data.names import class_label
 from diagen.errors import Problem
-from diagen.letters import CONTROL, composed
+from diagen.letters import CONTROL, composed, shortened
 
 LISTS = ("images", "annotations", "categories")
 ENTRIES_SHOWN = 5
+LARGEST = 1e100  # of sizes and coordinates: products of two stay finite
 PLURAL = {"annotation": "annotations", "category": "categories", "image": "images"}
 
 
@@ -49,9 +49,8 @@ class _Findings:
     def problems(self, file: Path) -> list[Problem]:
         found = []
         for (kind, problem), entries in self._entries.items():
-            more = f" and {len(entries) - ENTRIES_SHOWN} more" if len(entries) > ENTRIES_SHOWN else ""
             name = PLURAL[kind] if len(entries) > 1 else kind
-            found.append(Problem(f"{file}: {name} {', '.join(entries[:ENTRIES_SHOWN])}{more}: {problem}"))
+            found.append(Problem(f"{file}: {name} {shortened(entries, ENTRIES_SHOWN)}: {problem}"))
         return found
 
 
@@ -199,7 +198,7 @@ def _area(entry: Mapping[str, Any]) -> float | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _is_size(value: Any) -> bool:

@@ -26,7 +26,8 @@ class ListedImage:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset's files, all problems of its layout, the files and folders that were passed over, and notes.
+    """A dataset's files, all problems of its layout, the files, folders and categories that were passed over, and
+    notes.
 
     `notes` are findings that stop nothing, each a sentence for the log.
     """
