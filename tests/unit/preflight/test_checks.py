@@ -252,6 +252,7 @@ def test_a_build_of_llama_cpp_that_cannot_use_the_gpu(
     mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seen: str, offloads: bool, warned: bool
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    monkeypatch.setattr("diagen.runtime.llama_device.built_for_gpu", lambda: offloads)
     monkeypatch.setattr("llama_cpp.llama_supports_gpu_offload", lambda: offloads)
     report = Report()
     checks.check_llama_build(load_config(mapping, "mine.yaml", check_files=False), "cuda", report)

@@ -24,7 +24,13 @@ run(main)
 def test_ctrl_c_ends_a_program_without_a_traceback() -> None:
     environment = os.environ | {"PYTHONPATH": str(Path("workflow_scripts").resolve())}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", SLOW], env=environment, **pipes) as program:
+    # Shells let background jobs ignore Ctrl-C, and programs inherit that.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        program = subprocess.Popen([sys.executable, "-c", SLOW], env=environment, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    with program:
         assert program.stdout and program.stdout.readline() == "started\n"
         program.send_signal(signal.SIGINT)
         output, errors = program.communicate(timeout=30)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +25,10 @@ def open_gguf(path: Path) -> None:
     import llama_cpp
     import numpy
 
-    lines: list[str] = []
-
-    def collect(level: int, text: bytes, _: object) -> None:
-        lines.append(text.decode("utf-8", "replace").strip())
-
-    callback = llama_cpp.llama_log_callback(collect)
-    llama_cpp.llama_log_set(callback, None)
     options = llama_cpp.llama_model_default_params()
     options.n_gpu_layers = 0
     options.use_extra_bufts = False  # a faster order of the weights, which takes longer than one token
-    try:
+    with _collected_log() as lines:
         model = llama_cpp.llama_model_load_from_file(str(path).encode(), options)
         if not model:
             raise InputError(f"{path}: llama.cpp cannot load it ({_reason(lines)}). {_restore(path)}")
@@ -47,8 +43,26 @@ def open_gguf(path: Path) -> None:
             )
         if not numpy.isfinite(predicted).all():
             raise InputError(f"{path}: its predictions are not finite, so its weights are damaged. {_restore(path)}")
+
+
+@contextmanager
+def _collected_log() -> Iterator[list[str]]:
+    """Collect the lines of llama.cpp's log, which is printed otherwise."""
+    import llama_cpp
+
+    lines: list[str] = []
+
+    def collect(level: int, text: bytes, _: object) -> None:
+        lines.append(text.decode("utf-8", "replace").strip())
+
+    former, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
+    llama_cpp.llama_log_get(ctypes.byref(former), ctypes.byref(data))
+    callback = llama_cpp.llama_log_callback(collect)
+    llama_cpp.llama_log_set(callback, None)
+    try:
+        yield lines
     finally:
-        llama_cpp.llama_log_set(llama_cpp.llama_log_callback(), None)
+        llama_cpp.llama_log_set(former, data)
 
 
 def _predict(model: Any) -> numpy.ndarray | None:

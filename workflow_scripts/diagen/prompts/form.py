@@ -60,11 +60,12 @@ def _problem(prompt: str, class_name: str) -> Problem | None:
 
 
 def form_fault(prompt: str, class_name: str) -> Literal["form", "cut_off", "too_long"] | None:
-    """How a prompt in composed Unicode departs from the paper's form, or None.
+    """How a prompt departs from the paper's form, or None.
 
     It starts with the stem and the right article, contains the class name exactly once, has no more words around the
     name than the form allows, and is not cut off after it.
     """
+    prompt = composed(prompt)
     stem, span = STEM.match(prompt), name_span(prompt, class_name)
     if stem is None or span is None or prompt != with_article(prompt):
         return "form"
