@@ -67,6 +67,7 @@ def run_program(setup: Setup, work: Path, command: str) -> float:
         (tools / "python").chmod(0o755)
     command = command.replace("--device cpu", f"--device {setup.device.type}")
     environment = {**os.environ, "DIAGEN": str(ROOT), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    environment["TMPDIR"] = str(tools)  # with its own locks: this process has leased the GPU
     start = time.perf_counter()
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], cwd=work, env=environment, capture_output=True, text=True

@@ -2,11 +2,9 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from bench.gpu_generation import batch_maker, settings_of
 from bench.gpu_measure import Clock, Report, fits, free_memory, peak_gb, reset_peak, wall_seconds
@@ -21,6 +19,7 @@ from bench.gpu_parts import (
     generate,
     large_diffusion,
     learn_words,
+    manifest_of,
     passes_gb,
     plain_words,
     plan_passes,
@@ -137,7 +136,8 @@ def halving(setup: Setup, report: Report, diffusion: Diffusion) -> None:
         return
     with limited(5.0 if not setup.small else 0.3):
         halved = made("halved", size)
-        reached = _told(setup.folder / "halved" / named[0][1])
+        manifest, _ = manifest_of(rows, [name for _, name in named], setup.folder / "halved")
+        reached = manifest[0].micro_batch
         report.add(STEP, "micro-batch that halving came down to, from 16 in 5 GiB", reached)
         report.check(STEP, "micro-batch after halving", reached, size // 2 if not setup.small else size)
         free_memory()
@@ -146,11 +146,6 @@ def halving(setup: Setup, report: Report, diffusion: Diffusion) -> None:
     free_memory()
     roomy = made("roomy", reached)
     report.check(STEP, "files in little memory with other bytes than in much", _differing(roomy, straight), 0)
-
-
-def _told(path: Path) -> int:
-    with Image.open(path) as image:
-        return int(image.info["micro_batch"])
 
 
 def _differing(files: dict[str, bytes], others: dict[str, bytes]) -> int:

@@ -35,7 +35,7 @@ from diagen.embeddings.inversion import (
     recomputed_activations,
 )
 from diagen.embeddings.words_file import read_learned_words
-from diagen.generation.fill import generate
+from diagen.generation.fill import generate, manifest_of
 from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.plan_file import PlanRow
 from diagen.models.backbones import Backbone, embed, freeze, load_backbone, load_feature_extractor
@@ -65,6 +65,7 @@ __all__ = [
     "image_features",
     "is_full",
     "learn_words",
+    "manifest_of",
     "passes_gb",
     "plan_passes",
     "prepare_torch",

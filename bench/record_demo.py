@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def read_jobs(metadata: Iterable[Path]) -> list[dict[str, Any]]:
-    """Read rule, command and outputs of each job with a model of torch from Snakemake's metadata, in the order of starts."""
+    """Read rule, command and outputs of each job with a model of torch from Snakemake's metadata, in order."""
     jobs: dict[str, dict[str, Any]] = {}
     for path in metadata:
         record = json.loads(path.read_text("utf-8")) if path.is_file() else {"rule": ""}
