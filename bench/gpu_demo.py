@@ -90,14 +90,15 @@ def compare(setup: Setup, report: Report, work: Path, job: dict[str, Any]) -> No
     for output in job["outputs"]:
         ours, recorded, name = work / output, reference / output, f"{_name(job)}: {Path(output).name}"
         if job["rule"] == "learn_embeddings" and ours.suffix == ".safetensors":
-            pairs = list(zip(read_learned_words(ours), read_learned_words(recorded), strict=True))
-            apart = max(abs(one.loss - other.loss) / other.loss for one, other in pairs)
+            words = list(zip(read_learned_words(ours), read_learned_words(recorded), strict=True))
+            apart = max(abs(one.loss - other.loss) / other.loss for one, other in words)
             report.check(STEP, f"{name}: losses, relative", apart, LOSSES_WITHIN)
         elif ours.name == "manifest.csv":
-            images = [row["file_name"] for row in rows(recorded)]
-            report.check(STEP, f"{name}: other files", int(images != [row["file_name"] for row in rows(ours)]), 0)
-            store = Path("results") / "store"
-            apart = max(levels_apart(work / store / image, reference / store / image) for image in images)
+            images, others = ([row["file_name"] for row in rows(path)] for path in (ours, recorded))
+            report.check(STEP, f"{name}: other files", int(images != others), 0)
+            stores = work / "results" / "store", reference / "results" / "store"
+            pairs = list(zip(images, others, strict=True))
+            apart = max(levels_apart(stores[0] / one, stores[1] / other) for one, other in pairs)
             report.check(STEP, f"{name}: pixels, largest difference", apart, FLOAT32_LEVELS)
         elif ours.name == "features.npy":
             one, other = (torch.from_numpy(np.load(path)).double() for path in (ours, recorded))
