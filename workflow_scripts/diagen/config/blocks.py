@@ -257,3 +257,8 @@ class Execution(Block):
     shards: PositiveInt = Field(
         1, le=64, description="Processes (and GPUs of one machine) that share the classes of one cell."
     )
+    compile: bool = Field(
+        False,
+        description="Compile the UNet for generating images (`torch.compile`): faster passes after minutes of "
+        "compiling per job and micro-batch; rounding depends on it.",
+    )
