@@ -235,7 +235,7 @@ def test_confidence_over_views(guide_folder: Path, stand_ins: Path) -> None:
 
 def test_images_are_scored_with_the_guide_classifiers_statistics(guide_folder: Path, stand_ins: Path) -> None:
     head = read_head(guide_folder / "published_code" / "head.safetensors")
-    model = load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU)
+    model = load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU, batch_norm="training")
     pixels = plain([decode(row) for row in sorted((guide_folder / "store" / "images").iterdir())], 32)
     unchanged = model(pixels)
     batch_norm.set_statistics(model, head.statistics)
