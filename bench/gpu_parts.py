@@ -40,6 +40,7 @@ from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.plan_file import PlanRow
 from diagen.models.backbones import Backbone, embed, freeze, load_backbone, load_feature_extractor
 from diagen.models.diffusion import Diffusion, encode_posteriors, load_diffusion, word_vectors
+from diagen.models.folding import fold_batch_norm
 from diagen.models.pseudo_words import pseudo_word
 from diagen.runtime.execution import prepare_torch
 from diagen.runtime.gpu_memory import is_full
@@ -166,6 +167,7 @@ def large_backbone(setup: Setup) -> Backbone:
         return demo_backbone(setup.device)
     with torch.device(setup.device):
         backbone = Backbone(architectures.new_resnet())
+        fold_batch_norm(backbone.body)
     return freeze(backbone, setup.device).to(memory_format=torch.channels_last)
 
 

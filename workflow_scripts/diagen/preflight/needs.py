@@ -29,6 +29,7 @@ UNET_MB, VAE_MB = 300, 1_500  # memory of an image of 512 pixels on the CPU: in 
 CONTEXT_MB = 0.5  # memory of a 7B language model per token of its context
 DOWNLOAD_MB = {"diffusion": 4_300, "llama": 4_100, "features": 1_200, "backbone": 100}  # the paper's models
 RGB_BYTES = 3
+FEATURES_MB = 2048 * 4 / 1e6  # of one view, by ResNet-50
 LOADED_MODELS = {
     "write_prompts": ("llama",),
     "learn_embeddings": ("diffusion",),
@@ -120,18 +121,22 @@ class Needs:
         return 1e3 * passes_gb(passes, dtype=dtype, image_size=model.image_size, weights_gb=weights)
 
     def _images_mb(self, rule: str, wildcards: Mapping[str, str]) -> float:
-        """Images in the memory of a classifier's training: guide images in full size, others in the configured size."""
+        """What a classifier's training keeps in memory: guide images in full size, others in the configured size.
+
+        With cached views, also their features.
+        """
         if rule not in ("train_guide_classifier", "train_downstream"):
             return 0.0
         config, counts = self.config, self.counts(wildcards["dataset"])
         guides = counts.classes * int(wildcards["shots"])
         validation = counts.splits.get("val", counts.splits.get("train_val", 0))
         megabytes = guides * PHOTO_MB + validation * config.downstream.image_size**2 * RGB_BYTES / 1e6
-        generator = config.methods[wildcards["method"]].generator if "method" in wildcards else None
-        if generator:
-            images = guides * config.generators[generator].images_per_guide
-            megabytes += images * config.models.diffusion.image_size**2 * RGB_BYTES / 1e6
-        return megabytes
+        if "method" not in wildcards:
+            return megabytes
+        generator, recipe = config.methods[wildcards["method"]].generator, config.recipe_of(wildcards["method"])
+        images = guides * config.generators[generator].images_per_guide if generator else 0
+        megabytes += images * config.models.diffusion.image_size**2 * RGB_BYTES / 1e6
+        return megabytes + (guides + images) * (recipe.cached_views or 0) * FEATURES_MB
 
 
 def _read_counts(table: Path) -> ImageCounts:
