@@ -22,7 +22,7 @@ from diagen.classifiers.heads import Head, new_head
 from diagen.classifiers.recipe import Recipe
 from diagen.classifiers.trained_file import Epoch
 from diagen.classifiers.training_state import TrainingState
-from diagen.classifiers.views import epoch_views
+from diagen.classifiers.views import epoch_views, place_images
 from diagen.errors import InputError, Problem
 from diagen.models.backbones import Backbone, embed
 from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
@@ -66,7 +66,7 @@ def train_head(
     progress_label: str = "training",
     checkpoint: Path | None = None,
 ) -> Trained:
-    """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`), with `labels` `[n]`.
+    """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`, CPU), with `labels` `[n]`.
 
     `probabilities` `[n]` are those of drawing each image, with replacement. `validation` is a function that computes
     features `[m, D]` with the current state of the backbone, and labels `[m]`. `seed_parts` seed the layer, the draws
@@ -87,13 +87,14 @@ def train_head(
     if checkpoint:
         state.restore(checkpoint)
     names = [classes[number] for number in labels.tolist()]
+    images = place_images(images, device)
     done, last = len(state.history), recipe.epochs
     cache = _cached_features(backbone, images, labels, recipe, seed_parts, micro_batch, device)
     epochs = range(done + 1, last + 1)
     for epoch in progress(epochs, total=last, done=done, progress_label=progress_label, unit="epochs"):
         rows = draw_rows(probabilities, names, _uniforms(state.generators["draws"], recipe.draws))
         if cache is None:
-            views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators)
+            views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators, device)
             features = _train_features(backbone, views, recipe, micro_batch, device)
         else:
             chosen = torch.from_numpy(rows)
@@ -153,7 +154,7 @@ def _cached_features(
         return None
     rows = np.repeat(np.arange(len(images)), recipe.cached_views)
     generator = torch.Generator().manual_seed(stable_seed(*seed_parts, "cached views"))
-    views, _ = epoch_views(images, labels, rows, 0, recipe, {"augmentation": generator})
+    views, _ = epoch_views(images, labels, rows, 0, recipe, {"augmentation": generator}, device)
     features = embed(backbone, range(len(rows)), views, micro_batch=micro_batch, device=device)
     return features.unflatten(0, (len(images), recipe.cached_views))
 
