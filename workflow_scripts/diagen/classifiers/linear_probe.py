@@ -1,7 +1,8 @@
 """Training of a linear layer on a frozen backbone (sections 3.4 and 4).
 
 Since the backbone is frozen, features do not depend on the layer: each epoch first computes the features of all its
-augmented draws, in micro-batches, and then takes its optimization steps on them.
+augmented draws, in micro-batches, and then takes its optimization steps on them. With `cached_views`, an epoch draws
+from the features of a few views of each image, which are computed once.
 """
 
 import math
@@ -88,11 +89,17 @@ def train_head(
     names = [classes[number] for number in labels.tolist()]
     images = place_images(images, device)
     done, last = len(state.history), recipe.epochs
+    cache = _cached_features(backbone, images, labels, recipe, seed_parts, micro_batch, device)
     epochs = range(done + 1, last + 1)
     for epoch in progress(epochs, total=last, done=done, progress_label=progress_label, unit="epochs"):
         rows = draw_rows(probabilities, names, _uniforms(state.generators["draws"], recipe.draws))
-        views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators, device)
-        features = _train_features(backbone, views, recipe, micro_batch, device)
+        if cache is None:
+            views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators, device)
+            features = _train_features(backbone, views, recipe, micro_batch, device)
+        else:
+            chosen = torch.from_numpy(rows)
+            numbers = torch.randint(cache.shape[1], rows.shape, generator=state.generators["augmentation"])
+            features, targets = cache[chosen, numbers], labels[chosen]
         train_loss = 0.0
         for step in range(recipe.iterations):
             batch = slice(step * recipe.batch, (step + 1) * recipe.batch)
@@ -128,6 +135,28 @@ def train_head(
     if updates_statistics:
         batch_norm.set_statistics(backbone, state.best.statistics)
     return Trained(state.best, state.best_epoch, tuple(state.history))
+
+
+def _cached_features(
+    backbone: Backbone,
+    images: Sequence[Tensor],
+    labels: Tensor,
+    recipe: Recipe,
+    seed_parts: tuple[str | int, ...],
+    micro_batch: int,
+    device: torch.device,
+) -> Tensor | None:
+    """Features `[n, V, D]` of the recipe's V cached views of each image; `None` without cached views.
+
+    The draws have a generator of their own, so that a resumed training has the same views.
+    """
+    if recipe.cached_views is None:
+        return None
+    rows = np.repeat(np.arange(len(images)), recipe.cached_views)
+    generator = torch.Generator().manual_seed(stable_seed(*seed_parts, "cached views"))
+    views, _ = epoch_views(images, labels, rows, 0, recipe, {"augmentation": generator}, device)
+    features = embed(backbone, range(len(rows)), views, micro_batch=micro_batch, device=device)
+    return features.unflatten(0, (len(images), recipe.cached_views))
 
 
 def _train_features(
