@@ -20,7 +20,8 @@ from bench import architectures
 from demo.training.architectures import MODELS, write_clip_merges
 from demo.training.text_to_image import new_scheduler
 from demo.world.draw_dataset import draw_photos
-from diagen.classifiers.augmentation import plain
+from diagen.classifiers import views
+from diagen.classifiers.augmentation import AUGMENTATIONS, plain
 from diagen.classifiers.linear_probe import Trained, train_head
 from diagen.classifiers.recipe import Recipe
 from diagen.config import DiffusionModel, Embedding
@@ -47,6 +48,7 @@ from diagen.runtime.gpu_memory import is_full
 from diagen.runtime.memory_plan import Passes, card_gb, passes_gb, plan_passes
 
 __all__ = [
+    "AUGMENTATIONS",
     "Backbone",
     "ClassImages",
     "Diffusion",
@@ -73,6 +75,7 @@ __all__ = [
     "read_learned_words",
     "recomputed_activations",
     "train_head",
+    "views",
     "word_vectors",
 ]
 

@@ -1,5 +1,6 @@
 """Step `vision` of `gpu_check`: rates of feature extraction and head training with full-size models."""
 
+import contextlib
 import copy
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from bench.gpu_measure import Clock, Report, free_memory, median_seconds, peak_gb, reset_peak, switched, wall_seconds
 from bench.gpu_parts import (
+    AUGMENTATIONS,
     Recipe,
     Setup,
     embed,
@@ -18,10 +20,12 @@ from bench.gpu_parts import (
     large_extractor,
     plain,
     train_head,
+    views,
 )
 
 STEP = "vision"
 LEAST_COSINE = 0.99999
+VIEWS_BEYOND = 0.005  # share of values that may differ by more than a gray level: neighbors of coordinates in between
 CLASSES = ("a", "b", "c", "d")
 
 
@@ -50,6 +54,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         report.check(STEP, f"{name}: micro-batch 4 against 1, least cosine", float(cosine), LEAST_COSINE, at_least=True)
     clock.require(8)
     files(setup, report, models["ViT-L/14"], edges[0])
+    augmented(setup, report, edges[1])
     heads(setup, report, clock, models["ResNet-50"], edges[1])
     free_memory()
 
@@ -93,15 +98,34 @@ def files(setup: Setup, report: Report, extractor: nn.Module, edge: int) -> None
     torch.set_num_threads(setup.threads)
 
 
+def augmented(setup: Setup, report: Report, edge: int) -> None:
+    """Compare views of photos of different sizes with the CPU's, and with repeats."""
+    generator = torch.Generator().manual_seed(5)
+    sizes = [(2 * edge - 3 * number, edge // 2 + 7 * number) for number in range(8)]
+    photos = [torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator) for size in sizes]
+    for name, augmentation in AUGMENTATIONS.items():
+        draws = torch.rand(len(photos), augmentation.draws, generator=generator)
+        expected = augmentation.apply(photos, draws, edge)
+        found, again = (
+            augmentation.apply([photo.to(setup.device) for photo in photos], draws, edge).cpu() for _ in range(2)
+        )
+        beyond = ((found - expected).abs() * 127.5 > 1).double().mean()
+        report.check(STEP, f"views by {name}, share beyond a level", float(beyond), VIEWS_BEYOND)
+        report.check(STEP, f"views by {name}, values that differ in a repeat", int((found != again).sum()), 0)
+
+
 def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge: int) -> None:
-    """Measure the training of a head on photos of 512 pixels, and its augmentation without a backbone."""
+    """Measure the training of a head on photos of 512 pixels, and its augmentation without a backbone.
+
+    On a GPU also with the photos in the host's memory, which must give the same bytes.
+    """
     generator = torch.Generator().manual_seed(4)
     images = [torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=generator) for _ in range(64)]
     labels = torch.arange(len(CLASSES)).repeat_interleave(len(images) // len(CLASSES))
     validation = torch.cat([plain(images[:8], edge)])
     iterations = 2 if setup.small else 50
 
-    def train(model: nn.Module, augmentation: str, micro_batch: int) -> None:
+    def train(model: nn.Module, augmentation: str, micro_batch: int) -> Tensor:
         recipe = Recipe(
             epochs=1,
             iterations=iterations,
@@ -112,7 +136,7 @@ def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge:
             image_size=edge,
             best="accuracy",
         )
-        train_head(
+        trained = train_head(
             model,
             images,
             labels,
@@ -124,6 +148,18 @@ def heads(setup: Setup, report: Report, clock: Clock, backbone: nn.Module, edge:
             micro_batch=micro_batch,
             device=setup.device,
         )
+        return trained.head.weight
+
+    weights = train(backbone, "standard", 64)
+    with contextlib.ExitStack() as after:
+        after.callback(setattr, views, "RESIDENT_SHARE", views.RESIDENT_SHARE)
+        views.RESIDENT_SHARE = 0.0
+        seconds = wall_seconds(lambda: train(backbone, "standard", 64), setup.device)
+        report.add(
+            STEP, "head, photos in the host's memory, micro-batch 64: images/s", round(32 * iterations / seconds, 1)
+        )
+        differing = int((train(backbone, "standard", 64) != weights).sum())
+    report.check(STEP, "values of the head that differ with photos in the host's memory", differing, 0)
 
     for threads in sorted({2, setup.threads}, reverse=True):
         torch.set_num_threads(threads)

@@ -110,6 +110,16 @@ def plant_swapped_features(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_vision, "embed", other)
 
 
+def plant_other_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = gpu_vision.AUGMENTATIONS["standard"]
+
+    def other(images: Any, draws: torch.Tensor, size: int) -> torch.Tensor:
+        return plain.apply(images, draws.flip(0), size)
+
+    planted = dataclasses.replace(plain, apply=from_second_call(plain.apply, other))
+    monkeypatch.setitem(gpu_vision.AUGMENTATIONS, "standard", planted)
+
+
 @pytest.mark.parametrize(
     ("step", "plant", "broken"),
     [
@@ -122,6 +132,7 @@ def plant_swapped_features(monkeypatch: pytest.MonkeyPatch) -> None:
         ("generation", plant_swapped_rows, "bfloat16, micro-batch 4 against 1, mean difference in levels"),
         ("memory", plant_another_image_seed, "files with other bytes when generated again"),
         ("vision", plant_swapped_features, "ViT-L/14: micro-batch 4 against 1, least cosine"),
+        ("vision", plant_other_draws, "views by standard, share beyond a level"),
     ],
 )
 def test_planted_errors_fail_the_check(
