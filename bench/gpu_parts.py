@@ -43,6 +43,7 @@ from diagen.models.backbones import Backbone, embed, freeze, load_backbone, load
 from diagen.models.diffusion import Diffusion, encode_posteriors, load_diffusion, word_vectors
 from diagen.models.folding import fold_batch_norm
 from diagen.models.pseudo_words import pseudo_word
+from diagen.runtime.execution import compiled as compile_network
 from diagen.runtime.execution import prepare_torch
 from diagen.runtime.gpu_memory import is_full
 from diagen.runtime.memory_plan import Passes, card_gb, passes_gb, plan_passes
@@ -59,6 +60,7 @@ __all__ = [
     "Recipe",
     "Trained",
     "card_gb",
+    "compile_network",
     "embed",
     "encode_class",
     "plain",

@@ -237,8 +237,12 @@ def _embed(
         batch = items[start : start + micro_batch]
         images = prepare(batch)
         images = torch.cat([images, images[-1:].expand(micro_batch - len(batch), -1, -1, -1)])
-        features.append(model(images.to(device, memory_format=torch.channels_last))[: len(batch)].float().cpu())
-    return torch.cat(features)
+        if device.type == "cuda" and not images.is_cuda:
+            images = images.pin_memory()
+        images = images.to(device, memory_format=torch.channels_last, non_blocking=True)
+        # A copy to the CPU would wait for the GPU, which computes while the next batch is prepared.
+        features.append(model(images)[: len(batch)].float())
+    return torch.cat(features).cpu()
 
 
 def require_finite(features: Tensor, paths: Sequence[str | Path], model: str) -> Tensor:
