@@ -47,11 +47,12 @@ def epoch_views(
     augmentation = AUGMENTATIONS[recipe.augmentation]
     draws = torch.rand(len(rows), augmentation.draws, generator=generators["augmentation"])
     targets = labels[torch.from_numpy(rows)]
-    drawn = [images[row] for row in rows]
-    copies = _CopiesAhead(drawn, device) if device.type == "cuda" and not images[0].is_cuda else None
+    stream = torch.cuda.Stream(device) if device.type == "cuda" and not images[0].is_cuda else None
 
     def views(numbers: Sequence[int]) -> Tensor:
-        batch = copies.batch(numbers) if copies else [drawn[number] for number in numbers]
+        batch = [images[rows[number]] for number in numbers]
+        if stream:
+            batch = _copied(batch, device, stream)
         return augmentation.apply(batch, draws[list(numbers)], recipe.image_size)
 
     if recipe.augmentation != "cutmix":
@@ -61,31 +62,17 @@ def epoch_views(
 
     def mixed_views(numbers: Sequence[int]) -> Tensor:
         chosen = list(numbers)
-        return cutmix.paste(views(numbers), views(mixed.partners[chosen].tolist()), mixed.boxes[chosen])
+        return cutmix.paste(views(chosen), views(mixed.partners[chosen].tolist()), mixed.boxes[chosen])
 
     return mixed_views, cutmix.mixed_labels(targets, mixed, n_classes)
 
 
-class _CopiesAhead:
-    """Copies batches of images from pinned memory to a GPU; of successive ones, each during the work on the last."""
-
-    def __init__(self, images: Sequence[Tensor], device: torch.device) -> None:
-        self.images, self.device = images, device
-        self.stream = torch.cuda.Stream(device)
-        self.expected, self.copied = range(0), list[Tensor]()
-
-    def batch(self, numbers: Sequence[int]) -> list[Tensor]:
-        """The images `numbers` on the GPU."""
-        copied = self.copied if numbers == self.expected else self._copy(numbers)
-        current = torch.cuda.current_stream(self.device)
-        current.wait_stream(self.stream)
-        for image in copied:
-            image.record_stream(current)
-        if isinstance(numbers, range):
-            self.expected = range(numbers.stop, min(numbers.stop + len(numbers), len(self.images)))
-            self.copied = self._copy(self.expected)
-        return copied
-
-    def _copy(self, numbers: Sequence[int]) -> list[Tensor]:
-        with torch.cuda.stream(self.stream):
-            return [self.images[number].to(self.device, non_blocking=True) for number in numbers]
+def _copied(images: Sequence[Tensor], device: torch.device, stream: torch.cuda.Stream) -> list[Tensor]:
+    """Copy a batch from pinned memory to a GPU on a `stream` of its own, while the GPU works on the batches before."""
+    with torch.cuda.stream(stream):
+        copies = [image.to(device, non_blocking=True) for image in images]
+    current = torch.cuda.current_stream(device)
+    current.wait_stream(stream)
+    for image in copies:
+        image.record_stream(current)  # its memory is used again only after this work
+    return copies
