@@ -81,10 +81,17 @@ def with_checksums(named):
 NAMED = read_config(config, workflow.configfiles)
 CONFIG = with_checksums(NAMED)
 EXECUTION = CONFIG.execution
-GPU = int(EXECUTION.device != "cpu")
+GPU = int(EXECUTION.device != "cpu")  # of a job that may share a GPU (`execution.jobs_per_gpu`)
+GPU_LIMIT = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else -1
+# Snakemake counts whole numbers, so where it limits the GPUs of this machine, `gpu` counts shares of them. Cluster jobs
+# request whole GPUs.
+WHOLE_GPU = GPU
+if workflow.local_exec and GPU_LIMIT > 0:
+    WHOLE_GPU *= EXECUTION.jobs_per_gpu
+    workflow.register_resource("gpu", GPU_LIMIT * EXECUTION.jobs_per_gpu)
 # Shards are processes that share the work of a job, each with its own GPU and CPU threads. Snakemake lowers requests to
 # its limits: with `--resources gpu=1`, the shards of a job share one GPU.
-SHARDED_GPUS = GPU * EXECUTION.shards
+SHARDED_GPUS = WHOLE_GPU * EXECUTION.shards
 SHARDED_THREADS = EXECUTION.torch_threads * EXECUTION.shards
 NEEDS = Needs(CONFIG, lambda dataset: Path("results") / CONFIG.experiment / dataset / "images.csv")
 

@@ -18,6 +18,7 @@ rule extract_features:
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
         micro_batch=EXECUTION.micro_batch,
+        jobs_per_gpu=EXECUTION.jobs_per_gpu,
     params:
         settings=lambda wildcards: settings("ExtractFeatures", features=CONFIG.models.features),
         code=code("extract_features"),
@@ -25,7 +26,7 @@ rule extract_features:
     shell:
         'python "$DIAGEN"/workflow_scripts/extract_features.py {input} --root {params.root}'
         " --settings {params.settings:q} --device {resources.device} --torch-threads {resources.torch_threads}"
-        " --micro-batch {resources.micro_batch} --output {output.features} 2>&1 | tee {log}"
+        " --micro-batch {resources.micro_batch} --jobs-per-gpu {resources.jobs_per_gpu} --output {output.features} 2>&1 | tee {log}"
 
 
 use rule extract_features as extract_real_features with:
@@ -45,6 +46,7 @@ use rule extract_features as extract_real_features with:
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
         micro_batch=EXECUTION.micro_batch,
+        jobs_per_gpu=EXECUTION.jobs_per_gpu,
     params:
         settings=lambda wildcards: settings("ExtractFeatures", features=CONFIG.models.features),
         code=code("extract_features"),

@@ -22,6 +22,7 @@ rule train_downstream:
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
         micro_batch=EXECUTION.micro_batch,
+        jobs_per_gpu=EXECUTION.jobs_per_gpu,
     params:
         settings=lambda wildcards: settings(
             "TrainDownstream",
@@ -41,4 +42,4 @@ rule train_downstream:
         " --settings {params.settings:q} --dataset {wildcards.dataset} --seed {wildcards.seed}"
         " --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --output {params.folder} 2>&1 | tee {log}"
+        " --jobs-per-gpu {resources.jobs_per_gpu} --output {params.folder} 2>&1 | tee {log}"

@@ -37,7 +37,7 @@ rule preflight:
     params:
         name=lambda wildcards: ", ".join(os.path.relpath(file) for file in workflow.configfiles),
         folder=f"results/{CONFIG.experiment}/logs/preflight",
-        gpus=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else -1,
+        gpus=GPU_LIMIT,
         results=f"results/{CONFIG.experiment}",
         store=STORE,
     shell:

@@ -19,7 +19,7 @@ rule find_noise_ceilings:
         "../envs/diffusion.yaml"
     threads: EXECUTION.torch_threads
     resources:
-        gpu=GPU,
+        gpu=WHOLE_GPU,
         mem_mb=megabytes("find_noise_ceilings"),
         runtime=minutes("find_noise_ceilings"),
         device=EXECUTION.device,

@@ -20,7 +20,7 @@ rule write_prompts:
     threads: EXECUTION.torch_threads
     resources:
         # Without a build for GPUs, prompts are written on the CPU and leave the GPUs to other jobs.
-        gpu=lambda wildcards: GPU * (asks_llama(CONFIG.prompts[wildcards.prompt_set]) and built_for_gpu()),
+        gpu=lambda wildcards: WHOLE_GPU * (asks_llama(CONFIG.prompts[wildcards.prompt_set]) and built_for_gpu()),
         mem_mb=megabytes("write_prompts"),
         runtime=minutes("write_prompts"),
         device=EXECUTION.device,

@@ -20,6 +20,7 @@ rule train_guide_classifier:
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
         micro_batch=EXECUTION.micro_batch,
+        jobs_per_gpu=EXECUTION.jobs_per_gpu,
     params:
         settings=lambda wildcards: settings(
             "TrainGuideClassifier",
@@ -34,7 +35,7 @@ rule train_guide_classifier:
         'python "$DIAGEN"/workflow_scripts/train_guide_classifier.py {input} --settings {params.settings:q}'
         " --dataset {wildcards.dataset} --seed {wildcards.seed} --shots {wildcards.shots} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --output {params.folder} 2>&1 | tee {log}"
+        " --jobs-per-gpu {resources.jobs_per_gpu} --output {params.folder} 2>&1 | tee {log}"
 
 
 rule score_images:
@@ -59,6 +60,7 @@ rule score_images:
         device=EXECUTION.device,
         torch_threads=EXECUTION.torch_threads,
         micro_batch=EXECUTION.micro_batch,
+        jobs_per_gpu=EXECUTION.jobs_per_gpu,
     params:
         settings=lambda wildcards: settings(
             "ScoreImages",
@@ -73,4 +75,4 @@ rule score_images:
         'python "$DIAGEN"/workflow_scripts/score_images.py {input.manifest} {params.guide_classifier}'
         " --settings {params.settings:q} --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --output {output.weights} 2>&1 | tee {log}"
+        " --jobs-per-gpu {resources.jobs_per_gpu} --output {output.weights} 2>&1 | tee {log}"

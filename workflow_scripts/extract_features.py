@@ -19,11 +19,11 @@ def main() -> None:
     parser.add_argument("--root", required=True, type=Path, help="folder to which the paths in the table are relative")
     parser.add_argument("--settings", required=True, type=ExtractFeaturesSettings.from_argument, help="as JSON")
     parser.add_argument("--output", required=True, type=Path, help="features.npy to write")
-    add_execution_arguments(parser)
+    add_execution_arguments(parser, jobs_per_gpu=True)
     arguments = parser.parse_args()
     source = arguments.settings.features
     verify(source)
-    device = prepare_torch(arguments.device, arguments.torch_threads)
+    device = prepare_torch(arguments.device, arguments.torch_threads, jobs_per_gpu=arguments.jobs_per_gpu)
 
     import numpy as np
 

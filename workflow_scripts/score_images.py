@@ -19,11 +19,11 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=ScoreImagesSettings.from_argument, help="as JSON")
     parser.add_argument("--store", required=True, type=Path, help="store folder, with the images")
     parser.add_argument("--output", required=True, type=Path, help="table of weights to write (CSV)")
-    add_execution_arguments(parser)
+    add_execution_arguments(parser, jobs_per_gpu=True)
     arguments = parser.parse_args()
     settings, micro_batch = arguments.settings, arguments.micro_batch
     verify(settings.backbone)
-    device = prepare_torch(arguments.device, arguments.torch_threads)
+    device = prepare_torch(arguments.device, arguments.torch_threads, jobs_per_gpu=arguments.jobs_per_gpu)
 
     from diagen.classifiers.trained_file import read_head
     from diagen.files.json_files import read_calibration

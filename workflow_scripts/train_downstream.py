@@ -30,13 +30,13 @@ def main() -> None:
     add_cell_arguments(parser)
     parser.add_argument("--store", required=True, type=Path, help="store folder, for checkpoints and synthetic images")
     parser.add_argument("--output", required=True, type=Path, help="output folder")
-    add_execution_arguments(parser)
+    add_execution_arguments(parser, jobs_per_gpu=True)
     arguments = parser.parse_args()
     if arguments.weights and not arguments.manifest:
         parser.error("--weights: only valid with --manifest; name the manifest of the weighted images")
     settings, cell, output, store = arguments.settings, cell_of(arguments), arguments.output, arguments.store
     verify(settings.backbone)
-    device = prepare_torch(arguments.device, arguments.torch_threads)
+    device = prepare_torch(arguments.device, arguments.torch_threads, jobs_per_gpu=arguments.jobs_per_gpu)
 
     from diagen.classifiers.cell_images import arrange
     from diagen.classifiers.evaluation import write_predictions

@@ -26,11 +26,11 @@ def main() -> None:
     add_cell_arguments(parser)
     parser.add_argument("--store", required=True, type=Path, help="store folder, for checkpoints")
     parser.add_argument("--output", required=True, type=Path, help="output folder")
-    add_execution_arguments(parser)
+    add_execution_arguments(parser, jobs_per_gpu=True)
     arguments = parser.parse_args()
     settings, cell, output = arguments.settings, cell_of(arguments), arguments.output
     verify(settings.backbone)
-    device = prepare_torch(arguments.device, arguments.torch_threads)
+    device = prepare_torch(arguments.device, arguments.torch_threads, jobs_per_gpu=arguments.jobs_per_gpu)
 
     from diagen.classifiers.cell_images import arrange
     from diagen.classifiers.trained_file import write_head, write_history

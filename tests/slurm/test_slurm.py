@@ -153,7 +153,7 @@ def slurm_log(project: Project, job: str) -> str:
 
 def test_shards_have_a_gpu_each_and_are_canceled_after_a_killed_snakemake(cluster, expected, without_images, faults):
     images = set.union(*images_of(expected))
-    without_images.configure(lambda config: config["execution"].update(shards=2))
+    without_images.configure(lambda config: config["execution"].update(shards=2, jobs_per_gpu=4))
     with watched(without_images.folder / "results/store") as writes:
         run = submit(without_images, cluster, *MANIFESTS)
         fault = in_the_middle(cluster, writes, images)

@@ -69,13 +69,18 @@ def epoch(images: list[torch.Tensor], device: torch.device, augmentation: str = 
     return epoch_views(images, labels, rows, 2, recipe(augmentation), generators, device)[0]
 
 
-@pytest.mark.parametrize(("free", "place"), [(4 * 6 * 4800, "cuda"), (4 * 6 * 4800 - 4, "pinned")])
+@pytest.mark.parametrize(
+    ("free", "fraction", "place"),
+    [(4 * 6 * 4800, 1.0, "cuda"), (4 * 6 * 4800 - 4, 1.0, "pinned"), (10**9, 1.2e-4, "cuda"), (10**9, 1e-4, "pinned")],
+)
 def test_images_stay_on_the_gpu_if_a_quarter_of_its_free_memory_holds_them(
-    monkeypatch: pytest.MonkeyPatch, free: int, place: str
+    monkeypatch: pytest.MonkeyPatch, free: int, fraction: float, place: str
 ) -> None:
+    """The memory is that of the process, whose `fraction` of the GPU may be a share."""
     images = random_images([(40, 40)] * 6, 0)
     assert all(one is other for one, other in zip(place_images(images, CPU), images, strict=True))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**9))
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: fraction)
     monkeypatch.setattr(torch.Tensor, "to", lambda image, device: (str(device), image))
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda image: ("pinned", image))
     placed = place_images(images, CUDA)

@@ -10,7 +10,14 @@ import torch
 import torch._inductor.config
 
 from diagen.errors import InputError
-from diagen.runtime.execution import device_problem, find_device, try_compiling, try_device, why_no_gpu
+from diagen.runtime.execution import (
+    device_problem,
+    find_device,
+    prepare_torch,
+    try_compiling,
+    try_device,
+    why_no_gpu,
+)
 from diagen.runtime.gpu_lease import Gpu, describe_gpu
 
 K80 = "Tesla K80 (compute capability 3.7, driver 470.82.01)"
@@ -115,6 +122,37 @@ def test_without_nvidias_tool_the_driver_reports_its_version(monkeypatch: pytest
     assert describe_gpu(Gpu("0")) == "GPU 0 (driver unknown)"
     version.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.82.01  Tue Sep 14 17:05:41 UTC 2021\n")
     assert describe_gpu(Gpu("0")) == "GPU 0 (driver 470.82.01)"
+
+
+def test_operations_are_deterministic_and_fresh_memory_is_not_filled(tmp_path: Path) -> None:
+    """By default, torch's deterministic mode fills all fresh memory, which costs time and decides no result."""
+    code = (
+        "import torch\n"
+        "from diagen.runtime.execution import prepare_torch\n"
+        "prepare_torch('cpu', 3)\n"
+        "assert torch.are_deterministic_algorithms_enabled() and torch.get_num_threads() == 3\n"
+        "assert not torch.utils.deterministic.fill_uninitialized_memory\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path("workflow_scripts").resolve())}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+def test_the_memory_of_a_whole_gpu_is_not_limited_and_that_of_a_share_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    limits: list[int] = []
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr("diagen.runtime.execution.find_device", lambda device: "cuda")
+    monkeypatch.setattr("diagen.runtime.execution.try_device", lambda kind, dtype: None)
+    monkeypatch.setattr("diagen.runtime.gpu_memory.limit_to_share", limits.append)
+    for name in ("set_num_threads", "use_deterministic_algorithms"):
+        monkeypatch.setattr(torch, name, lambda *_, **__: None)
+    for number, jobs in enumerate((1, 4)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", str(number))
+        assert prepare_torch("auto", 1, jobs_per_gpu=jobs) == torch.device("cuda")
+    assert limits == [4]
 
 
 def test_programs_report_a_device_in_one_line(tmp_path: Path) -> None:

@@ -19,12 +19,13 @@ def place_images(images: Sequence[Tensor], device: torch.device) -> list[Tensor]
     """Put decoded images (uint8 `[3, H, W]`, CPU) where `epoch_views` reads them for a backbone on `device`.
 
     That is the memory of a CUDA GPU, or pinned memory of the host if they need more than `RESIDENT_SHARE` of what is
-    free. For other devices they stay where they are: only CUDA has all operations of the augmentations.
+    free for this process. For other devices they stay where they are: only CUDA has all operations of augmentations.
     """
     if device.type != "cuda":
         return list(images)
-    free, _ = torch.cuda.mem_get_info(device)
-    if sum(image.nbytes for image in images) <= RESIDENT_SHARE * free:
+    free, total = torch.cuda.mem_get_info(device)
+    of_process = torch.cuda.get_per_process_memory_fraction(device) * total  # less than all if jobs share the GPU
+    if sum(image.nbytes for image in images) <= RESIDENT_SHARE * min(free, of_process):
         return [image.to(device) for image in images]
     return [image.pin_memory() for image in images]
 

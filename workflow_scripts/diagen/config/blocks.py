@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from diagen.config.base import (
     DISTINCT,
+    NUMBER,
     Block,
     BlockName,
     GuidanceScale,
@@ -21,6 +22,7 @@ from diagen.config.choices import (
     CeilingUse,
     Decay,
     EpochChoice,
+    JobsPerGpu,
     NoiseDraw,
     Normalize,
     Transform,
@@ -271,6 +273,11 @@ class Execution(Block):
     torch_threads: PositiveInt = Field(2, description="CPU threads of torch per job; rounding depends on it.")
     shards: PositiveInt = Field(
         1, le=64, description="Processes (and GPUs of one machine) that share the classes of one cell."
+    )
+    jobs_per_gpu: Annotated[JobsPerGpu, NUMBER] = Field(
+        1,
+        description="Jobs that share a GPU, each with an equal part of its memory: those that train classifiers, score "
+        "images or extract features. Others need a whole GPU. Under SLURM, each job has its own.",
     )
     compile: bool = Field(
         False,

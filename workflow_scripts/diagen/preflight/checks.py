@@ -134,7 +134,7 @@ def check_device(config: Config, cap: int, report: Report) -> str:
         found = "is 1 GPU" if len(gpus) == 1 else f"are {len(gpus)} GPUs"
         report.warnings.append(
             f"there {found}, but the limit on `gpu` is {cap if cap >= 0 else 'not set'}; add "
-            f"`--resources gpu={len(gpus)}` to run one job at a time on each"
+            f"`--resources gpu={len(gpus)}` so that no GPU is idle and no job waits for one"
         )
     if kind == "cpu" and config.execution.device == "auto":
         none = f"torch finds none of the {len(gpus)} GPUs of this machine ({why_no_gpu()})"

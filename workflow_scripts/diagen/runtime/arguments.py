@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from diagen.cells import Cell
+from diagen.runtime.gpu_lease import JOBS
 
 
 def positive(text: str) -> int:
@@ -33,8 +34,10 @@ def cell_of(arguments: argparse.Namespace) -> Cell:
     return Cell(arguments.dataset, arguments.seed, arguments.shots)
 
 
-def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: bool = True) -> None:
-    """Add `--device`, `--torch-threads` and, unless disabled, `--micro-batch`."""
+def add_execution_arguments(
+    parser: argparse.ArgumentParser, *, micro_batch: bool = True, jobs_per_gpu: bool = False
+) -> None:
+    """Add `--device`, `--torch-threads` and, if they apply, `--micro-batch` and `--jobs-per-gpu`."""
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="default: %(default)s")
     parser.add_argument(
         "--torch-threads", type=positive, default=2, metavar="N", help="CPU threads of torch (default: 2)"
@@ -46,4 +49,12 @@ def add_execution_arguments(parser: argparse.ArgumentParser, *, micro_batch: boo
             default=16,
             metavar="N",
             help="images per pass (default: %(default)s)",
+        )
+    if jobs_per_gpu:
+        parser.add_argument(
+            "--jobs-per-gpu",
+            type=int,
+            default=1,
+            choices=JOBS,
+            help="jobs that may share the GPU (default: %(default)s)",
         )

@@ -34,14 +34,15 @@ NO_KERNEL = ("no kernel image", "invalid device function", "ARCH_MISMATCH", "not
 ON_CPU = "set `execution.device: cpu`"
 
 
-def prepare_torch(device: str, threads: int, *dtypes: str) -> torch.device:
+def prepare_torch(device: str, threads: int, *dtypes: str, jobs_per_gpu: int = 1) -> torch.device:
     """Lease a GPU if `device` allows one, set torch's threads, disable nondeterminism and TF32; returns the device.
 
     Call this before torch is imported: CUDA sees only the leased GPU if it is not initialized yet. The configuration
-    sets the threads, not the number of granted cores, because rounding depends on the number of threads.
+    sets the threads, not the number of granted cores, because rounding depends on the number of threads. With
+    `jobs_per_gpu` above 1, the lease is that share of a GPU, and so is the memory that tensors may fill.
     Raises `InputError` when the device is not available, or cannot compute in float32 and each of `dtypes`.
     """
-    lease = lease_for(device)
+    lease = lease_for(device, jobs_per_gpu)
     import torch  # here, so that `--help` does not wait for it
 
     torch.set_num_threads(threads)
@@ -56,6 +57,10 @@ def prepare_torch(device: str, threads: int, *dtypes: str) -> torch.device:
     torch.backends.cudnn.benchmark = False
     if lease and kind != "cuda":  # this torch cannot use the GPU, other processes can
         lease.release()
+    elif lease and lease.jobs > 1:
+        from diagen.runtime.gpu_memory import limit_to_share
+
+        limit_to_share(lease.jobs)
     if device == "auto" and kind == "cpu":
         print(f"on the CPU: {why_no_gpu() or 'torch finds no GPU'}", file=sys.stderr, flush=True)
     from diagen.runtime.gpu_memory import explain_full_memory

@@ -1,4 +1,4 @@
-"""Find the available GPUs, and lease one of them for the lifetime of the process.
+"""Find the available GPUs, and lease one of them, or a share of one, for the lifetime of the process.
 
 Free of torch: CUDA reads CUDA_VISIBLE_DEVICES once, when it is initialized, so the GPU must be chosen before torch is
 imported.
@@ -25,6 +25,11 @@ LISTED = re.compile(r"^GPU \d+: (.*) \(UUID: (GPU-[^)]+)\)$", re.MULTILINE)
 INFORMATION = re.compile(r"^Model:\s*(.*?)\s*\n(?:.*\n)*?GPU UUID:\s*(GPU-[0-9a-f-]+)$", re.MULTILINE)
 DRIVER_VERSION = Path("/proc/driver/nvidia/version")
 POLL = 0.5  # seconds between attempts to lease a GPU
+PARTS = 12
+"""Parts of a GPU, each with a lock. A lease that `jobs` processes may share takes 1/`jobs` of them, so leases with
+different numbers of jobs never exceed the GPU together."""
+JOBS = tuple(jobs for jobs in range(1, PARTS + 1) if PARTS % jobs == 0)
+"""The numbers of jobs that may share a GPU."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,16 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Lease:
-    """The exclusive use of a GPU until the process ends or releases it."""
+    """The use of a GPU, shared by at most `jobs` processes, until the process ends or releases it."""
 
     gpu: Gpu
-    lock: TextIO
+    jobs: int
+    locks: tuple[TextIO, ...]
 
     def release(self) -> None:
         """Make the GPU available to other processes."""
-        self.lock.close()
+        for lock in self.locks:
+            lock.close()
 
 
 def visible_gpus() -> list[Gpu]:
@@ -112,35 +119,69 @@ def _driver_version() -> str:
     return found[0] if found else ""
 
 
-def lease_for(device: str) -> Lease | None:
+def lease_for(device: str, jobs: int = 1) -> Lease | None:
     """Lease a GPU as `lease_gpu` does, if the configured `device` allows one."""
-    return lease_gpu() if device in ("auto", "cuda") else None
+    return lease_gpu(jobs) if device in ("auto", "cuda") else None
 
 
-def lease_gpu() -> Lease | None:
-    """Lease a free GPU and make it the only one that this process sees; wait while all are leased.
+def lease_gpu(jobs: int = 1) -> Lease | None:
+    """Lease a GPU, or with `jobs` above 1 that share of one, and make it the only one that this process sees.
 
-    The kernel releases the lease when the process ends, however it ends. Processes of one user on one machine exclude
-    each other. In a SLURM job, which has its own allocation, only processes of the same job do; a single allocated GPU
-    is used without a lease. Returns `None` when there is nothing to lease.
+    Waits while none is free. `jobs` is one of `JOBS`. The kernel releases the lease when the process ends, however it
+    ends. Processes of one user on one machine exclude each other. In a SLURM job, which has its own allocation, only
+    processes of the same job do; a single allocated GPU is used without a lease. Returns `None` when there is nothing
+    to lease.
+
+    A waiting process reserves one GPU: no later process gets a part of that before it does, so that small jobs do not
+    overtake one that needs a whole GPU forever. A process that holds a lease never waits, so there is no deadlock.
     """
     gpus = visible_gpus()
     job = os.environ.get("SLURM_JOB_ID")
     if not gpus or (job and len(gpus) == 1):
         return None
     paths = [_lock_folder() / "-".join(filter(None, (job, gpu.identity.replace("/", "-")))) for gpu in gpus]
-    waiting = False
-    while True:
-        for gpu, path in zip(gpus, paths, strict=True):
-            if lock := _lock(path):
-                os.environ[VISIBLE] = gpu.identity
-                print(f"on the GPU {gpu.identity}{f' ({gpu.model})' if gpu.model else ''}", file=sys.stderr, flush=True)
-                return Lease(gpu, lock)
-        if not waiting:
-            holders = "; ".join(f"{gpu.identity} by {_holder(path)}" for gpu, path in zip(gpus, paths, strict=True))
+    choices = list(zip(gpus, paths, strict=True))
+    if jobs > 1:  # shares fill GPUs from the last one on, so that the first ones remain whole
+        choices.reverse()
+    reserved: dict[Path, TextIO] = {}
+    attempts = 1
+    while not (lease := _try_to_lease(choices, jobs, reserved)):
+        if attempts == 2:  # the first may have met a process that was about to take its part
+            holders = "; ".join(f"{gpu.identity} by {_holders(path)}" for gpu, path in choices)
             print(f"waiting for a GPU, all are leased: {holders}", file=sys.stderr, flush=True)
-            waiting = True
+        attempts += 1
         time.sleep(POLL)
+    for turn in reserved.values():
+        turn.close()
+    _use(lease)
+    return lease
+
+
+def _try_to_lease(choices: Sequence[tuple[Gpu, Path]], jobs: int, reserved: dict[Path, TextIO]) -> Lease | None:
+    """Lease the first GPU with a free share; if there is none, `reserved` keeps the turn at one GPU, if it can."""
+    for gpu, path in choices:
+        turn = reserved.get(path) or _lock(_turn(path))
+        if turn is None:
+            continue
+        if locks := _lock_share(path, jobs):
+            turn.close()
+            return Lease(gpu, jobs, locks)
+        if not reserved:
+            reserved[path] = turn
+        elif path not in reserved:
+            turn.close()
+    return None
+
+
+def _use(lease: Lease) -> None:
+    """Make the leased GPU the only one that this process sees, and keep the lease until the process ends."""
+    # Started programs do not inherit the open files, but a fork does, and would keep the GPU after this process ends.
+    # The registration also keeps a reference, so the files stay open until the process ends.
+    os.register_at_fork(after_in_child=lease.release)
+    gpu = lease.gpu
+    os.environ[VISIBLE] = gpu.identity
+    details = [f" ({gpu.model})"] * bool(gpu.model) + [f", shared by up to {lease.jobs} jobs"] * (lease.jobs > 1)
+    print(f"on the GPU {gpu.identity}{''.join(details)}", file=sys.stderr, flush=True)
 
 
 def _lock_folder() -> Path:
@@ -156,6 +197,33 @@ def _lock_folder() -> Path:
     return folder
 
 
+def _turn(path: Path) -> Path:
+    """Return the lock file of the process that locks parts of a GPU, or waits for them."""
+    return path.with_name(f"{path.name}.next")
+
+
+def _parts(path: Path) -> list[Path]:
+    """Return the lock files of a GPU's parts. Older versions, which lease whole GPUs, lock the first only."""
+    return [path, *(path.with_name(f"{path.name}.{part}") for part in range(1, PARTS))]
+
+
+def _lock_share(path: Path, jobs: int) -> tuple[TextIO, ...]:
+    """Lock the first free one of the `jobs` equal shares of a GPU; empty if none is free."""
+    files, size = _parts(path), PARTS // jobs
+    for start in range(0, PARTS, size):
+        locks: list[TextIO] = []
+        for file in files[start : start + size]:
+            lock = _lock(file)
+            if lock is None:
+                break
+            locks.append(lock)
+        else:
+            return tuple(locks)
+        for lock in locks:
+            lock.close()
+    return ()
+
+
 def _lock(path: Path) -> TextIO | None:
     """Lock a file and write its holder into it. Returns the open file, or `None` if another process holds the lock."""
     file = open(path, "a+", encoding="utf-8")
@@ -164,14 +232,22 @@ def _lock(path: Path) -> TextIO | None:
     except BlockingIOError:
         file.close()
         return None
-    # Started programs do not inherit the open file, but a fork does, and would keep the GPU after this process ends.
-    # The registration also keeps a reference, so the file stays open until the process ends.
-    os.register_at_fork(after_in_child=file.close)
     file.truncate(0)
-    file.write(f"process {os.getpid()} ({Path(sys.argv[0]).name})")
+    file.write(_this_process())
     file.flush()
     return file
 
 
-def _holder(path: Path) -> str:
-    return path.read_text("utf-8", "replace") or "another process"
+def _this_process() -> str:
+    return f"process {os.getpid()} ({Path(sys.argv[0]).name})"
+
+
+def _holders(path: Path) -> str:
+    """Name the other processes that hold parts of a GPU, or are the next to get one."""
+    held: list[str] = []
+    for file in (*_parts(path), _turn(path)):
+        if free := _lock(file):
+            free.close()
+        elif (text := file.read_text("utf-8", "replace")) != _this_process():
+            held.append(text)
+    return ", ".join(dict.fromkeys(held)) or "another process"

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 
 from diagen.errors import InputError
-from diagen.runtime.memory_plan import CPU_GB, card_gb
+from diagen.runtime.memory_plan import CONTEXT_GB, CPU_GB, card_gb
 
 Result = TypeVar("Result")
 Size = TypeVar("Size")
@@ -25,7 +25,10 @@ FULL = (
 )
 """Texts of memory errors that torch does not raise as `OutOfMemoryError`: those of drivers; of cuBLAS, which cannot be
 initialized then; of cuDNN; and of MPS, also for one tensor that is too large."""
-REMEDY = "free GPU memory (`nvidia-smi` lists its processes), use a larger GPU, or set `execution.device: cpu`"
+REMEDY = (
+    "free GPU memory (`nvidia-smi` lists its processes), lower `execution.jobs_per_gpu`, use a larger GPU, or "
+    "set `execution.device: cpu`"
+)
 
 
 def device_gb(device: torch.device) -> float:
@@ -37,6 +40,16 @@ def device_gb(device: torch.device) -> float:
     if device.type == "cuda":
         return card_gb(torch.cuda.get_device_properties(device).total_memory)
     return card_gb(torch.mps.recommended_max_memory()) if device.type == "mps" else CPU_GB
+
+
+def limit_to_share(jobs: int) -> None:
+    """Limit the tensors of this process on the current GPU of CUDA to 1/`jobs` of its memory, less what CUDA needs.
+
+    Without a limit, the other jobs on a GPU would decide when a job runs out of memory, halves its micro-batch and so
+    rounds differently. With it, only the size of the GPU and `jobs` do.
+    """
+    total_gb = torch.cuda.get_device_properties("cuda").total_memory / 1e9
+    torch.cuda.set_per_process_memory_fraction(max(0.0, 1 / jobs - CONTEXT_GB / total_gb))
 
 
 def is_full(error: RuntimeError) -> bool:
