@@ -24,7 +24,7 @@ def place_images(images: Sequence[Tensor], device: torch.device) -> list[Tensor]
     if device.type != "cuda":
         return list(images)
     free, total = torch.cuda.mem_get_info(device)
-    of_process = torch.cuda.get_per_process_memory_fraction(device) * total  # less than all if jobs share the GPU
+    of_process = torch.cuda.get_per_process_memory_fraction(device.index) * total  # less than all if jobs share the GPU
     if sum(image.nbytes for image in images) <= RESIDENT_SHARE * min(free, of_process):
         return [image.to(device) for image in images]
     return [image.pin_memory() for image in images]
