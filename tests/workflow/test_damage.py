@@ -94,6 +94,14 @@ def test_each_kind_of_file_is_checked(changeable, name):
     assert f"results/{name}: {problem}" in result.stdout
 
 
+def test_features_of_photos_in_the_store_are_checked(changeable):
+    files = sorted((changeable.folder / "results/store/features").glob("[!.]*"))
+    assert len(files) == 3, "validation, test and uncommon settings, shared by all methods"
+    cut(files[0])
+    result = verify(changeable)
+    assert result.returncode == 2 and f"results/store/features/{files[0].name}: Error while" in result.stdout
+
+
 def test_a_manifest_that_was_edited_is_found_by_the_plan(changeable):
     edit_a_seed(changeable.folder / "results" / MANIFEST)
     output = verify(changeable).stdout
