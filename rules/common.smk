@@ -15,7 +15,7 @@ from diagen.files.checksums import checksum
 from diagen.preflight.needs import Needs
 from diagen.runtime.fingerprint import fingerprint
 
-# Snakemake keeps all jobs in memory until it ends; searching them for garbage took a fifth of the time of a plan.
+# Snakemake keeps all jobs in memory until it ends; searching them for garbage takes a sixth to a fifth of a plan.
 gc.set_threshold(100_000, 50, 100)
 
 os.environ.update(
