@@ -1,8 +1,11 @@
 # Checks and locks before the first job starts.
 
+import time
+
 from snakemake.logging import logger
 
 from diagen.errors import rm
+from diagen.files import checksums
 from diagen.runtime import run_lock
 
 
@@ -77,3 +80,4 @@ onstart:
     watch_interrupts()
     require_models()
     hold_results()
+    os.environ[checksums.RUN] = f"{time.time_ns()}-{os.getpid()}"

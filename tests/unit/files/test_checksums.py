@@ -3,12 +3,24 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
+from diagen.files import checksums
 from diagen.files.checksums import checksum, verify, write_list
+
+
+@pytest.fixture(autouse=True)
+def own_run(tmp_path_factory, monkeypatch):
+    """A run without records."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+    monkeypatch.setenv(checksums.RUN, "test")
 
 
 def sha256(text: str) -> str:
@@ -111,3 +123,98 @@ def test_a_damaged_memory_is_ignored(models, content):
     first = checksum(models / "net", memory)
     memory.write_text(content)
     assert checksum(models / "net", memory) == first
+
+
+@pytest.fixture
+def reads(tmp_path, monkeypatch):
+    """The names of the files that are read in a run of their own, with a temporary folder of their own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv(checksums.RUN, "first")
+    monkeypatch.setattr(checksums, "SETTLED", 0)
+    files = []
+    read = checksums._sha256
+    monkeypatch.setattr(checksums, "_sha256", lambda file: files.append(file.name) or read(file))
+    return files
+
+
+def test_a_run_reads_a_file_once(models, reads, monkeypatch):
+    model = FeatureModel(path=str(models / "net"), sha256=checksum(models / "net"))
+    for _ in range(3):
+        verify(model)
+    assert reads == ["a.bin", "b.bin"]
+    monkeypatch.setenv(checksums.RUN, "second")
+    verify(model)
+    assert reads == ["a.bin", "b.bin"] * 2
+
+
+def test_a_file_that_changed_in_a_run_is_read_again(models, reads):
+    model = FeatureModel(path=str(models / "net"))
+    verify(model)
+    status = (models / "net/a.bin").stat()
+    (models / "net/a.bin").write_text("C")  # same size, and the same time of modification
+    os.utime(models / "net/a.bin", ns=(status.st_atime_ns, status.st_mtime_ns))
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"net/a\.bin: differs from SHA256SUMS"):
+            verify(model)
+    (models / "other.bin").write_text("A")
+    os.utime(models / "other.bin", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (models / "other.bin").replace(models / "net/a.bin")
+    verify(model)
+    assert reads == ["a.bin", "b.bin", "a.bin", "a.bin"]
+
+
+def test_a_file_that_has_just_changed_is_not_remembered(models, reads, monkeypatch):
+    monkeypatch.setattr(checksums, "SETTLED", 60 * 10**9)
+    for _ in range(2):
+        verify(FeatureModel(path=str(models / "net")))
+    assert reads == ["a.bin", "b.bin"] * 2
+
+
+@pytest.mark.parametrize("content", ["", '{"a": ', "[1]", "\x00", b"\xff"])
+def test_a_damaged_record_of_a_run_is_ignored(models, reads, content):
+    model = FeatureModel(path=str(models / "net"))
+    verify(model)
+    (record,) = models.glob("diagen-models-*/first.json")
+    record.write_bytes(content if isinstance(content, bytes) else content.encode())
+    verify(model)
+    verify(model)
+    assert reads == ["a.bin", "b.bin"] * 2
+
+
+@pytest.mark.parametrize("forged", ["others can write", "link"])
+def test_records_that_others_could_forge_are_not_used(models, reads, forged):
+    folder = models / f"diagen-models-{os.getuid()}"
+    if forged == "link":
+        folder.symlink_to(models)
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    for _ in range(2):
+        verify(FeatureModel(path=str(models / "net")))
+    assert reads == ["a.bin", "b.bin"] * 2 and not list(models.rglob("first.json"))
+
+
+def test_programs_that_start_together_read_a_file_once(models):
+    """As shards, and jobs on a machine with several GPUs. The environment names the run, or the shards inherit it."""
+    code = (
+        "import sys, time; from diagen.config.models import FeatureModel; from diagen.files import checksums\n"
+        "read, checksums.SETTLED = checksums._sha256, 0\n"
+        "def slow(file):\n"
+        "    print(file.name, flush=True); time.sleep(0.2); return read(file)\n"
+        "checksums._sha256 = slow\n"
+        "checksums.verify(FeatureModel(path=sys.argv[1]))\n"
+    )
+    environment = {"PYTHONPATH": str(Path("workflow_scripts").resolve()), "TMPDIR": str(models), checksums.RUN: "one"}
+    command = [sys.executable, "-c", code, str(models / "net")]
+    programs = [
+        subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    output = "".join(program.communicate()[0] for program in programs)
+    assert [program.returncode for program in programs] == [0] * 4
+    assert sorted(output.split()) == ["a.bin", "b.bin"]
+
+
+def test_a_program_without_a_run_names_one_for_its_shards(models, reads, monkeypatch):
+    monkeypatch.delenv(checksums.RUN)
+    verify(FeatureModel(path=str(models / "net")))
+    assert os.environ[checksums.RUN].endswith(f"-{os.getpid()}")

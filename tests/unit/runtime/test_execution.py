@@ -181,3 +181,15 @@ def test_a_machine_that_cannot_compile_is_reported(monkeypatch: pytest.MonkeyPat
     with pytest.raises(InputError, match=expected) as raised:
         try_compiling("cpu")
     assert "\n" not in str(raised.value)
+
+
+def test_torch_is_deterministic_without_its_compiler() -> None:
+    """`torch.use_deterministic_algorithms` imports the compiler, which takes a second."""
+    code = (
+        "import sys; from diagen.runtime.execution import prepare_torch; prepare_torch('cpu', 1); import torch\n"
+        "assert torch.get_deterministic_debug_mode() == 1, 'warnings on the CPU'\n"
+        "assert not torch.utils.deterministic.fill_uninitialized_memory\n"
+        "assert not {'torch._dynamo', 'torch._inductor'} & set(sys.modules)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path("workflow_scripts").resolve())}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

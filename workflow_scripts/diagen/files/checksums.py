@@ -1,11 +1,17 @@
 """SHA-256 of model files: looked up cheaply when jobs are planned, verified before a model is used.
 
+A run verifies a file once on each machine, not in each of its jobs and shards.
+
 `verify` reports a missing weight file, and any other file in `SHA256SUMS` that is missing or changed. For a weight file
 that no list contains, the module of `diagen.models` that loads it does.
 """
 
+import fcntl
 import hashlib
 import json
+import os
+import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +20,10 @@ from diagen.errors import InputError
 from diagen.files.atomic import atomic_path
 
 LIST = "SHA256SUMS"
+RUN = "DIAGEN_RUN"
+"""Environment variable with the name of the run that started a program; a program without one is a run of its own."""
+SETTLED = 2 * 10**9
+"""Nanoseconds since the last change of a file; sooner, another change may leave the same time in its status."""
 DOWNLOAD = "snakemake --cores 1 download_models --configfile <configuration>"
 """The command that downloads missing models, for messages."""
 
@@ -46,6 +56,7 @@ def write_list(folder: Path) -> None:
 def verify(model: ModelSource) -> None:
     """Read a model's files and compare them with `SHA256SUMS` and with `model.sha256`, if these exist.
 
+    A file that another program of the run has read on this machine is not read again, unless its status has changed.
     Raises `InputError` with the first file that is missing or changed, or if the model is not downloaded.
     """
     path = model.location
@@ -53,7 +64,7 @@ def verify(model: ModelSource) -> None:
         if model.repository is not None:
             raise InputError(f"{path}: {model.repository} is not downloaded. Download it: {DOWNLOAD}")
         raise _missing(path)
-    listed, found = _listed(path), _hash_files(path, None)
+    listed, found = _listed(path), _verified_hashes(_model_files(path))
     for name, digest in (listed or {}).items():
         if found.get(name) != digest:
             file = path if path.is_file() else path / name
@@ -95,19 +106,23 @@ def _listed(path: Path) -> dict[str, str] | None:
 
 
 def _hash_files(path: Path, memory: Path | None) -> dict[str, str]:
-    """Hash a file, or all files below a folder, by relative path; caches and hidden files are ignored."""
-    if path.is_file():
-        files = {path.name: path}
-    else:
-        below = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
-        files = {
-            name.as_posix(): file
-            for name, file in sorted(below.items())
-            if name.name != LIST and not any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-        }
+    """Hash the files of a model by relative path."""
+    files = _model_files(path)
     if memory is None:
         return {name: _sha256(file) for name, file in files.items()}
     return _recorded_hashes(files, memory)
+
+
+def _model_files(path: Path) -> dict[str, Path]:
+    """List a file, or all files below a folder, by relative path; caches and hidden files are ignored."""
+    if path.is_file():
+        return {path.name: path}
+    below = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
+    return {
+        name.as_posix(): file
+        for name, file in sorted(below.items())
+        if name.name != LIST and not any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+    }
 
 
 def _recorded_hashes(files: dict[str, Path], memory: Path) -> dict[str, str]:
@@ -123,11 +138,58 @@ def _recorded_hashes(files: dict[str, Path], memory: Path) -> dict[str, str]:
     return {name: (known | new)[key] for name, key in keys.items()}
 
 
+def _verified_hashes(files: dict[str, Path]) -> dict[str, str]:
+    """Hash files by name; a file is read only if no program of this run has read it on this machine.
+
+    Programs that start together wait for the one that reads. Unlike times of modification, times of change (ctime)
+    cannot be set, so a changed file is read again.
+    """
+    run = os.environ.setdefault(RUN, f"{time.time_ns()}-{os.getpid()}")  # shards inherit it
+    try:
+        record = open(_own_folder() / f"{run}.json", "a+", encoding="utf-8", errors="replace")
+        fcntl.flock(record, fcntl.LOCK_EX)
+    except OSError:  # full or foreign folder: nothing is remembered
+        return {name: _sha256(file) for name, file in files.items()}
+    with record:
+        record.seek(0)
+        known = _parse_memory(record.read())
+        found, now = {}, time.time_ns()
+        for name, file in files.items():
+            status = file.stat()
+            changes = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            key = " ".join(map(str, (file.resolve(), *changes)))
+            found[name] = known.get(key) or _sha256(file)
+            if now - status.st_ctime_ns > SETTLED:
+                known[key] = found[name]
+        with suppress(OSError):
+            record.truncate(0)
+            record.write(json.dumps(known))
+            record.flush()
+    return found
+
+
+def _own_folder() -> Path:
+    """Return the user's own folder of records on this machine. Raises `OSError` when others can write to it."""
+    folder = Path(tempfile.gettempdir()) / f"diagen-models-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise PermissionError(f"{folder} belongs to another user, or others can write to it")
+    return folder
+
+
 def _read_memory(memory: Path) -> dict[str, str]:
     """Read the JSON file `memory`; empty if it is missing or damaged, since the hashes can be computed again."""
     try:
-        known = json.loads(memory.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+        return _parse_memory(memory.read_text("utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError):
+        return {}
+
+
+def _parse_memory(text: str) -> dict[str, str]:
+    try:
+        known = json.loads(text)
+    except ValueError:
         return {}
     return known if isinstance(known, dict) else {}
 

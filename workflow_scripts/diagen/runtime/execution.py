@@ -49,7 +49,8 @@ def prepare_torch(device: str, threads: int, *dtypes: str, jobs_per_gpu: int = 1
     kind = find_device(device)
     # On CUDA a warning is not enough: torch then uses nondeterministic backward passes of fused attention and of cuDNN
     # (measured on an H200 with full-size words: bench/results).
-    torch.use_deterministic_algorithms(True, warn_only=kind != "cuda")
+    # Unlike `use_deterministic_algorithms`, this does not import torch's compiler, which takes a second.
+    torch.set_deterministic_debug_mode("error" if kind == "cuda" else "warn")
     # Determinism does not require filled memory, and filling costs 5 to 17 % of the time on a GPU.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.allow_tf32 = False
