@@ -78,6 +78,9 @@ def measure(operation: Operation, folder: Path) -> Growth:
         place.mkdir(parents=True)
         calls[size] = operation.prepare(size, place)
     calls[operation.sizes[0]]()  # imports, and memory that torch keeps
+    # Garbage collection looks at all objects of a process, here also at the inputs of other sizes.
+    gc.collect()
+    gc.freeze()
     seconds = dict.fromkeys(operation.sizes, float("inf"))
     for _ in range(REPEATS):
         for size, call in calls.items():
