@@ -169,9 +169,9 @@ def main() -> None:
         for operation in operations(Path(folder) / "shared"):
             growths.append(measure(operation, Path(folder)))
             print(table(growths).splitlines()[-1], file=sys.stderr, flush=True)
-    arguments.output.write_text(json.dumps([asdict(each) for each in growths], indent=1) + "\n", "utf-8")
-    save_figure(plot(growths), arguments.figure)
-    print(table(growths))
+        arguments.output.write_text(json.dumps([asdict(each) for each in growths], indent=1) + "\n", "utf-8")
+        save_figure(plot(growths), arguments.figure)
+        print(table(growths), flush=True)
     if faster := [each for each in growths if each.is_too_fast]:
         names = "; ".join(f"{each.name} over {each.axis}: {each.exponent:.2f} > {each.work:g}" for each in faster)
         sys.exit(f"error: these stages grow faster than their work: {names}")
