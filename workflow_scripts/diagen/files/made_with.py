@@ -31,6 +31,7 @@ class Share(TypedDict):
 
 
 SHARES = TypeAdapter(Annotated[list[Share], Field(min_length=1)])
+RECORD = TypeAdapter(dict[str, str])
 
 
 def made_with(
@@ -65,7 +66,7 @@ def to_text(record: MadeWith) -> str:
 
 def from_text(text: str) -> MadeWith:
     """Parse the text of `to_text`. Raises `ValueError` for other text."""
-    return tuple(sorted(TypeAdapter(dict[str, str]).validate_json(text).items()))
+    return tuple(sorted(RECORD.validate_json(text).items()))
 
 
 def made_with_path(result: Path) -> Path:

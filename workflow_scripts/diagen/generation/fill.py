@@ -78,7 +78,8 @@ def word_of(row: PlanRow, words: Mapping[str, Tensor]) -> Word | None:
     This is the word of the row's class, unless the prompt has another class's token. Raises `InputError` when `words`
     lacks it.
     """
-    for name in (row.class_name, *sorted(words)):
+    # Sorting hundreds of names for each of thousands of rows would dominate the naming of images.
+    for name in [row.class_name] if pseudo_word(row.class_name) in row.prompt else sorted(words):
         token = pseudo_word(name)
         if token in row.prompt:
             if name not in words:
@@ -185,7 +186,10 @@ def _listed(failed: Sequence[PlanRow], untried: int) -> str:
 
 
 def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch: int) -> dict[str, Posterior]:
-    """Encode each guide image of `rows`; the posteriors are keyed by its hash. Raises `InputError` if one changed."""
+    """Encode each guide image of `rows`; the posteriors are keyed by its hash.
+
+    Raises `InputError` if a photo changed, and for the photos of the first pass that is not finite.
+    """
     guides = {row.guide_sha256: row for row in rows}
     paths = [Path(row.guide_path) for row in guides.values()]
     for digest, path in zip(guides, paths, strict=True):
@@ -194,10 +198,13 @@ def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch
                 f"{path}: the photo changed after it was indexed. Restore it, or index the dataset again: delete its "
                 "images.csv and run Snakemake again"
             )
-    if not paths:
-        return {}
     class_names = [row.class_name for row in guides.values()]
-    return dict(zip(guides, encode_guides(diffusion, paths, class_names, micro_batch), strict=True))
+    posteriors: list[Posterior] = []
+    # Pass by pass, because a decoded photo of 12 megapixels takes 36 MB and a cell may have hundreds of them.
+    for start in range(0, len(paths), micro_batch):
+        chunk = slice(start, start + micro_batch)
+        posteriors += encode_guides(diffusion, paths[chunk], class_names[chunk], micro_batch)
+    return dict(zip(guides, posteriors, strict=True))
 
 
 def _write_all(images: Iterator[tuple[Image.Image, Path]], total: int, made: str, *, ahead: int) -> None:

@@ -84,7 +84,7 @@ def _experiments(results: Path, store: Path, pattern: str) -> list[Path]:
 def _named_images(manifest: Path) -> Iterator[str]:
     names = read_rows(manifest, ["file_name"], lambda values: values["file_name"])
     plan = manifest.with_name("plan.csv")
-    if plan.is_file() and len(names) != len(read_rows(plan, [], dict)):
+    if plan.is_file() and len(names) != len(read_rows(plan, [], lambda _: None)):
         raise DamagedFile(manifest, "it does not list the images that plan.csv plans")
     yield from names
 
