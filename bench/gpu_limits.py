@@ -134,11 +134,11 @@ def halving(setup: Setup, report: Report, diffusion: Diffusion) -> None:
     if not setup.cuda:
         report.check(STEP, "files with other bytes when generated again", _differing(made("a", 2), made("b", 2)), 0)
         return
-    with limited(5.0 if not setup.small else 0.3):
+    with limited(3.0 if not setup.small else 0.3):
         halved = made("halved", size)
         manifest, _ = manifest_of(rows, [name for _, name in named], setup.folder / "halved")
         reached = manifest[0].micro_batch
-        report.add(STEP, "micro-batch that halving came down to, from 16 in 5 GiB", reached)
+        report.add(STEP, "micro-batch that halving came down to, from 16 in 3 GiB", reached)
         report.check(STEP, "micro-batch after halving", reached, size // 2 if not setup.small else size)
         free_memory()
         straight = made("straight", reached)

@@ -39,7 +39,7 @@ from diagen.embeddings.words_file import read_learned_words
 from diagen.generation.fill import generate, manifest_of
 from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.plan_file import PlanRow
-from diagen.models.backbones import Backbone, embed, freeze, load_backbone, load_feature_extractor
+from diagen.models.backbones import Backbone, embed, freeze, load_backbone, load_feature_extractor, memory_format
 from diagen.models.diffusion import Diffusion, encode_posteriors, load_diffusion, word_vectors
 from diagen.models.folding import fold_batch_norm
 from diagen.models.pseudo_words import pseudo_word
@@ -173,7 +173,7 @@ def large_backbone(setup: Setup) -> Backbone:
     with torch.device(setup.device):
         backbone = Backbone(architectures.new_resnet())
         fold_batch_norm(backbone.body)
-    return freeze(backbone, setup.device).to(memory_format=torch.channels_last)
+    return freeze(backbone, setup.device).to(memory_format=memory_format(setup.device))
 
 
 def encoded_classes(diffusion: Diffusion, count: int) -> list[ClassImages]:

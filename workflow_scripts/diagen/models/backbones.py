@@ -92,8 +92,12 @@ def load_backbone(source: BackboneModel, device: torch.device, *, batch_norm: Ba
         ) from None
     if batch_norm == "frozen":
         fold_batch_norm(classifier)
-    # This memory format is a quarter faster.
-    return freeze(backbone, device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return freeze(backbone, device).to(memory_format=memory_format(device))  # type: ignore[call-overload]
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Return the faster layout of images and kernels in float32: a quarter faster on a CPU, 16 % on an H200."""
+    return torch.contiguous_format if device.type == "cuda" else torch.channels_last
 
 
 def _load_classifier(folder: Path) -> nn.Module:
@@ -239,7 +243,7 @@ def _embed(
         images = torch.cat([images, images[-1:].expand(micro_batch - len(batch), -1, -1, -1)])
         if device.type == "cuda" and not images.is_cuda:
             images = images.pin_memory()
-        images = images.to(device, memory_format=torch.channels_last, non_blocking=True)
+        images = images.to(device, memory_format=memory_format(device), non_blocking=True)
         # A copy to the CPU would wait for the GPU, which computes while the next batch is prepared.
         features.append(model(images)[: len(batch)].float())
     return torch.cat(features).cpu()
