@@ -13,6 +13,7 @@ from bench.memory_count import Architecture, Counted, LiveBytes, count_generatio
 from bench.memory_table import CARDS, card_rows, fitting, learning_rows, markdown
 from demo.training.stand_ins import IMAGE_SIZE, TEXT_LENGTH
 from diagen.embeddings.inversion import recomputed_activations
+from diagen.runtime import memory_plan
 from diagen.runtime.memory_plan import ROW_GB, WEIGHTS_SHARE, Passes, card_gb, passes_gb
 
 
@@ -141,3 +142,13 @@ def test_counted_passes_of_full_size_fit_where_the_h100_had_that_memory() -> Non
         counted = count_learning(rows, "bfloat16", recompute)
         assert counted.peak == pytest.approx(measured[name]["peak_gb"], rel=0.03)
         assert counted.peak < card_gb(12 * 2**30)
+
+
+@pytest.mark.slow
+def test_the_vae_does_not_decide_the_peak_of_generation_at_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    peak = count_generation(16, "float16").peak
+    assert peak < card_gb(8 * 2**30)
+    monkeypatch.setattr(memory_plan, "VAE_PIXELS", 512**2)
+    assert count_generation(16, "float16").peak == peak
+    monkeypatch.setattr(memory_plan, "VAE_PIXELS", 16 * 512**2)
+    assert count_generation(16, "float16").peak > 1.9 * peak

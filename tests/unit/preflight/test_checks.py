@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch._inductor.config
 import yaml
 from PIL import Image
 
@@ -224,6 +225,16 @@ def test_float16_on_the_cpu_is_a_warning(mapping: dict[str, Any], dtype: str, wa
     checks.check_precision(load_config(mapping, "mine.yaml", check_files=False), report)
     assert [text.startswith("`models.diffusion.dtype`: many CPUs") for text in report.warnings] == [True] * warnings
     assert report.problems == []
+
+
+@torch._inductor.config.patch("cpp.cxx", ("no-such-compiler",))
+def test_a_machine_that_cannot_compile_is_a_problem_if_compiling_is_set(mapping: dict[str, Any]) -> None:
+    torch.compiler.reset()
+    for compiling, problems in ((False, 0), (True, 1)):
+        mapping["execution"] = {"device": "cpu", "compile": compiling}
+        report = Report()
+        checks.check_precision(load_config(mapping, "mine.yaml", check_files=False), report)
+        assert [text.startswith("execution.compile: torch cannot") for text in report.problems] == [True] * problems
 
 
 def test_too_little_disk(mapping: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,8 +172,8 @@ def test_programs_report_a_device_in_one_line(tmp_path: Path) -> None:
     assert result.stderr.startswith("error: execution.device: the device `cpu` cannot compute in float8_e4m3fn")
 
 
-def test_a_machine_that_cannot_compile_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
+@torch._inductor.config.patch("cpp.cxx", ("no-such-compiler",))
+def test_a_machine_that_cannot_compile_is_reported() -> None:
     torch.compiler.reset()
     expected = (
         r"execution\.compile: torch cannot compile on this machine \(.*compiler.*\)\. Install .* set `execution\.c"

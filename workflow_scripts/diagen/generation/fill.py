@@ -24,7 +24,7 @@ from diagen.generation.manifest_file import ManifestRow
 from diagen.generation.plan_file import PlanRow
 from diagen.models.diffusion import Diffusion
 from diagen.models.pseudo_words import pseudo_word
-from diagen.runtime.execution import compiled, explain_compiling
+from diagen.runtime.execution import compiled
 from diagen.runtime.fingerprint import fingerprint
 from diagen.runtime.gpu_memory import halve_when_full
 from diagen.runtime.made_with import torch_record
@@ -133,9 +133,9 @@ def generate(
         made = to_text(torch_record(PACKAGES, diffusion.device, micro_batch=size, compiled=compile_unet))
         _write_all(_images(used, left, words, settings, size), len(left), made, ahead=size)
 
-    used = replace(diffusion, unet=compiled(diffusion.unet)) if compile_unet else diffusion
-    with explain_compiling():
-        halve_when_full(micro_batch, fill)
+    unet = compiled(diffusion.unet, diffusion.device) if compile_unet else diffusion.unet
+    used = replace(diffusion, unet=unet)
+    halve_when_full(micro_batch, fill)
 
 
 def _images(

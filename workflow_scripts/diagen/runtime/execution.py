@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from diagen.errors import InputError
@@ -138,29 +136,25 @@ def try_device(kind: str, dtype: str) -> None:
         raise InputError(device_problem(str(error), name, dtype, f"torch {torch.__version__} for {built}")) from None
 
 
-def compiled(network: torch.nn.Module) -> torch.nn.Module:
-    """Return `network` compiled by torch, for `execution.compile`: fused operations, which round differently.
+def compiled(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    """Return `network`, on `device`, compiled by torch for `execution.compile`: fused operations round differently.
 
-    Each shape of the inputs is compiled at its first pass. Both share their weights. Use it inside `explain_compiling`.
+    Both share their weights. Each shape of the inputs is compiled at its first pass. Raises `InputError` when this
+    machine cannot compile.
     """
+    try_compiling(device.type)
+    return _compiled(network)
+
+
+def try_compiling(kind: str) -> None:
+    """Compile one small network for the device `kind`. Raises `InputError` when this machine cannot."""
     import torch
-
-    # Without measured choices of kernels, which may differ from run to run and so change bits.
-    return torch.compile(network, dynamic=False, options={"deterministic": True})  # type: ignore[return-value]
-
-
-@contextmanager
-def explain_compiling() -> Iterator[None]:
-    """Raise `InputError` when torch cannot compile a network on this machine inside the block."""
-    from torch._dynamo.exc import TorchDynamoException
-
-    from diagen.runtime.gpu_memory import is_full
+    from torch._dynamo.exc import TorchDynamoException  # importing it takes seconds
 
     try:
-        yield
+        with torch.no_grad():
+            _compiled(torch.nn.SiLU())(torch.ones(8, device=kind))
     except TorchDynamoException as error:
-        if is_full(error):
-            raise
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
             f"execution.compile: torch cannot compile on this machine ({reason}). Install what it needs (on the CPU a "
@@ -168,12 +162,11 @@ def explain_compiling() -> Iterator[None]:
         ) from None
 
 
-def try_compiling(kind: str) -> None:
-    """Compile one small network for the device `kind`. Raises `InputError` when this machine cannot."""
+def _compiled(network: torch.nn.Module) -> torch.nn.Module:
     import torch
 
-    with explain_compiling(), torch.no_grad():
-        compiled(torch.nn.SiLU())(torch.ones(8, device=kind))
+    # Without measured choices of kernels, which may differ from run to run and so change bits.
+    return torch.compile(network, dynamic=False, options={"deterministic": True})  # type: ignore[return-value]
 
 
 def device_problem(error: str, device: str, dtype: str, torch_build: str) -> str:
