@@ -55,7 +55,7 @@ def test_equals_brute_force_with_ties_and_duplicates(
     fake = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 30)), width), elements=elements))
     real, fake = real.astype(dtype), fake.astype(dtype)
     expected = brute_force(real, fake, k)
-    for block in (1024, 4):
+    for block in (2048, 4):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pair_bounds, "BLOCK", block)
             assert figures(real, fake, k) == pytest.approx(expected, abs=0)

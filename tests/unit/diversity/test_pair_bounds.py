@@ -36,6 +36,7 @@ def hard_sets(count: int, width: int) -> dict[str, tuple[np.ndarray, np.ndarray]
         "near duplicates": (real, synthetic[drawn[0]] * (1 + 1e-7 * rs.randn(count, width))),
         "a narrow set inside": (real, synthetic * 0.3),
         "far from zero": (real + 1000, synthetic + 1000),
+        "corners of a cube": (np.sign(real), np.sign(synthetic)),
     }
     return {name: (left.astype(np.float32), right.astype(np.float32)) for name, (left, right) in sets.items()}
 
@@ -82,7 +83,7 @@ def test_float64_products_are_used_for_clusters_alone(name: str) -> None:
     real, _ = hard_sets(1500, 384)[name]
     floors = -balls.balls(real, [5]).squared[:, 0] / 2
     bounds = PairBounds(real, real)
-    bounds.above(*blocks(len(real)), floors, floors)
+    bounds.above(slice(0, 750), slice(750, 1500), floors, floors)
     assert bounds.kind is (np.float64 if "clusters" in name else np.float32)
 
 
@@ -123,7 +124,7 @@ def test_values_that_underflow_or_overflow_in_float32(scale: float, recwarn: pyt
 
 
 def test_blocks_cover_all_rows_in_order() -> None:
-    for count in (1, 2, 1023, 1024, 1025, 5000):
+    for count in (1, 2, 2047, 2048, 2049, 5000):
         covered = blocks(count)
         assert [row for part in covered for row in range(count)[part]] == list(range(count))
         assert max(part.stop - part.start for part in covered) <= pair_bounds.BLOCK
@@ -140,3 +141,11 @@ def test_memory_does_not_hold_all_pairs(name: str, monkeypatch: pytest.MonkeyPat
         assert tracemalloc.get_traced_memory()[1] < 24e6
     finally:
         tracemalloc.stop()
+
+
+def test_pairs_at_equal_distances_do_not_pile_up(settled: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds exclude none of the 160,000 pairs."""
+    monkeypatch.setattr(pair_bounds, "BLOCK", 50)
+    assert (balls.balls(np.eye(400, dtype=np.float32), [1, 4]).squared == 2).all()
+    assert sum(settled) >= 400 * 399
+    assert max(settled) <= balls.WAITING * 4 * 400 + 2 * 50 * 50

@@ -5,13 +5,15 @@ that may be among the nearest are compared in float64, so that radii equal those
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, fields
+from itertools import combinations_with_replacement
 
 import numpy as np
 
-from diagen.diversity.pair_bounds import Floats, PairBounds, Points, Rows, blocks, pair_distances
+from diagen.diversity.pair_bounds import Floats, PairBounds, Pairs, Points, Rows, blocks, pair_distances
 from diagen.errors import InputError
+
+WAITING = 16  # pairs per neighbor that are kept until their distances are computed
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,9 @@ def balls(points: Points, ks: Sequence[int]) -> Balls:
         )
     distinct, copies, member = _distinct(points)
     squared = np.zeros((len(distinct), len(ks)))
-    # The distinct points among the k nearest neighbors are at most k.
-    row, column = _nearest(distinct, min(max(ks), len(distinct) - 1))
-    distance = pair_distances(distinct, distinct, row, column)
-    order = np.lexsort((distance, row))
-    row, column, distance = row[order], column[order], distance[order]
+    if len(distinct) == 1:
+        return Balls(distinct, copies, member, squared)
+    row, column, distance = _nearest(distinct, min(max(ks), len(distinct) - 1))
     reached = np.cumsum(copies[column])
     before = np.concatenate([[0], reached])[np.searchsorted(row, row)]
     reached += copies[row] - 1 - before  # neighbors up to this distance, with the other copies of the point itself
@@ -62,31 +62,35 @@ def _distinct(points: Points) -> tuple[Points, Rows, Rows]:
     return points[first[order]], copies[order], np.argsort(order)[member]
 
 
-def _nearest(points: Points, k: int) -> tuple[Rows, Rows]:
-    """Pairs of a row and a column that contain the k nearest others of each of the distinct `points`, and few more."""
-    if k == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
+def _nearest(points: Points, k: int) -> tuple[Rows, Rows, Floats]:
+    """Row, column and squared distance of the k nearest others of each of the distinct `points`, the nearest first."""
     bounds, parts = PairBounds(points, points), blocks(len(points))
     # Lower bounds on -d^2 / 2 of k neighbors of each point; the first of them is the smallest.
     best = np.concatenate([bounds.closest(block, k) for block in parts])
-    nowhere = np.full(len(points), np.inf)
-    rows, columns, upper = [], [], []
-    for block in parts:
-        pairs, _ = bounds.above(block, block, best[:, 0], nowhere)
-        others = pairs.row != pairs.column
-        rows.append(pairs.row[others])
-        columns.append(pairs.column[others])
-        upper.append(pairs.upper[others])
-    for left, right in combinations(parts, 2):
+    found: list[Pairs] = []
+    for left, right in combinations_with_replacement(parts, 2):
         by_row, by_column = bounds.above(left, right, best[:, 0], best[:, 0])
-        _improve(best, by_row.row, by_row.lower)
-        _improve(best, by_column.column, by_column.lower)
-        rows += [by_row.row, by_column.column]
-        columns += [by_row.column, by_column.row]
-        upper += [by_row.upper, by_column.upper]
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    near = np.concatenate(upper) >= best[row, 0]
-    return row[near], column[near]
+        if left == right:  # `closest` has their bounds
+            found.append(by_row.take(np.flatnonzero(by_row.row != by_row.column)))
+        else:
+            for pairs in (by_row, by_column.swapped()):
+                _improve(best, pairs.row, pairs.lower)
+                found.append(pairs)
+        if sum(len(pairs.row) for pairs in found) > WAITING * k * len(points):  # many points at about the same distance
+            found = [_compared(points, found, best[:, 0], k)[0]]
+    nearest, distance = _compared(points, found, best[:, 0], k)
+    return nearest.row, nearest.column, distance
+
+
+def _compared(points: Points, found: Sequence[Pairs], floors: Floats, k: int) -> tuple[Pairs, Floats]:
+    """The k nearest of the pairs of each row whose -d^2 / 2 may be at least its floor, with their squared distances."""
+    pairs = Pairs(*(np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Pairs)))
+    pairs = pairs.take(np.flatnonzero(pairs.upper >= floors[pairs.row]))
+    distance = pair_distances(points, points, pairs.row, pairs.column)
+    order = np.lexsort((distance, pairs.row))
+    row = pairs.row[order]
+    order = order[np.arange(len(row)) - np.searchsorted(row, row) < k]
+    return pairs.take(order), distance[order]
 
 
 def _improve(best: Floats, rows: Rows, lower: Floats) -> None:

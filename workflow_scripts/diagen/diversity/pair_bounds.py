@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 Points = NDArray[np.float32] | NDArray[np.float64]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-BLOCK = 1024  # points on each side of a block of products, which stays in the cache while it is searched
-PAIRS = 512  # pairs per float64 comparison, for the same reason
+BLOCK = 2048  # points on each side of a block of products: it fits the cache, and its threads rarely wait
+PAIRS = 512  # pairs per float64 comparison, which stay in the cache
 UNCERTAIN = 1 / 128  # share of undecided pairs in a block above which float64 products cost less than deciding them
 HUGE = 1e30  # slack of points whose squares may overflow in float32
 
@@ -30,6 +30,14 @@ class Pairs:
     column: Rows
     upper: Floats
     lower: Floats
+
+    def take(self, chosen: Rows) -> "Pairs":
+        """The pairs at the given places, in the given order."""
+        return Pairs(self.row[chosen], self.column[chosen], self.upper[chosen], self.lower[chosen])
+
+    def swapped(self) -> "Pairs":
+        """The pairs with row and column exchanged."""
+        return Pairs(self.column, self.row, self.upper, self.lower)
 
 
 def squared_distances(left: Points, right: Points) -> Floats:
