@@ -41,7 +41,7 @@ def main() -> None:
     )
     with atomic_path(arguments.output) as temporary:
         temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    write_made_with([made_with(["faiss-cpu", "numpy"])], arguments.output)
+    write_made_with([made_with(["numpy"])], arguments.output)
 
 
 if __name__ == "__main__":

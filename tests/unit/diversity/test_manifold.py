@@ -9,40 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from diagen.diversity import manifold
-from diagen.diversity.manifold import diversity, squared_radii, weighted_diversity
+from diagen.diversity import pair_bounds
+from diagen.diversity.balls import balls
+from diagen.diversity.manifold import diversity, weighted_diversity
 from diagen.diversity.scopes import LabeledFeatures, diversity_by_scope
 from diagen.errors import InputError
 from diagen.files.json_files import read_diversity
 from diagen.report.statistics import MEASURES
+from tests.unit.diversity.brute_force import brute_force, figures, weighted_brute_force, weighted_figures
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "precision_recall.json"
-
-
-def brute_force(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, float, float, float]:
-    """The definitions, with all pairs in float64."""
-    real, synthetic = real.astype(np.float64), synthetic.astype(np.float64)
-
-    def distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return ((left[:, None] - right[None]) ** 2).sum(-1)
-
-    def radii(points: np.ndarray) -> np.ndarray:
-        own = distances(points, points)
-        np.fill_diagonal(own, np.inf)
-        return np.sort(own, axis=1)[:, k - 1]
-
-    cross = distances(synthetic, real)
-    of_real, of_synthetic = radii(real), radii(synthetic)
-    precision = (cross <= of_real[None]).any(1).mean()
-    recall = (cross <= of_synthetic[:, None]).any(0).mean()
-    density = (cross < of_real[None]).sum() / (k * len(synthetic))
-    coverage = (cross < of_real[None]).any(0).mean()
-    return precision, recall, density, coverage
-
-
-def figures(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, float, float, float]:
-    result = diversity(real, synthetic, [k])[0]
-    return result.precision, result.recall, result.density, result.coverage
 
 
 def test_golden_figures() -> None:
@@ -78,7 +54,11 @@ def test_equals_brute_force_with_ties_and_duplicates(
     real = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 30)), width), elements=elements))
     fake = data.draw(hnp.arrays(np.float64, (data.draw(st.integers(k + 1, 30)), width), elements=elements))
     real, fake = real.astype(dtype), fake.astype(dtype)
-    assert figures(real, fake, k) == pytest.approx(brute_force(real, fake, k), abs=0)
+    expected = brute_force(real, fake, k)
+    for block in (2048, 4):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pair_bounds, "BLOCK", block)
+            assert figures(real, fake, k) == pytest.approx(expected, abs=0)
 
 
 @pytest.mark.parametrize("offset", [0.0, 50.0])
@@ -89,39 +69,12 @@ def test_equals_brute_force_on_many_points(monkeypatch: pytest.MonkeyPatch, offs
     fake = np.concatenate([(rs.randn(150, 24) * 0.8 + offset).astype(dtype), real[:40], real[:20]])
     expected = {k: brute_force(real, fake, k) for k in (1, 3, 5, 20)}
     for queries, pairs in ((512, 16384), (17, 100)):
-        monkeypatch.setattr(manifold, "QUERIES", queries)
-        monkeypatch.setattr(manifold, "PAIRS", pairs)
+        monkeypatch.setattr(pair_bounds, "BLOCK", queries)
+        monkeypatch.setattr(pair_bounds, "PAIRS", pairs)
         results = diversity(real, fake, list(expected))
         for result in results:
             found = (result.precision, result.recall, result.density, result.coverage)
             assert found == pytest.approx(expected[result.k], abs=1e-12)
-
-
-def weighted_brute_force(
-    real: np.ndarray, synthetic: np.ndarray, weights: np.ndarray, k: int
-) -> tuple[float, float, float, float]:
-    """The definitions with all pairs, image by image."""
-    shares = weights / weights.sum()
-
-    def radius(points: np.ndarray, row: int) -> float:
-        return np.sort(((np.delete(points, row, 0) - points[row]) ** 2).sum(1))[k - 1]
-
-    of_real = [radius(real, row) for row in range(len(real))]
-    of_synthetic = [radius(synthetic, row) for row in range(len(synthetic))]
-    precision = density = 0.0
-    reached, covered = np.zeros(len(real)), np.zeros(len(real))
-    for j, (y, share) in enumerate(zip(synthetic, shares, strict=True)):
-        distances = ((real - y) ** 2).sum(1)
-        precision += share * (distances <= of_real).any()
-        density += share * (distances < of_real).sum() / k
-        reached += share * len(synthetic) * (distances <= of_synthetic[j])
-        covered += share * len(synthetic) * (distances < of_real)
-    return precision, np.minimum(reached, 1).mean(), density, np.minimum(covered, 1).mean()
-
-
-def weighted_figures(real: np.ndarray, fake: np.ndarray, weights: np.ndarray, k: int) -> list[float]:
-    (result,) = weighted_diversity(real, fake, weights, [k])
-    return [result.precision, result.recall, result.density, result.coverage]
 
 
 @settings(deadline=None, max_examples=40)
@@ -140,8 +93,8 @@ def test_weighted_figures_do_not_depend_on_block_sizes(monkeypatch: pytest.Monke
     rs = np.random.RandomState(1)
     real, fake, weights = rs.randn(150, 8), rs.randn(130, 8) * 0.8, rs.rand(130) + 1e-9
     expected = weighted_diversity(real, fake, weights, [1, 5])
-    monkeypatch.setattr(manifold, "QUERIES", 17)
-    monkeypatch.setattr(manifold, "PAIRS", 100)
+    monkeypatch.setattr(pair_bounds, "BLOCK", 17)
+    monkeypatch.setattr(pair_bounds, "PAIRS", 100)
     assert weighted_diversity(real, fake, weights, [1, 5]) == expected
 
 
@@ -193,7 +146,8 @@ def test_radii_among_many_duplicates() -> None:
     points = np.repeat(np.array([[0.1, 0.2], [0.1, 0.2 + 1e-9], [3.0, 3.0]]), 40, axis=0)
     own = ((points[:, None] - points[None]) ** 2).sum(-1)
     np.fill_diagonal(own, np.inf)
-    np.testing.assert_array_equal(squared_radii(points, [3, 45]), np.sort(own, axis=1)[:, [2, 44]])
+    found = balls(points, [3, 45])
+    np.testing.assert_array_equal(found.squared[found.member], np.sort(own, axis=1)[:, [2, 44]])
 
 
 def test_k_must_be_below_the_number_of_points() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diagen.diversity.manifold import Points, diversity, weighted_diversity
+from diagen.diversity.manifold import diversity, weighted_diversity
+from diagen.diversity.pair_bounds import Points
 from diagen.errors import InputError, delete_and_rerun
 from diagen.files.json_files import DiversityEntry
 from diagen.seeds import stable_seed
