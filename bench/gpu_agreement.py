@@ -41,7 +41,7 @@ CPU = torch.device("cpu")
 EMBEDDING = Embedding(steps=20, batch=4, learning_rate=1.25e-3, dtype="float32")
 LOSSES_WITHIN = 0.005  # relative to the loss
 FLOAT32_LEVELS, FLOAT16_LEVELS, FLOAT16_MEAN = 2, 8, 0.3  # of 255 gray levels
-FLOAT16_BEYOND = 0.001  # share of values that may differ by more than FLOAT16_LEVELS, at edges that move slightly
+FLOAT16_BEYOND = 0.005  # share of values that may differ by more than FLOAT16_LEVELS, at edges that move slightly
 LEAST_COSINE = 0.9999
 IMAGES_APART = 2  # test images that only one device classifies correctly
 RECIPE = Recipe(
@@ -68,7 +68,7 @@ def inversion(setup: Setup, report: Report) -> None:
     """Compare the losses of ten steps with the initial words, and words that are learned, twice."""
     steps = 3 if setup.small else 10
     settings = EMBEDDING.model_copy(update={"steps": 2 * steps})
-    results = {}
+    results = []
     for device in (CPU, setup.device):
         diffusion = demo_diffusion(device)
         classes = encoded_classes(diffusion, len(CLASSES))
@@ -76,8 +76,8 @@ def inversion(setup: Setup, report: Report) -> None:
         losses = [step_losses(diffusion, classes, start, settings, step).cpu() for step in range(steps)]
         half = settings.model_copy(update={"dtype": "bfloat16"})
         rounded = [step_losses(diffusion, classes, start, half, step).cpu() for step in range(steps)]
-        results[device.type] = torch.stack(losses), torch.stack(rounded), learn_words(diffusion, classes, settings)
-    ours, reference = results[setup.device.type], results["cpu"]
+        results.append((torch.stack(losses), torch.stack(rounded), learn_words(diffusion, classes, settings)))
+    reference, ours = results
     again = learn_words(diffusion, classes, settings)
     report.check(STEP, "losses of steps, relative", relative(ours[0], reference[0]), LOSSES_WITHIN)
     learned, expected = (torch.tensor([word.loss for word in result[2]]) for result in (ours, reference))
@@ -174,20 +174,18 @@ def heads(setup: Setup, report: Report) -> None:
     images = {role: [_tensor(image) for found in named.values() for image in found] for role, named in drawn.items()}
     labels = {role: torch.arange(len(CLASSES)).repeat_interleave(count) for role, count in counts.items()}
     recipe = dataclasses.replace(RECIPE, epochs=1, iterations=4) if setup.small else RECIPE
-    judged, trained = {}, {}
+    judged, trained = [], []
     for device in (CPU, setup.device):
         backbone = demo_backbone(device)
-        trained[device.type] = _train(backbone, images, labels, recipe, device)
-        logits = trained[device.type].head.logits(_plain(backbone, images["test"], device))
-        judged[device.type] = logits.argmax(1) == labels["test"]
-    ours, reference = trained[setup.device.type], trained["cpu"]
-    report.add(
-        STEP, "accuracy on the CPU and on the device", [float(found.double().mean()) for found in judged.values()]
-    )
+        trained.append(_train(backbone, images, labels, recipe, device))
+        logits = trained[-1].head.logits(_plain(backbone, images["test"], device))
+        judged.append(logits.argmax(1) == labels["test"])
+    reference, ours = trained
+    report.add(STEP, "accuracy on the CPU and on the device", [float(found.double().mean()) for found in judged])
     report.check(
         STEP,
         "test images judged right on one device alone",
-        int((judged[setup.device.type] != judged["cpu"]).sum()),
+        int((judged[1] != judged[0]).sum()),
         IMAGES_APART,
     )
     report.add(STEP, "head, largest difference", float((ours.head.weight - reference.head.weight).abs().max()))

@@ -19,6 +19,8 @@ KINDS = {
     "float16": (torch.float16, False),
     "bfloat16": (torch.bfloat16, False),
 }
+WITHIN = {"float32": 5e-5, "tf32": 5e-3, "float16": 5e-3, "bfloat16": 4e-2}
+"""Largest error of a sum of n products of standard normal numbers, relative to its standard deviation, sqrt(n)."""
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
@@ -32,9 +34,14 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         left, right = (torch.randn(edge, edge, device=setup.device).to(dtype) for _ in range(2))
         images = torch.randn(batch, channels, side, side, device=setup.device).to(dtype)
         kernel = torch.randn(channels, channels, 3, 3, device=setup.device).to(dtype)
+        summands = 9 * channels
+        exact_images = functional.conv2d(images[:1].cpu().double(), kernel.cpu().double(), padding=1)
         with switched(tf32=tf32, fill=False):
             seconds = median_seconds(lambda left=left, right=right: left @ right, setup.device)
             report.add(STEP, f"matmul {name} TFLOP/s", round(2 * edge**3 / seconds / 1e12, 1))
+            exact = left[:8].cpu().double() @ right.cpu().double()
+            error = ((left @ right)[:8].cpu().double() - exact).abs().max() / edge**0.5
+            report.check(STEP, f"matmul {name}, error", float(error), WITHIN[name])
             work = 2 * batch * channels**2 * 9 * side**2 / 1e12
             for layout in (torch.contiguous_format, torch.channels_last):
                 convolve = _convolution(images.to(memory_format=layout), kernel.to(memory_format=layout))
@@ -42,6 +49,8 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
                 report.add(
                     STEP, f"conv {name} {label} TFLOP/s", round(work / median_seconds(convolve, setup.device), 1)
                 )
+                error = (convolve()[:1].cpu().double() - exact_images).abs().max() / summands**0.5
+                report.check(STEP, f"conv {name} {label}, error", float(error), WITHIN[name])
     count = (1 << 20) if setup.small else (1 << 30)
     source = torch.randn(count // 4, device=setup.device)
     target = torch.empty_like(source)

@@ -17,25 +17,33 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import gpu_agreement, gpu_ceilings, gpu_generation, gpu_inversion, gpu_limits, gpu_repeat, gpu_vision
+from bench import (
+    gpu_agreement,
+    gpu_ceilings,
+    gpu_demo,
+    gpu_generation,
+    gpu_inversion,
+    gpu_limits,
+    gpu_repeat,
+    gpu_vision,
+)
 from bench.gpu_measure import Clock, OutOfTime, Report, free_memory
 from bench.gpu_parts import Setup, prepare_torch
 
 Step = Callable[[Setup, Report, Clock], None]
 # Each step with its time limit in seconds.
 STEPS: dict[str, tuple[Step, float]] = {
-    "ceilings": (gpu_ceilings.run, 30),
-    "agreement": (gpu_agreement.run, 90),
-    "repeat": (gpu_repeat.run, 90),
-    "inversion": (gpu_inversion.run, 120),
-    "inversion_variants": (gpu_inversion.variants, 60),
-    "generation": (gpu_generation.run, 100),
-    "generation_variants": (gpu_generation.variants, 150),
-    "float32": (gpu_repeat.float32, 40),
-    "memory": (gpu_limits.run, 60),
-    "vision": (gpu_vision.run, 90),
-    "compiled": (gpu_generation.compiled, 150),
+    "ceilings": (gpu_ceilings.run, 20),
+    "agreement": (gpu_agreement.run, 60),
+    "demo": (gpu_demo.run, 90),
+    "repeat": (gpu_repeat.run, 40),
+    "inversion": (gpu_inversion.run, 60),
+    "generation": (gpu_generation.run, 60),
+    "memory": (gpu_limits.run, 80),
+    "vision": (gpu_vision.run, 60),
 }
+LONG: dict[str, tuple[Step, float]] = {"compiled": (gpu_generation.compiled, 150)}  # only when named
+ALL_STEPS = STEPS | LONG
 GRACE = 15.0  # seconds beyond the limit after which a step that does not check its clock is stopped
 
 
@@ -46,12 +54,13 @@ def main() -> int:
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="default: %(default)s")
     parser.add_argument("--small", action="store_true", help="run all steps on tiny models, to test this program")
     parser.add_argument("--steps", default=",".join(STEPS), help="steps in this order (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=900.0, help="time for all steps (default: %(default)s)")
+    parser.add_argument("--recording", type=Path, help="folder written by bench/record_demo.py, for the step demo")
+    parser.add_argument("--seconds", type=float, default=480.0, help="time for all steps (default: %(default)s)")
     parser.add_argument("--torch-threads", type=int, default=8, metavar="N", help="CPU threads (default: %(default)s)")
     arguments = parser.parse_args()
     names = arguments.steps.split(",")
-    if unknown := [name for name in names if name not in STEPS]:
-        parser.error(f"unknown step {unknown[0]!r}; there are: {', '.join(STEPS)}")
+    if unknown := [name for name in names if name not in ALL_STEPS]:
+        parser.error(f"unknown step {unknown[0]!r}; there are: {', '.join(ALL_STEPS)}")
 
     end = time.monotonic() + arguments.seconds
     device = prepare_torch(arguments.device, arguments.torch_threads)
@@ -60,7 +69,7 @@ def main() -> int:
     _collect_warnings(report)
     signal.signal(signal.SIGALRM, _stop)
     with tempfile.TemporaryDirectory() as folder:
-        setup = Setup(device, arguments.small, Path(folder), arguments.torch_threads)
+        setup = Setup(device, arguments.small, Path(folder), arguments.torch_threads, arguments.recording)
         for name in names:
             _run(name, setup, report, end)
     print(summary(report.results), flush=True)
@@ -70,7 +79,7 @@ def main() -> int:
 
 def _run(name: str, setup: Setup, report: Report, end: float) -> None:
     """Run a step within its time limit, and record how it ended."""
-    step, seconds = STEPS[name]
+    step, seconds = ALL_STEPS[name]
     start = time.monotonic()
     deadline = min(start + seconds, end)
     if deadline - start < 5:
@@ -109,7 +118,7 @@ def _collect_warnings(report: Report) -> None:
 def summary(results: dict[str, Any]) -> str:
     """Format a short table of measurements, checks, and steps without a result."""
     lines = [f"card: {results.get('ceilings', {}).get('versions', {}).get('card', 'not measured')}"]
-    for step in STEPS:
+    for step in ALL_STEPS:
         for name, value in results.get(step, {}).items():
             if isinstance(value, dict) and ("tflop_per_s" in value or "images_per_s" in value):
                 shown = {

@@ -1,15 +1,12 @@
 """Steps of `gpu_check`: speed and memory of generation with a full-size model."""
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.profiler import ProfilerActivity, profile
 
 from bench.gpu_measure import (
     Clock,
@@ -20,7 +17,6 @@ from bench.gpu_measure import (
     peak_gb,
     reset_peak,
     switched,
-    synchronise,
     tera_flop,
     wall_seconds,
 )
@@ -29,16 +25,19 @@ from bench.gpu_parts import (
     GenerateImagesSettings,
     Setup,
     batch_of,
+    compile_network,
     demo_model,
     generate_batch,
     guide_posteriors,
     large_diffusion,
+    pixels,
     plain_words,
     planned_rows,
 )
 
-STEP, VARIANTS, COMPILED = "generation", "generation_variants", "compiled"
+STEP, COMPILED = "generation", "compiled"
 MICRO_BATCHES = (16, 1, 32, 8, 4)  # the most informative first
+TOGETHER_WITHIN = 3.0  # gray levels on average; those of two images are some 30
 STRENGTH, GUIDANCE, STEPS = 0.7, 15.0, 50
 _WORK: dict[str, float] = {}  # TFLOP per image, counted once
 
@@ -52,6 +51,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         if not _WORK:
             _WORK.update(work(setup, diffusion))
             report.add(STEP, "TFLOP of an image", _WORK)
+        rowwise(setup, report, diffusion, dtype)
         for size in sizes if dtype == "float16" or setup.small else (16, 32, 1):
             clock.require(8)
             report.add(STEP, f"{dtype}, micro-batch {size}", measure(setup, diffusion, size))
@@ -62,53 +62,13 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
     report.add(STEP, f"float32, micro-batch {size}", measure(setup, large_diffusion(setup, "float32"), size))
 
 
-def variants(setup: Setup, report: Report, clock: Clock) -> None:
-    """Measure memory formats, attention's backends and torch's switches."""
-    half = "float16" if setup.cuda else "float32"
-    sizes = (2,) if setup.small else (16, 8, 1, 32)
-    diffusion = large_diffusion(setup, half)
-    for layout in (torch.contiguous_format, torch.channels_last):
-        shape = _laid_out(diffusion, layout)
-        for size in sizes:
-            clock.require(6)
-            with switched(fill=False):
-                report.add(VARIANTS, f"{half}, micro-batch {size}, {shape}, fill off", measure(setup, diffusion, size))
-        with switched(fill=False):
-            report.add(VARIANTS, f"kernels, {shape}", kernels(setup, diffusion, sizes[0]))
-    for label, switches in {
-        "fill on": {"fill": True},
-        "fill off, deterministic off": {"fill": False, "deterministic": False},
-        "fill off, benchmark on": {"fill": False, "benchmark": True},
-    }.items():
-        clock.require(6)
-        with switched(**switches):
-            result = measure(setup, diffusion, sizes[0])
-        report.add(VARIANTS, f"{half}, micro-batch {sizes[0]}, channels_last, {label}", result)
-    shape = _laid_out(diffusion, torch.contiguous_format)
-    for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION) if setup.cuda else ():
-        clock.require(6)
-        # Flash attention does not support the VAE's single head of 512 values.
-        with switched(fill=False), sdpa_kernel([backend, SDPBackend.EFFICIENT_ATTENTION], set_priority=True):
-            result = measure(setup, diffusion, sizes[0])
-        report.add(VARIANTS, f"{half}, micro-batch {sizes[0]}, {shape}, fill off, {backend.name}", result)
-    del diffusion
-    free_memory()
-    diffusion = large_diffusion(setup, "float32")
-    size, steps = (2, 4) if setup.small else (4, 10)
-    for layout in (torch.contiguous_format, torch.channels_last):
-        shape = _laid_out(diffusion, layout)
-        for tf32 in (True, False):
-            clock.require(6)
-            with switched(fill=False, tf32=tf32):
-                result = measure(setup, diffusion, size, steps)
-            name = f"float32, micro-batch {size}, {steps} steps, {shape}, tf32 {'on' if tf32 else 'off'}"
-            report.add(VARIANTS, name, result)
-
-
-def _laid_out(diffusion: Diffusion, layout: torch.memory_format) -> str:
-    diffusion.unet.to(memory_format=layout)
-    diffusion.vae.to(memory_format=layout)
-    return "channels_last" if layout == torch.channels_last else "contiguous"
+def rowwise(setup: Setup, report: Report, diffusion: Diffusion, dtype: str) -> None:
+    """Check that images of a micro-batch are those of each image alone."""
+    rows = planned_rows(setup.folder / "guides", 4)
+    words, settings = plain_words(diffusion), settings_of(8)
+    together, alone = (pixels(diffusion, rows, words, settings, size).astype(np.int16) for size in (4, 1))
+    apart = float(np.abs(together - alone).mean(axis=(1, 2, 3)).max())
+    report.check(STEP, f"{dtype}, micro-batch 4 against 1, mean difference in levels", apart, TOGETHER_WITHIN)
 
 
 def compiled(setup: Setup, report: Report, clock: Clock) -> None:
@@ -118,17 +78,18 @@ def compiled(setup: Setup, report: Report, clock: Clock) -> None:
         return
     diffusion = large_diffusion(setup, "float16")
     for size in (16, 1):
-        clock.require(45)
+        clock.require(40)
         with switched(fill=False):
             plain = stacked(batch_maker(setup, diffusion, size)(8))
-            fast = dataclasses.replace(diffusion, unet=torch.compile(diffusion.unet, dynamic=False))
+            fast = dataclasses.replace(diffusion, unet=compile_network(diffusion.unet))
             make = batch_maker(setup, fast, size)
             compiling = wall_seconds(lambda make=make: make(4), setup.device)
-            apart = (stacked(make(8)) - plain).abs()
+            apart = (stacked(make(8)) - plain).abs().float()
             seconds = wall_seconds(lambda make=make: make(8 if setup.small else STEPS), setup.device)
         result = {"images_per_s": round(size / seconds, 3), "first_call_s": round(compiling, 1), "seconds": seconds}
-        result |= {"largest_difference": int(apart.max()), "mean_difference": float(apart.float().mean())}
-        report.add(COMPILED, f"micro-batch {size}, channels_last, fill off", result)
+        result["largest_difference"] = int(apart.max())
+        report.check(COMPILED, f"micro-batch {size}, mean difference in levels", float(apart.mean()), TOGETHER_WITHIN)
+        report.add(COMPILED, f"micro-batch {size}", result)
 
 
 def stacked(images: list[Image.Image]) -> torch.Tensor:
@@ -186,19 +147,3 @@ def measure(setup: Setup, diffusion: Diffusion, size: int, steps: int = STEPS) -
         "finite": bool(parts.finite["decoder"]),
         **peak_gb(setup.device),
     }
-
-
-def kernels(setup: Setup, diffusion: Diffusion, size: int) -> dict[str, Any]:
-    """Profile a short generation: attention backend, and the slowest kernels in milliseconds."""
-    make = batch_maker(setup, diffusion, size)
-    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if setup.cuda else [])
-    start = time.perf_counter()
-    with profile(activities=activities) as profiler:
-        make(4)
-        synchronise(setup.device)
-    events = profiler.key_averages()
-    attention = {event.key: event.count for event in events if "scaled_dot_product" in event.key}
-    longest: dict[str, float] = {}
-    for event in sorted(events, key=lambda event: -event.self_device_time_total)[:24] if setup.cuda else ():
-        longest[event.key[:150]] = longest.get(event.key[:150], 0.0) + round(event.self_device_time_total / 1000, 2)
-    return {"attention": attention, "kernels_ms": longest, "profiled_s": round(time.perf_counter() - start, 1)}

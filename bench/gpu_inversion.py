@@ -1,10 +1,10 @@
-"""Steps of `gpu_check`: speed and memory of learning words with a full-size model."""
+"""Step `inversion` of `gpu_check`: speed and memory of learning words with a full-size model."""
 
 import itertools
 
 import torch
 
-from bench.gpu_measure import Clock, Report, fits, free_memory, peak_gb, reset_peak, switched, tera_flop, wall_seconds
+from bench.gpu_measure import Clock, Report, fits, peak_gb, reset_peak, tera_flop, wall_seconds
 from bench.gpu_parts import (
     ClassImages,
     Diffusion,
@@ -18,10 +18,11 @@ from bench.gpu_parts import (
     word_vectors,
 )
 
-STEP, VARIANTS = "inversion", "inversion_variants"
+STEP = "inversion"
 BATCH = 4  # images per class and step
 ROWS = (16, 4, 32, 8)  # the most informative first
 PRECISIONS = ("bfloat16", "float32")
+TOGETHER_WITHIN = {"bfloat16": 2e-3, "float32": 2e-5}
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
@@ -31,6 +32,7 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
     classes = encoded_classes(diffusion, max(rows) // BATCH)
     flop = step_tera_flop(diffusion, classes)
     report.add(STEP, "TFLOP of a class's step", round(flop, 3))
+    alone(setup, report, diffusion, classes)
     for count, dtype, checkpointing in itertools.product(rows, PRECISIONS, (False, True)):
         clock.require(3)
         with recomputed_activations(diffusion.unet, checkpointing):
@@ -38,47 +40,15 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
         report.add(STEP, f"{dtype}, {count} rows{', checkpointing' if checkpointing else ''}", result)
 
 
-def variants(setup: Setup, report: Report, clock: Clock) -> None:
-    """Measure memory formats, TF32, weights in bfloat16, and torch's switches, at one number of rows."""
-    rows = 8 if setup.small else 16
-    flop = report.results.get(STEP, {}).get("TFLOP of a class's step")
-    for weights in ("float32", "bfloat16"):
-        diffusion = large_diffusion(setup, weights)
-        classes = encoded_classes(diffusion, rows // BATCH)
-        flop = flop or step_tera_flop(diffusion, classes)
-        for layout in (torch.channels_last, torch.contiguous_format):
-            diffusion.unet.to(memory_format=layout)
-            shape = "channels_last" if layout == torch.channels_last else "contiguous"
-            for precision, switches in _variants(weights):
-                clock.require(4)
-                with switched(**switches):
-                    result = measure(setup, diffusion, classes, precision, flop)
-                name = f"{weights} weights, {precision} passes, {rows} rows, {shape}, {_told(switches)}"
-                report.add(VARIANTS, name.removesuffix(", "), result)
-        if weights == "float32":
-            with switched(fill=False), recomputed_activations(diffusion.unet, True):
-                result = measure(setup, diffusion, classes, "bfloat16", flop)
-            report.add(VARIANTS, f"bfloat16 passes, {rows} rows, contiguous, fill off, checkpointing", result)
-        del diffusion
-        free_memory()
-
-
-def _variants(weights: str) -> list[tuple[str, dict[str, bool]]]:
-    """Return the precisions of passes and the switches that are informative for a precision of the weights."""
-    if weights == "bfloat16":  # no autocast: passes have the precision of the weights
-        return [("float32", {"fill": False})]
-    return [
-        ("bfloat16", {"fill": True}),
-        ("bfloat16", {"fill": False}),
-        ("bfloat16", {"fill": False, "deterministic": False}),
-        ("bfloat16", {"fill": False, "benchmark": True}),
-        ("float32", {"fill": False, "tf32": True}),
-        ("float32", {"fill": False}),
-    ]
-
-
-def _told(switches: dict[str, bool]) -> str:
-    return ", ".join(f"{name} {'on' if on else 'off'}" for name, on in switches.items())
+def alone(setup: Setup, report: Report, diffusion: Diffusion, classes: list[ClassImages]) -> None:
+    """Check that the losses of words that learn together are those of each word alone."""
+    words = word_vectors(diffusion, "the")[None, :1].expand(2, 1, -1).to(setup.device)
+    for dtype in PRECISIONS:
+        settings = Embedding(steps=1, batch=BATCH, dtype=dtype)
+        together = step_losses(diffusion, classes[:2], words, settings, 0)
+        separate = [step_losses(diffusion, [item], words[:1], settings, 0) for item in classes[:2]]
+        apart = ((together - torch.cat(separate)) / together).abs().max()
+        report.check(STEP, f"{dtype}, losses together against alone, relative", float(apart), TOGETHER_WITHIN[dtype])
 
 
 def step_tera_flop(diffusion: Diffusion, classes: list[ClassImages]) -> float:

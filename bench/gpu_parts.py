@@ -34,14 +34,18 @@ from diagen.embeddings.inversion import (
     learn_words,
     recomputed_activations,
 )
-from diagen.generation.fill import generate
+from diagen.embeddings.words_file import read_learned_words
+from diagen.generation.fill import generate, manifest_of
 from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.plan_file import PlanRow
 from diagen.models.backbones import Backbone, embed, freeze, load_backbone, load_feature_extractor
 from diagen.models.diffusion import Diffusion, encode_posteriors, load_diffusion, word_vectors
+from diagen.models.folding import fold_batch_norm
 from diagen.models.pseudo_words import pseudo_word
+from diagen.runtime.execution import compiled as compile_network
 from diagen.runtime.execution import prepare_torch
 from diagen.runtime.gpu_memory import is_full
+from diagen.runtime.memory_plan import Passes, card_gb, passes_gb, plan_passes
 
 __all__ = [
     "Backbone",
@@ -49,9 +53,12 @@ __all__ = [
     "Diffusion",
     "Embedding",
     "GenerateImagesSettings",
+    "Passes",
     "PlanRow",
     "Recipe",
     "Trained",
+    "card_gb",
+    "compile_network",
     "embed",
     "encode_class",
     "plain",
@@ -61,7 +68,11 @@ __all__ = [
     "image_features",
     "is_full",
     "learn_words",
+    "manifest_of",
+    "passes_gb",
+    "plan_passes",
     "prepare_torch",
+    "read_learned_words",
     "recomputed_activations",
     "train_head",
     "word_vectors",
@@ -75,12 +86,16 @@ FULL = 512
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Environment of the steps: device, whether only tiny models are used, and a folder for temporary files."""
+    """Environment of the steps: device, whether only tiny models are used, a folder for temporary files, CPU threads.
+
+    `recording` is the folder that bench/record_demo.py wrote, if there is one.
+    """
 
     device: torch.device
     small: bool
     folder: Path
     threads: int
+    recording: Path | None = None
 
     @property
     def cuda(self) -> bool:
@@ -109,24 +124,22 @@ def demo_extractor(device: torch.device) -> nn.Module:
     return load_feature_extractor(source, device)
 
 
-def large_diffusion(setup: Setup, dtype: str, *, channels_last: bool = True) -> Diffusion:
+def large_diffusion(setup: Setup, dtype: str) -> Diffusion:
     """Create Stable Diffusion v1-4 with random weights, laid out as in `load_diffusion`; if `small`, the demo's."""
     if setup.small:
-        diffusion = demo_diffusion(setup.device, dtype)
-    else:
-        folder = setup.folder / "tokenizer"
-        if not folder.is_dir():
-            write_clip_merges(folder, architectures.clip_merges(), architectures.TEXT_LENGTH)
-        kind = getattr(torch, dtype)
-        with torch.device(setup.device):
-            new = (architectures.new_autoencoder, architectures.new_unet, architectures.new_text_encoder)
-            parts = [make().to(kind).eval().requires_grad_(False) for make in new]
-        tokenizer = CLIPTokenizer.from_pretrained(folder)
-        diffusion = Diffusion(*parts, tokenizer, new_scheduler(), FULL, setup.device, kind)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    for part in (diffusion.vae, diffusion.unet):
-        part.to(memory_format=layout)
-    return diffusion
+        return demo_diffusion(setup.device, dtype)
+    folder = setup.folder / "tokenizer"
+    if not folder.is_dir():
+        write_clip_merges(folder, architectures.clip_merges(), architectures.TEXT_LENGTH)
+    kind = getattr(torch, dtype)
+    with torch.device(setup.device):
+        new = (architectures.new_autoencoder, architectures.new_unet, architectures.new_text_encoder)
+        parts = [make().to(kind).eval().requires_grad_(False) for make in new]
+    if not setup.cuda:
+        for part in parts[:2]:
+            part.to(memory_format=torch.channels_last)
+    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    return Diffusion(*parts, tokenizer, new_scheduler(), FULL, setup.device, kind)
 
 
 class ClassToken(nn.Module):
@@ -156,6 +169,7 @@ def large_backbone(setup: Setup) -> Backbone:
         return demo_backbone(setup.device)
     with torch.device(setup.device):
         backbone = Backbone(architectures.new_resnet())
+        fold_batch_norm(backbone.body)
     return freeze(backbone, setup.device).to(memory_format=torch.channels_last)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bench.gpu_measure import Clock, Report, free_memory, median_seconds, peak_gb, reset_peak, switched, wall_seconds
 from bench.gpu_parts import (
@@ -20,42 +21,42 @@ from bench.gpu_parts import (
 )
 
 STEP = "vision"
+LEAST_COSINE = 0.99999
 CLASSES = ("a", "b", "c", "d")
 
 
 def run(setup: Setup, report: Report, clock: Clock) -> None:
     """Measure the extractor and the backbone by themselves, then the library's loops around them."""
     edges = (64, 64) if setup.small else (224, 256)
-    sizes = (16,) if setup.small else (16, 64, 128)
+    size = 16 if setup.small else 128
     generator = torch.Generator().manual_seed(3)
     models = {"ViT-L/14": large_extractor(setup), "ResNet-50": large_backbone(setup)}
-    batches = {}
     for (name, model), edge in zip(models.items(), edges, strict=True):
-        for size in sizes:
-            clock.require(4)
-            batches[name] = torch.randn(size, 3, edge, edge, generator=generator)
-            report.add(STEP, f"{name}, float32, batch {size}: images/s", rate(setup, model, batches[name]))
-        largest = batches[name]
-        for label, switches in {"fill off": {"fill": False}, "tf32 on": {"tf32": True}}.items():
-            with switched(**switches):
-                entry = f"{name}, float32, batch {len(largest)}, {label}: images/s"
-                report.add(STEP, entry, rate(setup, model, largest))
+        clock.require(4)
+        images = torch.randn(size, 3, edge, edge, generator=generator)
+        for layout in (torch.channels_last, torch.contiguous_format):
+            variant = copy.deepcopy(model).to(memory_format=layout)
+            shape = "channels_last" if layout == torch.channels_last else "contiguous"
+            for tf32 in (False, True) if setup.cuda else (False,):
+                with switched(tf32=tf32):
+                    entry = f"{name}, {'TF32' if tf32 else 'float32'}, {shape}, batch {size}: images/s"
+                    report.add(STEP, entry, rate(setup, variant, images.to(memory_format=layout)))
         reset_peak(setup.device)
-        entry = f"{name}, library's embed, micro-batch {len(largest)}"
-        report.add(STEP, entry, {"images_per_s": embedded(setup, model, largest), **peak_gb(setup.device)})
-        if setup.cuda:
-            entry = f"{name}, float16, batch {len(largest)}: images/s"
-            report.add(STEP, entry, rate(setup, copy.deepcopy(model).half(), largest.half()))
+        entry = f"{name}, library's embed, micro-batch {size}"
+        report.add(STEP, entry, {"images_per_s": embedded(setup, model, images), **peak_gb(setup.device)})
+        together = embed(model, list(images[:4]), torch.stack, micro_batch=4, device=setup.device)
+        alone = embed(model, list(images[:4]), torch.stack, micro_batch=1, device=setup.device)
+        cosine = functional.cosine_similarity(together.double(), alone.double()).min()
+        report.check(STEP, f"{name}: micro-batch 4 against 1, least cosine", float(cosine), LEAST_COSINE, at_least=True)
     clock.require(8)
     files(setup, report, models["ViT-L/14"], edges[0])
     heads(setup, report, clock, models["ResNet-50"], edges[1])
     free_memory()
 
 
-@torch.no_grad()
 def rate(setup: Setup, model: nn.Module, images: Tensor) -> float:
     """Measure images per second of the model, with the images on the device."""
-    images = images.to(setup.device, memory_format=torch.channels_last)
+    images = images.to(setup.device)
     with torch.no_grad():
         seconds = median_seconds(lambda: model(images), setup.device, repeats=2 if setup.small else 5)
     return round(len(images) / seconds, 1)

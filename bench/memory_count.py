@@ -20,6 +20,9 @@ from transformers import CLIPTextModel
 
 from bench import architectures
 from bench.gpu_parts import recomputed_activations
+from diagen.runtime.memory_plan import vae_batch
+
+SCALE = 8  # pixels of an image by pixels of its latents
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def count_generation(micro_batch: int, dtype: str, architecture: Architecture = 
         states = torch.zeros(2 * micro_batch, length, unet.config.cross_attention_dim)
         with LiveBytes(weights) as counter:
             unet(latents, torch.zeros((), dtype=torch.long), encoder_hidden_states=states)
-            vae.decode(latents[:micro_batch])
+            vae.decode(latents[: vae_batch(micro_batch, SCALE * size)])
         total = bytes_of(weights)
     return _counted(total, 0, counter)
 

@@ -55,6 +55,7 @@ rule generate_images:
         torch_threads=EXECUTION.torch_threads,
         micro_batch=EXECUTION.micro_batch,
         shards=EXECUTION.shards,
+        compile="yes" if EXECUTION.compile else "no",
     params:
         settings=lambda wildcards: settings(
             "GenerateImages",
@@ -67,4 +68,4 @@ rule generate_images:
         'python "$DIAGEN"/workflow_scripts/generate_images.py {input.plan} {input.words} --settings {params.settings:q}'
         " --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
-        " --shards {resources.shards} --output {output.manifest} 2>&1 | tee {log}"
+        " --shards {resources.shards} --compile {resources.compile} --output {output.manifest} 2>&1 | tee {log}"

@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="manifest.csv to write")
     add_execution_arguments(parser)
     add_shard_arguments(parser)
+    parser.add_argument("--compile", default="no", choices=["no", "yes"], help="compile the UNet (default: no)")
     arguments = parser.parse_args()
     settings, store, shard = arguments.settings, arguments.store, arguments.shard
 
@@ -46,7 +47,8 @@ def main() -> None:
     names = image_names(rows, words, settings)
     missing = missing_rows(rows, names, store)
     if missing:
-        generate(load_diffusion(settings.diffusion, device), missing, words, settings, store, arguments.micro_batch)
+        diffusion, compile_unet = load_diffusion(settings.diffusion, device), arguments.compile == "yes"
+        generate(diffusion, missing, words, settings, store, arguments.micro_batch, compile_unet=compile_unet)
     if shard is None:
         manifest, records = manifest_of(rows, names, store)
         write_manifest(manifest, arguments.output)

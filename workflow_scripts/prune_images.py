@@ -1,4 +1,4 @@
-"""List files that no result needs: images, learned words and checkpoints in the store, and files of killed jobs.
+"""List files that no result needs: images, words, features and checkpoints in the store, and files of killed jobs.
 
 With --remove, they are removed. Fails while a run uses the store.
 """
@@ -33,6 +33,7 @@ def main() -> None:
     found = find_unneeded(arguments.results, arguments.store)
     show("images in no manifest", found.images)
     show("learned words in no embeddings", found.words)
+    show("features of photos, older than 30 days", found.features)
     show("checkpoints that no job needs", found.checkpoints)
     show("temporary files of killed jobs", found.temporary)
     if found.waiting:

@@ -34,9 +34,10 @@ def main() -> None:
     from diagen.weighting.weights_file import write_weights
 
     head_file = arguments.guide_classifier / "head.safetensors"
+    head = read_head(head_file)
     table = score_images(
-        load_backbone(settings.backbone, device),
-        read_head(head_file),
+        load_backbone(settings.backbone, device, batch_norm="training" if head.statistics else "frozen"),
+        head,
         read_calibration(arguments.guide_classifier / "calibration.json")["temperature"],
         read_manifest(arguments.manifest),
         settings,

@@ -53,7 +53,7 @@ def main() -> None:
     manifest = read_manifest(arguments.manifest) if arguments.manifest else []
     shares = read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None
     tested = train_downstream(
-        load_backbone(settings.backbone, device),
+        load_backbone(settings.backbone, device, batch_norm=settings.downstream.batch_norm),
         arrange(read_shots(arguments.table), arguments.table),
         Synthetic(manifest, shares, store, arguments.manifest, arguments.weights),
         settings,

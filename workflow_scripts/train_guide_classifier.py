@@ -43,7 +43,7 @@ def main() -> None:
     checkpoint = checkpoint_path(arguments.store, code, settings.model_dump_json(), [arguments.table], *cell)
     images = arrange(read_shots(arguments.table), arguments.table)
     calibrated = train_guide_classifier(
-        load_backbone(settings.backbone, device),
+        load_backbone(settings.backbone, device, batch_norm=settings.guide_classifier.batch_norm),
         images,
         settings,
         cell,

@@ -8,7 +8,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-import gguf
 import numpy as np
 import regex
 import torch
@@ -165,6 +164,8 @@ def interleave_rotary(weight: Tensor, heads: int) -> Tensor:
 
 def write_llama_gguf(path: Path, model: LlamaForCausalLM, vocabulary: LlamaVocabulary, name: str) -> None:
     """Writes model, vocabulary and chat template as one GGUF file: matrices in float16, norms in float32."""
+    import gguf  # the benchmarks use this module without it
+
     config = model.config
     path.parent.mkdir(parents=True, exist_ok=True)
     partial_path = path.with_suffix(".partial")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from demo.world.scenes import Scene
-from diagen.embeddings.inversion import TEMPLATES
+from diagen.embeddings.step_draws import TEMPLATES
 
 PLACE_PHRASES: dict[str, tuple[str, ...]] = {
     "desert": ("in the desert", "in a desert", "among sand dunes"),

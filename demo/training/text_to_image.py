@@ -18,7 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from demo.training.architectures import write_clip_tokenizer, write_json
 from demo.training.captions import LARGE_WORDS, PLACE_PHRASES, SMALL_WORDS, TIME_PHRASES
 from demo.world.scenes import CLASSES, COLORS, SIDE
-from diagen.embeddings.inversion import TEMPLATES
+from diagen.embeddings.step_draws import TEMPLATES
 
 TEXT_LENGTH = 32
 TEXT_WIDTH = 64

@@ -88,7 +88,7 @@ CONFIGURATION = {
     ),
     "another way to run": (
         lambda config: config["execution"].update(
-            device="auto", micro_batch=8, words_together=2, torch_threads=2, shards=2
+            device="auto", micro_batch=8, words_together=2, torch_threads=2, shards=2, compile=True
         ),
         set(),
     ),

@@ -23,7 +23,7 @@ from bench.full_size import read_stages, table
 from bench.gpu_memory import Sample
 from demo.training.architectures import write_clip_merges
 from diagen.config import load_config
-from diagen.embeddings.inversion import TEMPLATES
+from diagen.embeddings.step_draws import TEMPLATES
 from tests.empty_models import write_empty_models
 
 META = torch.device("meta")  # shapes only, without memory and time

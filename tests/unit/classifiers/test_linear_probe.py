@@ -113,6 +113,92 @@ def test_training_against_plain_torch(backbone: Backbone, augmentation: str, bes
     torch.testing.assert_close(trained.head.weight, epochs[trained.best_epoch - 1][0], rtol=1e-4, atol=1e-5)
 
 
+def plain_cached_epochs(backbone: Backbone, plan: Recipe) -> list[tuple[torch.Tensor, float]]:
+    """Training on cached views in a plain loop, one view at a time: weight and training loss after each epoch."""
+    images, labels, probabilities, _ = random_task(width_of(backbone))
+    parts = ("world", 0, 2, "downstream")
+    start = new_head(CLASSES, width_of(backbone), stable_seed(*parts, "layer"))
+    layer = torch.nn.Linear(width_of(backbone), 2)
+    layer.load_state_dict({"weight": start.weight, "bias": start.bias})
+    optimizer = torch.optim.Adam(layer.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
+    streams = {
+        name: torch.Generator().manual_seed(stable_seed(*parts, name))
+        for name in ("draws", "augmentation", "cached views")
+    }
+    augmentation = AUGMENTATIONS[plan.augmentation]
+    draws = torch.rand(len(images) * plan.cached_views, augmentation.draws, generator=streams["cached views"])
+    views = [
+        [
+            backbone(augmentation.apply([image], draws[[number * plan.cached_views + view]], plan.image_size))
+            for view in range(plan.cached_views)
+        ]
+        for number, image in enumerate(images)
+    ]
+    names = [CLASSES[label] for label in labels]
+    epochs = []
+    for _ in range(plan.epochs):
+        count = plan.iterations * plan.batch
+        uniforms = torch.rand(count, generator=streams["draws"], dtype=torch.float64).numpy()
+        rows = draw_rows(probabilities, names, uniforms)
+        chosen = torch.randint(plan.cached_views, (count,), generator=streams["augmentation"])
+        losses = []
+        for first in range(0, count, plan.batch):
+            part = range(first, first + plan.batch)
+            features = torch.cat([views[rows[place]][chosen[place]] for place in part])
+            loss = functional.cross_entropy(layer(features), labels[rows[part.start : part.stop]])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        epochs.append((layer.weight.detach().clone(), float(np.mean(losses))))
+    return epochs
+
+
+@pytest.mark.parametrize("augmentation", ["standard", "standard_no_crop", "randaugment"])
+def test_cached_views_against_a_plain_loop(backbone: Backbone, augmentation: str) -> None:
+    plan = recipe(augmentation=augmentation, cached_views=3, epochs=5)
+    trained = train(backbone, plan)
+    epochs = plain_cached_epochs(backbone, plan)
+    assert [epoch.train_loss for epoch in trained.history] == pytest.approx([loss for _, loss in epochs], rel=1e-4)
+    torch.testing.assert_close(trained.head.weight, epochs[trained.best_epoch - 1][0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("epochs", [1, 6])
+def test_cached_views_pass_the_backbone_once(backbone: Backbone, epochs: int) -> None:
+    plan, seen = recipe(cached_views=5, epochs=epochs), []
+    with backbone.register_forward_hook(lambda module, inputs, output: seen.append(len(output))):
+        train(backbone, plan, micro_batch=6)
+        assert sum(seen) == 1 + 6 * 5, "one image by `width_of`, and five views of six images"
+
+
+def test_a_resumed_training_has_the_same_cached_views(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear_probe, "CHECKPOINT_EVERY", 1)
+    images, labels, probabilities, (features, targets) = random_task(width_of(backbone))
+
+    def run(checkpoint: Path | None) -> Trained:
+        return train_head(
+            backbone, images, labels, probabilities, CLASSES, (lambda: features, targets),
+            recipe(cached_views=4, epochs=5), seed_parts=("world", 0), micro_batch=4, device=CPU, checkpoint=checkpoint,
+        )  # fmt: skip
+
+    whole, evaluate, started = run(None), linear_probe.balanced_loss_and_accuracy, []
+
+    def interrupted(*arguments: torch.Tensor) -> tuple[float, float]:
+        started.append(1)
+        if len(started) == 4:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(linear_probe, "balanced_loss_and_accuracy", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "state.safetensors")
+    resumed = run(tmp_path / "state.safetensors")
+    assert len(started) == 4 + 2, "two epochs were left"
+    assert torch.equal(resumed.head.weight, whole.head.weight) and resumed.history == whole.history
+
+
 def test_best_epoch_is_a_copy(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     """The result is a copy of the best epoch's layer, not the layer of the last epoch."""
     metrics = iter([(0.5, 0.9), (0.5, 0.9), (0.4, 0.9), (9.0, 0.1)])

@@ -35,7 +35,7 @@ VALIDATION_LABELS = torch.tensor([0, 0, 0, 0, 0, 1, 1])
 
 @pytest.fixture
 def backbone(stand_ins: Path) -> Backbone:
-    return load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU)
+    return load_backbone(BackboneModel(path=str(stand_ins / "resnet")), CPU, batch_norm="training")
 
 
 def train(backbone: Backbone, plan: Recipe) -> Trained:

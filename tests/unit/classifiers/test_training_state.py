@@ -1,5 +1,6 @@
 """Killed trainings resume from their checkpoints with the same bytes; non-finite losses stop them."""
 
+import hashlib
 import json
 import os
 import signal
@@ -44,7 +45,8 @@ def shots_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for role, number in (("guide", 0), ("guide", 1), ("val", 2), ("val", 3), ("test", 4)):
             path = folder / f"{name}{number}.png"
             Image.fromarray(generator.integers(0, 256, (36, 40, 3), dtype=np.uint8)).save(path)
-            rows.append(Shot(role, name, number if role == "guide" else None, str(path), "0" * 64))
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            rows.append(Shot(role, name, number if role == "guide" else None, str(path), digest))
     write_shots(rows, folder / "shots.csv")
     return folder / "shots.csv"
 

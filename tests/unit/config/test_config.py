@@ -378,12 +378,28 @@ def test_recipes_inherit_from_downstream() -> None:
     assert again.recipe_of("cutmix") == config.recipe_of("cutmix")
 
 
+@pytest.mark.parametrize(
+    ("other", "option"),
+    [({"augmentation": "cutmix"}, "augmentation: cutmix"), ({"batch_norm": "training"}, "batch_norm: training")],
+)
+def test_cached_views_need_views_of_single_images(other: dict[str, str], option: str) -> None:
+    mapping = changed("downstream.cached_views", 12)
+    assert load_config(mapping, FILE).downstream.cached_views == 12
+    mapping["recipes"] = {"other": other}
+    assert only_problem(mapping).startswith("`recipes.other`: `cached_views` needs views") and option in only_problem(
+        mapping
+    )
+    mapping["recipes"]["other"] = other | {"cached_views": None}
+    assert load_config(mapping, FILE).recipes["other"].cached_views is None
+
+
 def test_published_code_is_off_by_default() -> None:
     config = load_config(demo(), FILE)
     guide, weighting, down = config.guide_classifiers["paper"], config.weightings["paper"], config.downstream
     assert (guide.batch_norm, guide.kept_epoch, guide.validation, guide.decay) == ("frozen", "best", "whole", "l2")
     assert (weighting.views, weighting.transform, weighting.normalize) == (0, "confidence", "guide_image")
     assert (down.batch_norm, down.kept_epoch, down.augmentation) == ("frozen", "best", "standard")
+    assert down.cached_views is None
 
 
 def with_ceiling(**changes: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from demo.training.measure_models import measure, prompts_of
 from demo.training.text_to_image import TEXT_LENGTH, TextToImage, generate_from_noise, new_tokenizer, tokenize
 from demo.training.train_judge import drawn_scenes, truth
 from demo.world.scenes import CLASSES, RARE_CLASSES, sample_scene
-from diagen.embeddings.inversion import TEMPLATES
+from diagen.embeddings.step_draws import TEMPLATES
 
 needs_judge = pytest.mark.skipif(not (MODELS / "judge").exists(), reason="the judge has not been trained")
 needs_model = pytest.mark.skipif(

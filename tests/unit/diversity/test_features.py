@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from diagen.config.models import FeatureModel
-from diagen.diversity.features import image_features, listed_images, load_pixels
+from diagen.diversity.features import image_features, listed_images, load_pixels, normalize
 from diagen.errors import InputError
 from diagen.models.backbones import load_feature_extractor
 
@@ -29,7 +29,7 @@ def test_pixels_are_bicubic_and_normalized_as_imagenet(files: list[Path]) -> Non
     with Image.open(files[0]) as image:
         expected = np.asarray(image.convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)) / 255
     expected = (expected - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(load_pixels(files[0], 32).permute(1, 2, 0).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(normalize(load_pixels(files[0], 32)).permute(1, 2, 0).numpy(), expected, atol=1e-5)
 
 
 def test_features_are_in_order_for_any_batch_size(stand_ins: Path, files: list[Path]) -> None:
@@ -38,7 +38,7 @@ def test_features_are_in_order_for_any_batch_size(stand_ins: Path, files: list[P
     features = image_features(extractor, files, size=32, micro_batch=2, device=CPU)
     assert features.dtype == np.float32 and features.shape[0] == 5
     with torch.no_grad():
-        expected = extractor(torch.stack([load_pixels(path, 32) for path in files])).numpy()
+        expected = extractor(normalize(torch.stack([load_pixels(path, 32) for path in files]))).numpy()
     np.testing.assert_allclose(features, expected, atol=1e-4)
     again = image_features(extractor, files[::-1], size=32, micro_batch=2, device=CPU)
     np.testing.assert_array_equal(again[::-1], features)

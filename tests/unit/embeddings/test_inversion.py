@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from diagen.cells import Cell
@@ -16,6 +18,7 @@ from diagen.embeddings.inversion import (
     ClassImages,
     add_gradients,
     encode_class,
+    encode_classes,
     learn_words,
     recomputed_activations,
     square,
@@ -49,6 +52,38 @@ def classes(diffusion: Diffusion) -> list[ClassImages]:
         )
         for name, images in zip(["car", "fish", "pine_tree"], pixels, strict=True)
     ]
+
+
+@settings(max_examples=10)
+@given(
+    counts=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    micro_batch=st.integers(1, 6),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_classes_encoded_together_have_the_bits_of_each_alone_in_fewer_passes(
+    diffusion: Diffusion, counts: list[int], micro_batch: int, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    photos = {
+        f"class {number}": [
+            Image.fromarray(pixels) for pixels in generator.integers(0, 256, (count, 20, 24, 3), "uint8")
+        ]
+        for number, count in enumerate(counts)
+    }
+    options = {"crop": "center", "micro_batch": micro_batch}
+    passes = []
+    handle = diffusion.vae.encoder.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
+    try:
+        together = encode_classes(
+            diffusion, {name: iter(images) for name, images in photos.items()}, ("w", 0), **options
+        )
+    finally:
+        handle.remove()
+    assert passes == [micro_batch] * -(-2 * sum(counts) // micro_batch)
+    for item, (name, images) in zip(together, photos.items(), strict=True):
+        alone = encode_class(diffusion, name, ("w", 0), images, **options)
+        assert (item.class_name, item.seed_parts) == (name, ("w", 0)) and item.mean.shape[:2] == (len(images), 2)
+        assert torch.equal(item.mean, alone.mean) and torch.equal(item.deviation, alone.deviation)
 
 
 def gradients(

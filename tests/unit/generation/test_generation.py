@@ -68,9 +68,10 @@ def images(
     settings: GenerateImagesSettings,
     store: Path,
     micro_batch: int,
+    **options: bool,
 ) -> dict[str, np.ndarray]:
     names = [f"{row.class_name}-{row.guide}-{row.number}.png" for row in rows]
-    generate(diffusion, list(zip(rows, names, strict=True)), words, settings, store, micro_batch)
+    generate(diffusion, list(zip(rows, names, strict=True)), words, settings, store, micro_batch, **options)
     return {name: np.asarray(Image.open(store / name)) for name in names}
 
 
@@ -216,6 +217,29 @@ def test_the_other_rows_of_a_micro_batch_change_no_byte(
     images(diffusion, shuffled, words, settings, tmp_path / "some", micro_batch=4)
     for path in (tmp_path / "some").iterdir():
         assert path.read_bytes() == (tmp_path / "all" / path.name).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for the CPU with a C++ compiler")
+def test_a_compiled_unet_makes_the_same_images_up_to_a_gray_level_and_repeats_their_bytes(
+    diffusion: Diffusion,
+    rows: list[PlanRow],
+    words: dict[str, torch.Tensor],
+    settings: GenerateImagesSettings,
+    tmp_path: Path,
+) -> None:
+    plain = images(diffusion, rows, words, settings, tmp_path / "plain", micro_batch=4)
+    torch._dynamo.utils.counters.clear()
+    compiled = images(diffusion, rows, words, settings, tmp_path / "compiled", micro_batch=4, compile_unet=True)
+    shuffled = [rows[index] for index in (6, 1, 4, 3, 0)]
+    images(diffusion, shuffled, words, settings, tmp_path / "some", micro_batch=4, compile_unet=True)
+    assert torch._dynamo.utils.counters["frames"]["ok"] > 0
+    for name, image in compiled.items():
+        assert np.abs(image.astype(int) - plain[name].astype(int)).max() <= 1
+        records = [manifest_of(rows[:1], [name], tmp_path / folder)[1][0] for folder in ("plain", "compiled")]
+        assert [dict(record)["compiled"] for record in records] == ["no", "yes"]
+    for path in (tmp_path / "some").iterdir():
+        assert path.read_bytes() == (tmp_path / "compiled" / path.name).read_bytes()
 
 
 def test_every_deciding_value_changes_the_name(

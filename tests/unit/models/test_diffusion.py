@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from diagen.config import DiffusionModel
 from diagen.errors import InputError
-from diagen.models.diffusion import Diffusion, encode_posteriors, encode_prompts, load_diffusion, tokenize, word_vectors
+from diagen.models.diffusion import (
+    Diffusion,
+    decode_latents,
+    encode_posteriors,
+    encode_prompts,
+    load_diffusion,
+    tokenize,
+    word_vectors,
+)
+from diagen.runtime import memory_plan
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +89,38 @@ def test_posteriors_do_not_depend_on_the_other_images(diffusion: Diffusion) -> N
     reference = diffusion.vae.encode(torch.stack(images)).latent_dist
     assert torch.allclose(mean, reference.mean, atol=1e-5)
     assert torch.allclose(deviation, reference.std, atol=1e-5)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(count=st.integers(1, 7), together=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
+def test_latents_are_decoded_in_slices_of_one_size_whose_bits_are_those_of_a_row(
+    diffusion: Diffusion, monkeypatch: pytest.MonkeyPatch, count: int, together: int, seed: int
+) -> None:
+    monkeypatch.setattr(memory_plan, "VAE_PIXELS", together * 32**2)
+    generator = torch.Generator().manual_seed(seed)
+    latents = torch.randn(count, 4, 8, 8, generator=generator)
+    passes: list[int] = []
+    handle = diffusion.vae.decoder.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
+    with torch.no_grad():
+        decoded = decode_latents(diffusion, latents)
+        handle.remove()
+        order = torch.randperm(count, generator=generator)
+        assert torch.equal(decode_latents(diffusion, latents[order]), decoded[order])
+        assert torch.allclose(decoded, diffusion.vae.decode(latents).sample, atol=1e-5)
+    size = min(count, together)
+    assert decoded.shape == (count, 3, 32, 32) and passes == [size] * -(-count // size)
+
+
+def test_posteriors_are_encoded_in_slices_that_fit(diffusion: Diffusion, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = list(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(4)) * 2 - 1)
+    mean, deviation = encode_posteriors(diffusion, images, list("abcde"), micro_batch=5)
+    passes: list[int] = []
+    handle = diffusion.vae.encoder.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
+    monkeypatch.setattr(memory_plan, "VAE_PIXELS", 2 * 32**2)
+    sliced_mean, sliced_deviation = encode_posteriors(diffusion, images, list("abcde"), micro_batch=5)
+    handle.remove()
+    assert passes == [2, 2, 2]
+    assert torch.allclose(mean, sliced_mean, atol=1e-5) and torch.allclose(deviation, sliced_deviation, atol=1e-5)
 
 
 def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:

@@ -55,6 +55,13 @@ def test_operations_of_the_papers_stages(config: Config) -> None:
     assert synthetic_images(config, COUNTS) == 2 * (23 * 2 + 23 * 4) * 10 * 5
 
 
+def test_cached_views_pass_the_backbone_once(config: Config) -> None:
+    cached = config.model_copy(update={"downstream": config.downstream.model_copy(update={"cached_views": 12})})
+    images, evaluated = 23 * 4 * (1 + 10), (600 - 23 * 8) + 368 + 294
+    found = job(cached, "train_downstream", seed="0", shots="4", method="diagen")
+    assert found == pytest.approx((12 * images + evaluated) * 0.0107)
+
+
 @pytest.mark.parametrize(("steps", "evaluations"), [(50, 36), (60, 44), (300, 234), (2, 2)])
 def test_evaluations_are_those_of_the_schedule(config: Config, steps: int, evaluations: int) -> None:
     llm = config.generators["llm"].model_copy(update={"inference_steps": steps})

@@ -20,7 +20,7 @@ from diagen.config import DiffusionModel, load_config
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
-from diagen.embeddings.inversion import TEMPLATES
+from diagen.embeddings.step_draws import TEMPLATES
 from diagen.embeddings.word_groups import learn_cell, require_room
 from diagen.errors import InputError
 from diagen.files.model_parts import trained_size_warning

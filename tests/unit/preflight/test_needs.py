@@ -72,6 +72,12 @@ def test_more_work_requests_more_time(rule: str, change: Callable, tmp_path: Pat
         ("generate_images", lambda c: c["execution"].update(shards=4)),
         ("generate_images", lambda c: c["execution"].update(device="cpu")),
         ("train_downstream", lambda c: c["generators"]["diagen"].update(images_per_guide=100)),
+        (
+            "train_downstream",
+            lambda c: c.update(
+                methods={"diagen": c["methods"]["diagen"]}, recipes={}, downstream={"cached_views": 100}
+            ),
+        ),
         ("write_prompts", lambda c: c["models"]["llama"].update(context=8192)),
     ],
 )

@@ -52,3 +52,10 @@ def test_words_of_cells_with_other_numbers_of_classes_are_no_mixture_but_those_i
     assert "All results were made with the same versions" in page and "<td>20</td>" in page
     page = made_with_page([*alike, ("embeddings", record(micro_batch="32", dtype="float32"))])
     assert "dtype of learned words bfloat16, float32" in page
+
+
+def test_images_of_a_compiled_unet_and_others_are_a_mixture() -> None:
+    page = made_with_page([("manifest", record(compiled="no")), ("features", record())])
+    assert "All results were made with the same versions" in page
+    page = made_with_page([("manifest", record(compiled="no")), ("manifest", record(compiled="yes"))])
+    assert "compiled of synthetic images no, yes" in page

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch._inductor.config
 
 from diagen.errors import InputError
-from diagen.runtime.execution import device_problem, find_device, try_device, why_no_gpu
+from diagen.runtime.execution import device_problem, find_device, try_compiling, try_device, why_no_gpu
 from diagen.runtime.gpu_lease import Gpu, describe_gpu
 
 K80 = "Tesla K80 (compute capability 3.7, driver 470.82.01)"
@@ -131,3 +132,14 @@ def test_programs_report_a_device_in_one_line(tmp_path: Path) -> None:
     )
     assert result.returncode == 2 and len(result.stderr.splitlines()) == 1, result.stderr
     assert result.stderr.startswith("error: execution.device: the device `cpu` cannot compute in float8_e4m3fn")
+
+
+def test_a_machine_that_cannot_compile_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
+    torch.compiler.reset()
+    expected = (
+        r"execution\.compile: torch cannot compile on this machine \(.*compiler.*\)\. Install .* set `execution\.c"
+    )
+    with pytest.raises(InputError, match=expected) as raised:
+        try_compiling("cpu")
+    assert "\n" not in str(raised.value)

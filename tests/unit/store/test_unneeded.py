@@ -122,6 +122,12 @@ def test_a_checkpoint_is_removed_when_its_words_are_learned_or_it_is_old(folder)
     assert folder.unneeded() == [done, old]
 
 
+def test_features_are_kept_for_a_month(folder):
+    folder.words("store/features/a.safetensors", {"features": 1.0}, age=time.time() - 29 * 24 * 3600)
+    old = folder.words("store/features/b.safetensors", {"features": 1.0})
+    assert folder.unneeded() == [old]
+
+
 def test_temporary_files_are_removed_and_other_hidden_files_stay(folder):
     temporary = [
         folder.file("one/summary/.accuracy.123.tmp.csv"),

@@ -2,7 +2,9 @@
 
 An augmentation is a pure function of images and of uniform random numbers, one row of them per image, so an image's
 view depends neither on its neighbors nor on the batch size. Inputs are decoded images, uint8 `[3, H, W]` in their
-original size; outputs are float32 batches `[B, 3, size, size]` in [-1, 1] (normalized by mean 0.5 and deviation 0.5).
+original size; outputs are float32 batches `[B, 3, size, size]` in [-1, 1] (normalized by mean 0.5 and deviation 0.5),
+on the device of the images. Random numbers are on the CPU, and so are the maps, factors and choices that follow from
+them: a GPU rounds sines and logarithms differently.
 """
 
 import math
@@ -16,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diagen.images import load_image
+from diagen.resizing import resize_together
 
 CROP_SCALE = (0.7, 1.0)  # share of the area, as the paper's classifiers use it
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height, the usual range of a random resized crop
@@ -38,7 +41,7 @@ def decode(path: str | Path) -> Tensor:
 
 def normalize(pixels: Tensor) -> Tensor:
     """Scale values in [0, 255] to float32 in [-1, 1]."""
-    return pixels.float() / 127.5 - 1
+    return (pixels.float() / 127.5).sub_(1)
 
 
 def resize(image: Tensor, size: int) -> Tensor:
@@ -48,9 +51,16 @@ def resize(image: Tensor, size: int) -> Tensor:
     return functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
 
 
+def resize_all(images: Sequence[Tensor], size: int) -> Tensor:
+    """Resize uint8 images of any sizes as `resize` does, on their device: float32 integers `[B, 3, size, size]`."""
+    if images[0].device.type == "cpu":
+        return torch.stack([resize(image, size) for image in images]).float()
+    return resize_together(images, size)
+
+
 def plain(images: Sequence[Tensor], size: int) -> Tensor:
     """Resize and normalize: the view for validation, test and scoring."""
-    return normalize(torch.stack([resize(image, size) for image in images]))
+    return normalize(resize_all(images, size))
 
 
 def standard(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
@@ -61,27 +71,26 @@ def standard(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
     sizes = torch.tensor([image.shape[1:] for image in images])
     boxes = crop_boxes(sizes, draws[:, : 2 * CROP_ATTEMPTS + 2])
     crops = [
-        resize(image[:, top : top + height, left : left + width], size)
+        image[:, top : top + height, left : left + width]
         for image, (top, left, height, width) in zip(images, boxes.tolist(), strict=True)
     ]
-    return _flip_and_rotate(torch.stack(crops), draws[:, -2], draws[:, -1])
+    return _flip_and_rotate(resize_all(crops, size), draws[:, -2], draws[:, -1])
 
 
 def standard_no_crop(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
     """Apply `standard` without the crop, as the published code does on MS COCO. `draws`: `[B, 2]`."""
-    whole = torch.stack([resize(image, size) for image in images])
-    return _flip_and_rotate(whole, draws[:, 0], draws[:, 1])
+    return _flip_and_rotate(resize_all(images, size), draws[:, 0], draws[:, 1])
 
 
 def _flip_and_rotate(pixels: Tensor, flip: Tensor, rotation: Tensor) -> Tensor:
-    """Flip, rotate and normalize uint8 images `[B, 3, S, S]`; `flip` and `rotation` are uniform numbers `[B]`."""
+    """Flip, rotate and normalize images `[B, 3, S, S]`; `flip` and `rotation` are uniform numbers `[B]`."""
     angle = torch.deg2rad((2 * rotation - 1) * MAX_ROTATION)
     mirror = torch.where(flip < 0.5, -1.0, 1.0)
     zero = torch.zeros_like(angle)
     # Rows of the map from output to input coordinates. It inverts the flip last, since the flip is applied first.
     x = torch.stack([mirror * angle.cos(), -mirror * angle.sin(), zero], 1)
     y = torch.stack([angle.sin(), angle.cos(), zero], 1)
-    return normalize(_sample(pixels.float(), torch.stack([x, y], 1), "bilinear"))
+    return normalize(_sample(pixels, torch.stack([x, y], 1), "bilinear"))
 
 
 def crop_boxes(sizes: Tensor, draws: Tensor) -> Tensor:
@@ -114,20 +123,26 @@ def randaugment(images: Sequence[Tensor], draws: Tensor, size: int) -> Tensor:
 
     Operations and magnitudes are torchvision's defaults. `draws`: `[B, 4]`, a choice and a sign for each operation.
     """
-    pixels = torch.stack([resize(image, size) for image in images]).float()
+    pixels = resize_all(images, size)
     for choice, sign in draws.view(-1, 2, 2).permute(1, 2, 0):
         chosen = (choice * len(OPERATIONS)).long()
-        signs = torch.where(sign < 0.5, -1.0, 1.0)
-        for index, operation in enumerate(OPERATIONS):
-            rows = (chosen == index).nonzero()[:, 0]
-            if len(rows):
-                pixels[rows] = operation(pixels[rows], signs[rows])
+        order = chosen.argsort(stable=True)
+        counts = torch.bincount(chosen, minlength=len(OPERATIONS)).tolist()
+        signs = torch.where(sign < 0.5, -1.0, 1.0)[order].split(counts)
+        groups = zip(OPERATIONS, pixels[_beside(pixels, order)].split(counts), signs, strict=True)
+        changed = torch.cat([operation(group, own) for operation, group, own in groups if len(group)])
+        pixels = changed[_beside(pixels, order.argsort())]
     return normalize(pixels)
+
+
+def _beside(pixels: Tensor, values: Tensor) -> Tensor:
+    """Move `values` to the device of `pixels`, without waiting for it."""
+    return values.to(pixels.device, non_blocking=True)
 
 
 def _sample(pixels: Tensor, maps: Tensor, mode: str) -> Tensor:
     """Warp images `[B, 3, S, S]` by affine maps `[B, 2, 3]` of output to input coordinates in [-1, 1]; 0 outside."""
-    grid = functional.affine_grid(maps, list(pixels.shape), align_corners=False)
+    grid = functional.affine_grid(_beside(pixels, maps), list(pixels.shape), align_corners=False)
     return functional.grid_sample(pixels, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
@@ -173,13 +188,13 @@ def _rotate(pixels: Tensor, signs: Tensor) -> Tensor:
 
 def _blend(degenerate: Tensor, pixels: Tensor, signs: Tensor) -> Tensor:
     """Move away from the degenerate image (sign 1) or towards it (sign -1), by 0.27 of the difference."""
-    factor = (1 + 0.27 * signs)[:, None, None, None]
+    factor = _beside(pixels, 1 + 0.27 * signs)[:, None, None, None]
     return (degenerate + factor * (pixels - degenerate)).clamp(0, 255).floor()
 
 
 def _gray(pixels: Tensor) -> Tensor:
-    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-    return (pixels * weights).sum(1, keepdim=True).round()
+    red, green, blue = pixels.split(1, 1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue).round()
 
 
 def _brightness(pixels: Tensor, signs: Tensor) -> Tensor:
@@ -195,10 +210,10 @@ def _contrast(pixels: Tensor, signs: Tensor) -> Tensor:
 
 
 def _sharpness(pixels: Tensor, signs: Tensor) -> Tensor:
-    kernel = torch.ones(3, 1, 3, 3)
-    kernel[:, :, 1, 1] = 5
+    rows = pixels[:, :, :-2] + pixels[:, :, 1:-1] + pixels[:, :, 2:]
+    around = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
     smooth = pixels.clone()
-    smooth[:, :, 1:-1, 1:-1] = functional.conv2d(pixels, kernel / 13, groups=3).round()
+    smooth[:, :, 1:-1, 1:-1] = ((around + 4 * pixels[:, :, 1:-1, 1:-1]) / 13).round()
     return _blend(smooth, pixels, signs)
 
 
@@ -218,7 +233,9 @@ def _autocontrast(pixels: Tensor, signs: Tensor) -> Tensor:
 
 def _equalize(pixels: Tensor, signs: Tensor) -> Tensor:
     flat = pixels.flatten(2).long()
-    counts = torch.zeros(*flat.shape[:2], 256, dtype=torch.long).scatter_add_(2, flat, torch.ones_like(flat))
+    bins = 256 * torch.arange(flat.shape[0] * 3, device=flat.device).view(-1, 3, 1)
+    # Unlike `scatter_add_`, this counts fast and in deterministic mode on a GPU too.
+    counts = torch.bincount((flat + bins).flatten(), minlength=256 * bins.numel()).view(-1, 3, 256)
     step = (flat.shape[2] - counts.gather(2, flat.amax(2, keepdim=True))) // 255
     below = counts.cumsum(2) - counts
     table = ((step // 2 + below) // step.clamp(min=1)).clamp(max=255)

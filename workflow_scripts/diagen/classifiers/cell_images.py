@@ -13,13 +13,15 @@ from diagen.errors import InputError, delete_and_rerun, rm
 
 @dataclass(frozen=True)
 class CellImages:
-    """The images of a cell by role: paths and labels (positions in `classes`, int64 `[n]`), in the order of shots.csv.
+    """The images of a cell by role, in the order of shots.csv.
 
-    `guides` holds the numbers of the guide images.
+    By role: `paths`, `hashes` (SHA-256 of the files) and `labels` (positions in `classes`, int64 `[n]`). `guides` holds
+    the numbers of the guide images.
     """
 
     classes: tuple[str, ...]
     paths: dict[str, list[str]]
+    hashes: dict[str, list[str]]
     labels: dict[str, Tensor]
     guides: list[int]
 
@@ -46,6 +48,7 @@ def arrange(shots: Sequence[Shot], file: Path) -> CellImages:
     return CellImages(
         classes,
         {role: [row.path for row in found] for role, found in rows.items() if found},
+        {role: [row.sha256 for row in found] for role, found in rows.items() if found},
         {role: labels_of([row.class_name for row in found], classes, file) for role, found in rows.items() if found},
         [row.guide for row in rows["guide"] if row.guide is not None],
     )

@@ -54,7 +54,8 @@ def cut_boxes(kept: Tensor, row: Tensor, column: Tensor, size: int) -> Tensor:
 
 def paste(images: Tensor, partners: Tensor, boxes: Tensor) -> Tensor:
     """Replace the `boxes` `[B, 4]` of `images` `[B, 3, S, S]` by those of `partners` `[B, 3, S, S]`."""
-    place = torch.arange(images.shape[-1])
+    boxes = boxes.to(images.device, non_blocking=True)
+    place = torch.arange(images.shape[-1], device=images.device)
     rows = (place >= boxes[:, 0:1]) & (place < boxes[:, 2:3])
     columns = (place >= boxes[:, 1:2]) & (place < boxes[:, 3:4])
     return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], partners, images)

@@ -1,7 +1,8 @@
 """Training of a linear layer on a frozen backbone (sections 3.4 and 4).
 
 Since the backbone is frozen, features do not depend on the layer: each epoch first computes the features of all its
-augmented draws, in micro-batches, and then takes its optimization steps on them.
+augmented draws, in micro-batches, and then takes its optimization steps on them. With `cached_views`, an epoch draws
+from the features of a few views of each image, which are computed once.
 """
 
 import math
@@ -21,7 +22,7 @@ from diagen.classifiers.heads import Head, new_head
 from diagen.classifiers.recipe import Recipe
 from diagen.classifiers.trained_file import Epoch
 from diagen.classifiers.training_state import TrainingState
-from diagen.classifiers.views import epoch_views
+from diagen.classifiers.views import epoch_views, place_images
 from diagen.errors import InputError, Problem
 from diagen.models.backbones import Backbone, embed
 from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
@@ -65,7 +66,7 @@ def train_head(
     progress_label: str = "training",
     checkpoint: Path | None = None,
 ) -> Trained:
-    """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`), with `labels` `[n]`.
+    """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`, CPU), with `labels` `[n]`.
 
     `probabilities` `[n]` are those of drawing each image, with replacement. `validation` is a function that computes
     features `[m, D]` with the current state of the backbone, and labels `[m]`. `seed_parts` seed the layer, the draws
@@ -86,12 +87,19 @@ def train_head(
     if checkpoint:
         state.restore(checkpoint)
     names = [classes[number] for number in labels.tolist()]
+    images = place_images(images, device)
     done, last = len(state.history), recipe.epochs
+    cache = _cached_features(backbone, images, labels, recipe, seed_parts, micro_batch, device)
     epochs = range(done + 1, last + 1)
     for epoch in progress(epochs, total=last, done=done, progress_label=progress_label, unit="epochs"):
         rows = draw_rows(probabilities, names, _uniforms(state.generators["draws"], recipe.draws))
-        views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators)
-        features = _train_features(backbone, views, recipe, micro_batch, device)
+        if cache is None:
+            views, targets = epoch_views(images, labels, rows, len(classes), recipe, state.generators, device)
+            features = _train_features(backbone, views, recipe, micro_batch, device)
+        else:
+            chosen = torch.from_numpy(rows)
+            numbers = torch.randint(cache.shape[1], rows.shape, generator=state.generators["augmentation"])
+            features, targets = cache[chosen, numbers], labels[chosen]
         train_loss = 0.0
         for step in range(recipe.iterations):
             batch = slice(step * recipe.batch, (step + 1) * recipe.batch)
@@ -127,6 +135,28 @@ def train_head(
     if updates_statistics:
         batch_norm.set_statistics(backbone, state.best.statistics)
     return Trained(state.best, state.best_epoch, tuple(state.history))
+
+
+def _cached_features(
+    backbone: Backbone,
+    images: Sequence[Tensor],
+    labels: Tensor,
+    recipe: Recipe,
+    seed_parts: tuple[str | int, ...],
+    micro_batch: int,
+    device: torch.device,
+) -> Tensor | None:
+    """Features `[n, V, D]` of the recipe's V cached views of each image; `None` without cached views.
+
+    The draws have a generator of their own, so that a resumed training has the same views.
+    """
+    if recipe.cached_views is None:
+        return None
+    rows = np.repeat(np.arange(len(images)), recipe.cached_views)
+    generator = torch.Generator().manual_seed(stable_seed(*seed_parts, "cached views"))
+    views, _ = epoch_views(images, labels, rows, 0, recipe, {"augmentation": generator}, device)
+    features = embed(backbone, range(len(rows)), views, micro_batch=micro_batch, device=device)
+    return features.unflatten(0, (len(images), recipe.cached_views))
 
 
 def _train_features(

@@ -15,7 +15,8 @@ class Recipe:
     of equal ones. `kept_epoch`: keep the best epoch or the last. `patience`: stop after this many epochs without a
     better one; `None` never stops early. `batch_norm`: `frozen`, or `training` as in `diagen.classifiers.batch_norm`.
     `validation`: each image once (`whole`), or new class-balanced draws for each epoch, as many as it has training
-    draws (`resampled`).
+    draws (`resampled`). `cached_views`: each draw is one of this many views of its image, whose features are computed
+    once; `None`: each draw is a new view.
     """
 
     epochs: int
@@ -31,6 +32,7 @@ class Recipe:
     batch_norm: BatchNormMode = "frozen"
     kept_epoch: EpochChoice = "best"
     validation: Validation = "whole"
+    cached_views: int | None = None
 
     @property
     def draws(self) -> int:

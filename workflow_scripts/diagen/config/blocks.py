@@ -1,8 +1,8 @@
 """The blocks of the configuration, in the order of the stages. Later blocks refer to earlier ones by name."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from diagen.config.base import (
     DISTINCT,
@@ -227,6 +227,21 @@ class Downstream(Block):
     )
     batch_norm: BatchNorm = "frozen"
     kept_epoch: KeptEpoch = "best"
+    cached_views: PositiveInt | None = Field(
+        None,
+        description="Train on the features of this many random views of each image, computed once before the first "
+        "epoch; each draw takes one of them. Without it, each draw is a new view (paper).",
+    )
+
+    @model_validator(mode="after")
+    def _views_of_single_images(self) -> Self:
+        if self.cached_views is not None and (self.augmentation == "cutmix" or self.batch_norm == "training"):
+            option = "augmentation: cutmix" if self.augmentation == "cutmix" else "batch_norm: training"
+            raise ValueError(
+                f"`cached_views` needs views whose features depend on no other image, unlike `{option}`; "
+                "remove one of the two (in a recipe, `cached_views: null`)"
+            )
+        return self
 
 
 class Diversity(Block):
@@ -256,4 +271,9 @@ class Execution(Block):
     torch_threads: PositiveInt = Field(2, description="CPU threads of torch per job; rounding depends on it.")
     shards: PositiveInt = Field(
         1, le=64, description="Processes (and GPUs of one machine) that share the classes of one cell."
+    )
+    compile: bool = Field(
+        False,
+        description="Compile the UNet for generating images (`torch.compile`): faster passes after minutes of "
+        "compiling per job and micro-batch; rounding depends on it.",
     )

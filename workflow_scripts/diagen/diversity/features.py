@@ -34,10 +34,14 @@ def listed_images(table: Path) -> list[str]:
 
 
 def load_pixels(path: Path, size: int) -> Tensor:
-    """Read an image file as float32 `[3, size, size]`: bicubic resize, normalized by ImageNet's mean and deviation."""
+    """Read an image file as uint8 `[3, size, size]`, with a bicubic resize."""
     image = load_image(path).resize((size, size), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
-    return (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STANDARD_DEVIATION)[:, None, None]
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def normalize(pixels: Tensor) -> Tensor:
+    """Convert images `[B, 3, H, W]` from uint8 to float32, normalized by ImageNet's mean and deviation."""
+    return (pixels.float() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STANDARD_DEVIATION)[:, None, None]
 
 
 def image_features(
@@ -50,7 +54,8 @@ def image_features(
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
 
         def prepare(batch: Sequence[Path]) -> Tensor:
-            return torch.stack(list(pool.map(lambda path: load_pixels(path, size), batch)))
+            # Threads only decode: torch's operations use all of them already.
+            return normalize(torch.stack(list(pool.map(lambda path: load_pixels(path, size), batch))))
 
         features = embed(extractor, paths, prepare, micro_batch=micro_batch, device=device, progress_label="features")
     return require_finite(features, paths, "features").numpy()

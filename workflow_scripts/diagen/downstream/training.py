@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from diagen.classifiers.linear_probe import Trained, train_head
 from diagen.classifiers.recipe import Recipe
 from diagen.config import Downstream
 from diagen.config.programs import TrainDownstreamSettings
+from diagen.downstream.stored_features import stored_features
 from diagen.files.json_files import SplitResult
 from diagen.generation.manifest_file import ManifestRow
 from diagen.models.backbones import Backbone
@@ -77,16 +80,27 @@ def train_downstream(
         manifest=synthetic.manifest,
         weights=synthetic.weights,
     )
-    size = recipe.image_size
     files = [synthetic.store / row.file_name for row in synthetic.rows]
-    features = repeatable_features(backbone, images.paths["val"], size=size, micro_batch=micro_batch, device=device)
+    view: dict[str, Any] = {"size": recipe.image_size, "micro_batch": micro_batch, "device": device}
+
+    def features(split: str) -> Tensor:
+        """Features of a split with the current state of the backbone."""
+        if recipe.batch_norm == "training":
+            return plain_features(backbone, images.paths[split], **view)
+        photos = images.paths[split], images.hashes[split]
+        return stored_features(backbone, settings.backbone, *photos, store=synthetic.store, **view)
+
+    if recipe.batch_norm == "training":
+        validation = repeatable_features(backbone, images.paths["val"], **view)
+    else:
+        validation = partial(features, "val")
     trained = train_head(
         backbone,
         decode_all([*images.paths["guide"], *files]),
         labels_of(images.class_names("guide") + classes, images.classes, synthetic.manifest or Path("shots.csv")),
         probabilities,
         images.classes,
-        (features, images.labels["val"]),
+        (validation, images.labels["val"]),
         recipe,
         seed_parts=(*cell, "downstream"),
         progress_label=f"train_downstream {settings.method}",
@@ -94,12 +108,7 @@ def train_downstream(
         micro_batch=micro_batch,
         device=device,
     )
-    logits = {
-        split: trained.head.logits(
-            plain_features(backbone, images.paths[split], size=size, micro_batch=micro_batch, device=device)
-        )
-        for split in images.splits
-    }
+    logits = {split: trained.head.logits(features(split)) for split in images.splits}
     predictions = [
         row
         for split in images.splits

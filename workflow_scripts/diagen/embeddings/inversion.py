@@ -4,9 +4,8 @@ Everything except the words is frozen, so the gradient of a word comes only from
 words share one forward and backward pass: the loss is the sum of the mean losses of the classes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from diagen.config import Embedding
+from diagen.embeddings.step_draws import ClassImages, StepDraws, draw_step
 from diagen.embeddings.words_file import LearnedWord
 from diagen.files.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
 from diagen.models.diffusion import (
@@ -23,77 +23,16 @@ from diagen.models.diffusion import (
     encode_posteriors,
     encode_prompts,
     image_to_tensor,
-    tokenize,
     word_vectors,
 )
-from diagen.models.pseudo_words import pseudo_word
 from diagen.runtime.execution import find_dtype
 from diagen.runtime.gpu_memory import halve_when_full
 from diagen.runtime.progress import progress
-from diagen.seeds import stable_seed
 
 if TYPE_CHECKING:
     from diffusers import PNDMScheduler, UNet2DConditionModel
 
-# The object templates of the Textual Inversion paper, used by DA-Fusion and DIAGen.
-TEMPLATES = (
-    "a photo of a {}",
-    "a rendering of a {}",
-    "a cropped photo of the {}",
-    "the photo of a {}",
-    "a photo of a clean {}",
-    "a photo of a dirty {}",
-    "a dark photo of the {}",
-    "a photo of my {}",
-    "a photo of the cool {}",
-    "a close-up photo of a {}",
-    "a bright photo of the {}",
-    "a cropped photo of a {}",
-    "a photo of the {}",
-    "a good photo of the {}",
-    "a photo of one {}",
-    "a close-up photo of the {}",
-    "a rendition of the {}",
-    "a photo of the clean {}",
-    "a rendition of a {}",
-    "a photo of a nice {}",
-    "a good photo of a {}",
-    "a photo of the nice {}",
-    "a photo of the small {}",
-    "a photo of the weird {}",
-    "a photo of the large {}",
-    "a photo of a cool {}",
-    "a photo of a small {}",
-)
-
 CHECKPOINT_EVERY = 100  # steps
-
-
-@dataclass(frozen=True)
-class ClassImages:
-    """The guide images of one class: posteriors of each image and of its flip.
-
-    `mean` and `deviation` are float32 [images, 2, channels, h, w]; index 1 on the second axis is the flipped image,
-    whose latent differs from the flipped latent. `seed_parts` identify the cell, for the seeds.
-    """
-
-    class_name: str
-    seed_parts: tuple[str | int, ...]
-    mean: Tensor
-    deviation: Tensor
-
-
-@dataclass(frozen=True)
-class StepDraws:
-    """What a step draws for its rows, on the CPU; row r belongs to class r // batch.
-
-    `latents`, before the scaling factor, and `noise` are float32 [rows, c, h, w], `timesteps` int64 [rows].
-    """
-
-    latents: Tensor
-    noise: Tensor
-    timesteps: Tensor
-    prompts: TokenizedPrompts
 
 
 def square(image: Image.Image, crop: str) -> Image.Image:
@@ -105,6 +44,34 @@ def square(image: Image.Image, crop: str) -> Image.Image:
     return image.crop((left, top, left + edge, top + edge))
 
 
+def encode_classes(
+    diffusion: Diffusion,
+    photos: Mapping[str, Iterable[Image.Image]],
+    seed_parts: tuple[str | int, ...],
+    *,
+    crop: str,
+    micro_batch: int,
+) -> list[ClassImages]:
+    """Encode the guide images of each class in `photos`, and their flips, once; every step samples these posteriors.
+
+    Images of all classes share passes of the fixed size `micro_batch`, which gives the same bits as class by class.
+    """
+    resample = Image.Resampling.BICUBIC
+    views: list[Tensor] = []
+    names: list[str] = []
+    counts = []
+    for class_name, images in photos.items():
+        tensors = [image_to_tensor(square(image, crop), diffusion.image_size, resample) for image in images]
+        views += [view for tensor in tensors for view in (tensor, tensor.flip(-1))]
+        names += [
+            f"class `{class_name}`, photo {index // 2 + 1} of {len(tensors)}" for index in range(2 * len(tensors))
+        ]
+        counts.append(len(tensors))
+    posteriors = halve_when_full(micro_batch, lambda size: encode_posteriors(diffusion, views, names, size))
+    mean, deviation = (part.unflatten(0, (-1, 2)).split(counts) for part in posteriors)
+    return [ClassImages(name, seed_parts, *parts) for name, *parts in zip(photos, mean, deviation, strict=True)]
+
+
 def encode_class(
     diffusion: Diffusion,
     class_name: str,
@@ -114,13 +81,9 @@ def encode_class(
     crop: str,
     micro_batch: int,
 ) -> ClassImages:
-    """Encode a class's guide images and their flips once; every step samples these posteriors again."""
-    size = diffusion.image_size
-    tensors = [image_to_tensor(square(image, crop), size, Image.Resampling.BICUBIC) for image in images]
-    both = [view for tensor in tensors for view in (tensor, tensor.flip(-1))]
-    names = [f"class `{class_name}`, photo {index // 2 + 1} of {len(images)}" for index in range(len(both))]
-    mean, deviation = halve_when_full(micro_batch, lambda size: encode_posteriors(diffusion, both, names, size))
-    return ClassImages(class_name, seed_parts, mean.unflatten(0, (-1, 2)), deviation.unflatten(0, (-1, 2)))
+    """Encode the guide images of one class, as `encode_classes` does."""
+    (encoded,) = encode_classes(diffusion, {class_name: images}, seed_parts, crop=crop, micro_batch=micro_batch)
+    return encoded
 
 
 @contextmanager
@@ -196,7 +159,7 @@ def add_gradients(
     `words` is [classes, vectors, width]. The loss of a class is the mean squared error of its predicted noise (or
     velocity). Passes have the fixed size `micro_batch`: a short last one is padded with rows that have no gradient.
     """
-    draws = _draw_step(diffusion, classes, settings, step)
+    draws = draw_step(diffusion, classes, settings, step)
     count = len(draws.latents)
     errors = []
     for start in range(0, count, micro_batch):
@@ -220,32 +183,6 @@ def _row_errors(diffusion: Diffusion, draws: StepDraws, rows: Tensor, words: Ten
         predicted = diffusion.unet(noisy, timesteps, encoder_hidden_states=states).sample
     target = _target(diffusion.scheduler, latents, noise, timesteps)
     return (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
-
-
-def _draw_step(diffusion: Diffusion, classes: Sequence[ClassImages], settings: Embedding, step: int) -> StepDraws:
-    """Draw what the rows of `step` need, class by class."""
-    draws = [_draw(item, settings, step, diffusion.scheduler.config.num_train_timesteps) for item in classes]
-    latents, noise, timesteps, captions = (list(column) for column in zip(*draws, strict=True))
-    tokens = [pseudo_word(item.class_name) for item in classes for _ in range(settings.batch)]
-    prompts = tokenize(diffusion.tokenizer, [text for row in captions for text in row], tokens, settings.vectors)
-    return StepDraws(torch.cat(latents), torch.cat(noise), torch.cat(timesteps), prompts)
-
-
-def _draw(
-    item: ClassImages, settings: Embedding, step: int, timesteps: int
-) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-    """Draw latents, noise [batch, c, h, w], timesteps [batch] and captions of one class at one step, on the CPU."""
-    generator = torch.Generator().manual_seed(stable_seed(*item.seed_parts, item.class_name, step, "inversion"))
-
-    def below(bound: int) -> Tensor:
-        return torch.randint(bound, (settings.batch,), generator=generator)
-
-    image, flip, template, timestep = below(len(item.mean)), below(2), below(len(TEMPLATES)), below(timesteps)
-    mean, deviation = item.mean[image, flip], item.deviation[image, flip]
-    latents = mean + deviation * torch.randn(mean.shape, generator=generator)
-    noise = torch.randn(mean.shape, generator=generator)
-    word = pseudo_word(item.class_name)
-    return latents, noise, timestep, [TEMPLATES[index].format(word) for index in template]
 
 
 def _target(scheduler: "PNDMScheduler", latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:

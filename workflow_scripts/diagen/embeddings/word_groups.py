@@ -13,7 +13,8 @@ from diagen.cells import Cell
 from diagen.config.programs import LearnEmbeddingsSettings
 from diagen.data.shots_file import Shot
 from diagen.embeddings import inversion
-from diagen.embeddings.inversion import TEMPLATES, encode_class, learn_words, recomputed_activations
+from diagen.embeddings.inversion import encode_classes, learn_words, recomputed_activations
+from diagen.embeddings.step_draws import TEMPLATES
 from diagen.embeddings.words_file import LearnedWord, write_words
 from diagen.errors import InputError
 from diagen.files.store_layout import checkpoint_of, words_path
@@ -108,17 +109,10 @@ def learn_group(
     passes are halved, and the group starts again: its record has the rows per pass that all its steps had.
     Raises `InputError` when a single row does not fit, or with class, step and precision when a value is not finite.
     """
-    classes = [
-        encode_class(
-            diffusion,
-            item.class_name,
-            cell,
-            [load_image(Path(image)) for image in item.paths],
-            crop=settings.embedding.crop,
-            micro_batch=micro_batch,
-        )
-        for item in group
-    ]
+    photos = {item.class_name: map(load_image, map(Path, item.paths)) for item in group}
+    encoded = encode_classes(diffusion, photos, cell, crop=settings.embedding.crop, micro_batch=micro_batch)
+    by_name = {item.class_name: item for item in encoded}
+    classes = [by_name[item.class_name] for item in group]  # a short group repeats its last class
     checkpoint = checkpoint_of(path)
     planned, dtype = plan_group(diffusion, len(group), settings)
     rows = len(group) * settings.embedding.batch
@@ -135,7 +129,7 @@ def learn_group(
         raise InputError(str(error)) from None
     packages = ("torch", "diffusers", "transformers")
     made = torch_record(packages, diffusion.device, micro_batch=row_batch, dtype=dtype)
-    unique = {word.class_name: replace(word, made_with=made) for word in words}  # a short group repeats its last class
+    unique = {word.class_name: replace(word, made_with=made) for word in words}
     write_words(list(unique.values()), path)
     checkpoint.unlink(missing_ok=True)
 

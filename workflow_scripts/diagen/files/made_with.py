@@ -40,6 +40,7 @@ def made_with(
     torch_threads: int | None = None,
     micro_batch: int | None = None,
     dtype: str | None = None,
+    compiled: bool | None = None,
 ) -> MadeWith:
     """Compose a record: versions of the installed `packages`, `device`, and the given values.
 
@@ -51,7 +52,8 @@ def made_with(
             found[package] = version(package)
         except PackageNotFoundError:  # a build of it with another distribution name
             found[package] = "unknown"
-    given = {"torch_threads": torch_threads, "micro_batch": micro_batch, "dtype": dtype}
+    given: dict[str, object] = {"torch_threads": torch_threads, "micro_batch": micro_batch, "dtype": dtype}
+    given["compiled"] = None if compiled is None else "yes" if compiled else "no"
     found |= {name: str(value) for name, value in given.items() if value is not None}
     return tuple(sorted(found.items()))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from diagen.seeds import stable_hash
 
-IMAGES, WORDS, CHECKPOINTS = "images", "words", "checkpoints"
-"""Folders of the store: synthetic images, groups of learned words, and checkpoints."""
+IMAGES, WORDS, FEATURES, CHECKPOINTS = "images", "words", "features", "checkpoints"
+"""Folders of the store: synthetic images, groups of learned words, features of real photos, and checkpoints."""
 
 
 def image_file_name(digest: str) -> str:
@@ -18,6 +18,11 @@ def image_file_name(digest: str) -> str:
 def words_path(store: Path, digest: str) -> Path:
     """Return the file of a group of learned words; `digest` is the hash of everything that decides them."""
     return store / WORDS / f"{digest}.safetensors"
+
+
+def features_path(store: Path, digest: str) -> Path:
+    """Return the file of the features of photos; `digest` is the hash of everything that decides them."""
+    return store / FEATURES / f"{digest}.safetensors"
 
 
 def checkpoint_of(words: Path) -> Path:

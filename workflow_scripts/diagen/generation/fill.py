@@ -4,6 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from diagen.generation.manifest_file import ManifestRow
 from diagen.generation.plan_file import PlanRow
 from diagen.models.diffusion import Diffusion
 from diagen.models.pseudo_words import pseudo_word
+from diagen.runtime.execution import compiled, explain_compiling
 from diagen.runtime.fingerprint import fingerprint
 from diagen.runtime.gpu_memory import halve_when_full
 from diagen.runtime.made_with import torch_record
@@ -31,6 +33,7 @@ from diagen.seeds import stable_hash
 
 IMAGE_SOURCES = (Path(img2img.__file__),)
 """The modules that decide pixels: a change of their code renames every image."""
+PACKAGES = ("torch", "diffusers", "transformers")  # whose versions are recorded
 MADE_WITH = "made_with"  # key of the record among the texts of a PNG file
 FAILURES = 20  # images that are not finite: so many are listed in an error, and end generation if no other is finite
 WRITERS = 2  # threads that encode PNGs during the next forward pass
@@ -100,14 +103,18 @@ def generate(
     settings: GenerateImagesSettings,
     store: Path,
     micro_batch: int,
+    *,
+    compile_unet: bool = False,
 ) -> None:
     """Generate the images of `rows` (plan row, file name) into `store`; each write is atomic.
 
     `words` has the learned word [vectors, width] of each class, without noise. Rows of different guide images and
     classes share passes of the fixed batch size `micro_batch`; the random numbers of an image depend only on its own
-    seeds. When the GPU runs out of memory, the micro-batch is halved for the remaining images; each file records its
-    micro-batch. Raises `InputError` when the words have another width than the model's, when the model's schedule does
-    not have the timestep of the strength, and, after all other images are in the store, for images that are not finite.
+    seeds. When the GPU runs out of memory, the micro-batch is halved for the remaining images. Each file records its
+    micro-batch and `compile_unet`, whether passes run through a UNet that torch compiles first.
+    Raises `InputError` when the words have another width than the model's, when the model's schedule does not have the
+    timestep of the strength, when torch cannot compile, and, after all other images are in the store, for images that
+    are not finite.
     """
     trained = diffusion.scheduler.config.num_train_timesteps
     if problems := list(schedule_problems(settings, trained)):
@@ -122,10 +129,12 @@ def generate(
 
     def fill(size: int) -> None:
         left = [(row, store / name) for row, name in rows if not (store / name).is_file()]
-        made = to_text(torch_record(("torch", "diffusers", "transformers"), diffusion.device, micro_batch=size))
-        _write_all(_images(diffusion, left, words, settings, size), len(left), made, ahead=size)
+        made = to_text(torch_record(PACKAGES, diffusion.device, micro_batch=size, compiled=compile_unet))
+        _write_all(_images(used, left, words, settings, size), len(left), made, ahead=size)
 
-    halve_when_full(micro_batch, fill)
+    used = replace(diffusion, unet=compiled(diffusion.unet)) if compile_unet else diffusion
+    with explain_compiling():
+        halve_when_full(micro_batch, fill)
 
 
 def _images(

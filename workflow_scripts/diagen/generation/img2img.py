@@ -20,6 +20,7 @@ from diagen.images import load_image
 from diagen.models.diffusion import (
     Diffusion,
     are_finite,
+    decode_latents,
     encode_posteriors,
     encode_prompts,
     float32_vae,
@@ -111,7 +112,7 @@ def _decode(diffusion: Diffusion, latents: Tensor) -> tuple[Tensor, list[bool]]:
     An image that overflows, as those of Stable Diffusion 1's VAE may in float16, is decoded again in float32, alone, so
     that its bits do not depend on the other images.
     """
-    decoded = diffusion.vae.decode(latents).sample.float()
+    decoded = decode_latents(diffusion, latents)
     finite = are_finite(decoded)
     if all(finite) or diffusion.dtype == torch.float32:
         return decoded, finite

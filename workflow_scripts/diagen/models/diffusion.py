@@ -25,6 +25,7 @@ from diagen.files.model_parts import (
     weight_problems,
 )
 from diagen.runtime.gpu_memory import explain_full_memory
+from diagen.runtime.memory_plan import vae_batch
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,16 @@ def encode_posteriors(
     """Compute mean and standard deviation of the VAE's posterior of each image.
 
     `images` are float32 [3, size, size] in [-1, 1]; `names` describe them in errors. Both results are float32
-    [n, channels, h, w] on the CPU, before the scaling factor. Passes have the fixed batch size `micro_batch`, so the
-    bits of an image do not depend on the number of images. An image whose posterior overflows is encoded again in
-    float32, alone. Raises `InputError` with the names of all images whose posterior is not finite even then.
+    [n, channels, h, w] on the CPU, before the scaling factor. Passes have the fixed size `vae_batch` of
+    `micro_batch`, so the bits of an image do not depend on the number of images. An image whose posterior overflows is
+    encoded again in float32, alone. Raises `InputError` with the names of all images whose posterior is not finite even
+    then.
     """
     means, deviations = [], []
-    for start in range(0, len(images), micro_batch):
-        chunk = list(images[start : start + micro_batch])
-        padded = torch.stack(chunk + [chunk[-1]] * (micro_batch - len(chunk))).to(diffusion.device, diffusion.dtype)
+    size = vae_batch(micro_batch, diffusion.image_size)
+    for start in range(0, len(images), size):
+        chunk = list(images[start : start + size])
+        padded = torch.stack(chunk + [chunk[-1]] * (size - len(chunk))).to(diffusion.device, diffusion.dtype)
         posterior = diffusion.vae.encode(padded).latent_dist
         means.append(posterior.mean[: len(chunk)].float().cpu())
         deviations.append(posterior.std[: len(chunk)].float().cpu())
@@ -157,6 +160,16 @@ def encode_posteriors(
             f"are not finite: {'; '.join(dict.fromkeys(names[row] for row in rows))}. {wider_dtype(diffusion.dtype)}"
         )
     return mean, deviation
+
+
+def decode_latents(diffusion: Diffusion, latents: Tensor) -> Tensor:
+    """Decode `latents` [n, channels, h, w], divided by the scaling factor, to float32 [n, 3, size, size].
+
+    Passes have the size `vae_batch` of n: a short last one repeats its last row.
+    """
+    size = vae_batch(len(latents), diffusion.image_size)
+    rows = torch.arange(-(-len(latents) // size) * size, device=latents.device).clamp(max=len(latents) - 1)
+    return torch.cat([diffusion.vae.decode(latents[part]).sample.float() for part in rows.split(size)])[: len(latents)]
 
 
 def _not_finite(mean: Tensor, deviation: Tensor) -> list[int]:

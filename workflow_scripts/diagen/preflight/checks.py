@@ -20,7 +20,7 @@ from diagen.preflight.models import check_models
 from diagen.preflight.operations import Operations
 from diagen.preflight.rates import assumed_rates
 from diagen.preflight.report import Report
-from diagen.runtime.execution import find_device, try_device, why_no_gpu
+from diagen.runtime.execution import find_device, try_compiling, try_device, why_no_gpu
 from diagen.runtime.gpu_lease import visible_gpus
 from diagen.runtime.llama_device import build_remedy, can_offload
 
@@ -148,7 +148,7 @@ def check_device(config: Config, cap: int, report: Report) -> str:
 
 
 def check_precision(config: Config, report: Report) -> None:
-    """Try the device of the jobs in each precision that the configuration names."""
+    """Try the device of the jobs in each precision that the configuration names, and compiling if it is set."""
     embeddings = [config.embeddings[name].dtype for name in config.used_blocks()["embeddings"]]
     try:
         kind = find_device(config.execution.device)
@@ -159,6 +159,8 @@ def check_precision(config: Config, report: Report) -> None:
             )
         for dtype in dict.fromkeys(("float32", config.models.diffusion.dtype, *embeddings)):
             try_device(kind, dtype)
+        if config.execution.compile:
+            try_compiling(kind)
     except InputError as error:
         if str(error) not in report.problems:  # the missing device is reported already
             report.problems.append(str(error))

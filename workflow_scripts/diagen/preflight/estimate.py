@@ -141,7 +141,8 @@ def _training(
     operations: Operations,
 ) -> Work:
     """The training of a classifier on a number of `images`: random views of them, and those `evaluated` once."""
-    views = block.epochs * block.iterations * block.batch
+    cached = block.cached_views if isinstance(block, Downstream) else None
+    views = images * cached if cached else block.epochs * block.iterations * block.batch
     tflop = (views + evaluated) * operations.backbone
     return Work(rule, wildcards, tflop, read=images + evaluated, augmented=views)
 

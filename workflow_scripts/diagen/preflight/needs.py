@@ -17,7 +17,7 @@ from diagen.files.tables import read_rows
 from diagen.preflight.estimate import ImageCounts, JobKey, Work, all_work
 from diagen.preflight.operations import paper_operations
 from diagen.preflight.rates import assumed_rates
-from diagen.runtime.memory_plan import CPU_GB, passes_gb, plan_passes
+from diagen.runtime.memory_plan import CPU_GB, passes_gb, plan_passes, vae_batch
 
 MARGIN = 4.0  # for a machine four times slower than assumed
 START_MINUTES = 30  # for reading models and photos, perhaps from a slow disk
@@ -25,10 +25,11 @@ BEFORE_INDEXED = ImageCounts(20, {"train_val": 2_000, "test": 1_000})  # a guess
 
 PROGRAM_MB = 4_000  # Python, torch and CUDA's libraries, and the two Snakemakes that start a program on a cluster
 PHOTO_MB = 4.0  # a decoded photo of about 1200 x 1200 pixels
-PASS_MB = 1_500  # the VAE's memory for decoding an image of 512 pixels on the CPU
+UNET_MB, VAE_MB = 300, 1_500  # memory of an image of 512 pixels on the CPU: in the UNet with guidance, in the decoder
 CONTEXT_MB = 0.5  # memory of a 7B language model per token of its context
 DOWNLOAD_MB = {"diffusion": 4_300, "llama": 4_100, "features": 1_200, "backbone": 100}  # the paper's models
 RGB_BYTES = 3
+FEATURES_MB = 2048 * 4 / 1e6  # of one view, by ResNet-50
 LOADED_MODELS = {
     "write_prompts": ("llama",),
     "learn_embeddings": ("diffusion",),
@@ -71,7 +72,8 @@ class Needs:
         models, execution = self.config.models, self.config.execution
         process = PROGRAM_MB + sum(2 * self._weights_mb(name) for name in LOADED_MODELS[rule])
         if "diffusion" in LOADED_MODELS[rule] and execution.device == "cpu":
-            process += PASS_MB * execution.micro_batch * (models.diffusion.image_size / 512) ** 2
+            size, rows = models.diffusion.image_size, execution.micro_batch
+            process += (UNET_MB * rows + VAE_MB * vae_batch(rows, size)) * (size / 512) ** 2
         if rule == "learn_embeddings" and execution.device == "cpu":
             process += self._learning_mb(wildcards["embedding"])
         if rule == "write_prompts" and models.llama:
@@ -119,18 +121,22 @@ class Needs:
         return 1e3 * passes_gb(passes, dtype=dtype, image_size=model.image_size, weights_gb=weights)
 
     def _images_mb(self, rule: str, wildcards: Mapping[str, str]) -> float:
-        """Images in the memory of a classifier's training: guide images in full size, others in the configured size."""
+        """What a classifier's training keeps in memory: guide images in full size, others in the configured size.
+
+        With cached views, also their features.
+        """
         if rule not in ("train_guide_classifier", "train_downstream"):
             return 0.0
         config, counts = self.config, self.counts(wildcards["dataset"])
         guides = counts.classes * int(wildcards["shots"])
         validation = counts.splits.get("val", counts.splits.get("train_val", 0))
         megabytes = guides * PHOTO_MB + validation * config.downstream.image_size**2 * RGB_BYTES / 1e6
-        generator = config.methods[wildcards["method"]].generator if "method" in wildcards else None
-        if generator:
-            images = guides * config.generators[generator].images_per_guide
-            megabytes += images * config.models.diffusion.image_size**2 * RGB_BYTES / 1e6
-        return megabytes
+        if "method" not in wildcards:
+            return megabytes
+        generator, recipe = config.methods[wildcards["method"]].generator, config.recipe_of(wildcards["method"])
+        images = guides * config.generators[generator].images_per_guide if generator else 0
+        megabytes += images * config.models.diffusion.image_size**2 * RGB_BYTES / 1e6
+        return megabytes + (guides + images) * (recipe.cached_views or 0) * FEATURES_MB
 
 
 def _read_counts(table: Path) -> ImageCounts:

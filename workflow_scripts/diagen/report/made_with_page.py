@@ -83,7 +83,7 @@ def _mixed(rows: Iterable[Row]) -> list[tuple[str, list[str]]]:
         for name, value in row.values.items():
             if (row.stage, name) == PLANNED:
                 continue
-            scope = row.stage if name in ("torch_threads", "micro_batch", "dtype") else ""
+            scope = row.stage if name in ("torch_threads", "micro_batch", "dtype", "compiled") else ""
             found.setdefault((scope, name), set()).add(value)
     return [
         (f"{name} of {scope}" if scope else name, sorted(values))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from diagen.errors import InputError
@@ -128,6 +130,44 @@ def try_device(kind: str, dtype: str) -> None:
         built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
         name = describe_gpu(gpus[0]) if gpus else f"device `{kind}`"
         raise InputError(device_problem(str(error), name, dtype, f"torch {torch.__version__} for {built}")) from None
+
+
+def compiled(network: torch.nn.Module) -> torch.nn.Module:
+    """Return `network` compiled by torch, for `execution.compile`: fused operations, which round differently.
+
+    Each shape of the inputs is compiled at its first pass. Both share their weights. Use it inside `explain_compiling`.
+    """
+    import torch
+
+    # Without measured choices of kernels, which may differ from run to run and so change bits.
+    return torch.compile(network, dynamic=False, options={"deterministic": True})  # type: ignore[return-value]
+
+
+@contextmanager
+def explain_compiling() -> Iterator[None]:
+    """Raise `InputError` when torch cannot compile a network on this machine inside the block."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    from diagen.runtime.gpu_memory import is_full
+
+    try:
+        yield
+    except TorchDynamoException as error:
+        if is_full(error):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"execution.compile: torch cannot compile on this machine ({reason}). Install what it needs (on the CPU a "
+            "C++ compiler, on a GPU Triton and a C compiler), or set `execution.compile: false`"
+        ) from None
+
+
+def try_compiling(kind: str) -> None:
+    """Compile one small network for the device `kind`. Raises `InputError` when this machine cannot."""
+    import torch
+
+    with explain_compiling(), torch.no_grad():
+        compiled(torch.nn.SiLU())(torch.ones(8, device=kind))
 
 
 def device_problem(error: str, device: str, dtype: str, torch_build: str) -> str:

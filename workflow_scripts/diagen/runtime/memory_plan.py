@@ -1,6 +1,7 @@
-"""How many rows learn words in one pass on a device. Decides rounding and time, not what is computed. Free of torch.
+"""How many rows learn words, and how many images the VAE takes, in one pass. Free of torch.
 
-A row is one image of one word at one step; all rows of a step add up to its gradients.
+This decides rounding and time, not what is computed. A row is one image of one word at one step; all rows of a step add
+up to its gradients.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ ROW_PIXELS = 512**2
 LEAST_ROWS = 4
 """Activations are kept if a pass of so many rows, a word's batch in the paper, fits: with recomputing, steps take 30 to
 48 % longer (H100), more than smaller passes cost a GPU that is busy with them. Small cards are not measured."""
+VAE_PIXELS = 2 * 512**2
+"""Pixels that pass through the VAE together. An image of 512 pixels takes three times as much memory there as its two
+rows in the UNet (counted), and few such images keep a GPU busy. Fixed, so that no card's memory decides rounding."""
 CONTEXT_GB = 0.65  # a process on CUDA, in addition to its tensors
 MARGIN = 0.95  # the rest: gaps between tensors, workspaces of convolutions
 CPU_GB = 16.0  # on every machine, so that its size does not decide rounding; leaves room in 24 GiB
@@ -69,6 +73,11 @@ def passes_gb(passes: Passes, *, dtype: str, image_size: int, weights_gb: float)
 
 def _row_gb(dtype: str, image_size: int, recompute: bool) -> float:
     return ROW_GB[dtype][recompute] * image_size**2 / ROW_PIXELS
+
+
+def vae_batch(micro_batch: int, image_size: int) -> int:
+    """Return how many images of `image_size` pixels the VAE encodes or decodes in one pass, of `micro_batch`."""
+    return max(1, min(micro_batch, VAE_PIXELS // image_size**2))
 
 
 def card_gb(total_bytes: int) -> float:

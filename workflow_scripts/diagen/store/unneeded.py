@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from diagen.files.atomic import TEMPORARY
 from diagen.files.tables import DamagedFile, read_rows
 
-KEPT_DAYS = 30  # words and checkpoints are small and took hours; an interrupted experiment resumes from them
+KEPT_DAYS = 30  # of words, features and checkpoints, which later or interrupted jobs use
 Word = tuple[str, bytes]  # class, vectors
 
 
@@ -25,6 +25,7 @@ class Unneeded:
 
     images: list[Path] = field(default_factory=list)
     words: list[Path] = field(default_factory=list)
+    features: list[Path] = field(default_factory=list)
     checkpoints: list[Path] = field(default_factory=list)
     temporary: list[Path] = field(default_factory=list)
     waiting: list[Path] = field(default_factory=list)
@@ -32,14 +33,15 @@ class Unneeded:
 
     def removable(self) -> list[Path]:
         """All files that can be removed."""
-        return [*self.images, *self.words, *self.checkpoints, *self.temporary]
+        return [*self.images, *self.words, *self.features, *self.checkpoints, *self.temporary]
 
 
 def find_unneeded(results: Path, store: Path) -> Unneeded:
     """Files in `store` that no experiment in the folder `results` needs, and temporary files of killed jobs in both.
 
     An image is needed if a manifest lists it. Learned words are needed if a file of embeddings contains them; others,
-    and checkpoints of words that are not learned yet, may belong to an interrupted job and are kept for 30 days.
+    and checkpoints of words that are not learned yet, may belong to an interrupted job and are kept for 30 days, as are
+    features of photos, which later methods use.
     Raises `DamagedFile` for an unreadable manifest, since its images would appear unneeded.
     """
     found = Unneeded()
@@ -60,6 +62,7 @@ def find_unneeded(results: Path, store: Path) -> Unneeded:
     for file in _files(store / "words", "*.safetensors"):
         if file.stat().st_mtime < oldest and not held.issuperset(_words(file)):
             found.words.append(file)
+    found.features = [file for file in _files(store / "features", "*.safetensors") if file.stat().st_mtime < oldest]
     for file in _files(store / "checkpoints", "*.safetensors"):
         if file.stat().st_mtime < oldest or (store / "words" / file.name).is_file():
             found.checkpoints.append(file)

@@ -44,7 +44,7 @@ def _read_predictions(path: Path) -> None:
         raise DamagedFile(path, "it lists no predictions")
 
 
-def _read_checkpoint(path: Path) -> None:
+def _read_tensors(path: Path) -> None:
     with reading(path, SafetensorError):
         if not all(np.isfinite(tensor).all() for tensor in load_file(path).values()):
             raise ValueError("it contains non-finite values")
@@ -81,7 +81,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "diversity/*.json": read_diversity,
     "diversity/*/*.json": read_diversity,
     "words/*.safetensors": read_learned_words,
-    "checkpoints/*.safetensors": _read_checkpoint,
+    "features/*.safetensors": _read_tensors,
+    "checkpoints/*.safetensors": _read_tensors,
     "images.csv": read_images,
     "skipped.csv": read_skipped,
     "leakage.json": read_leaks,
@@ -97,6 +98,7 @@ WRITTEN_TOGETHER: dict[str, tuple[str, ...]] = {
 }
 """Files that one job writes into a folder: if one exists, all must exist."""
 DATASET = ("images.csv", "skipped.csv")  # written together into each folder directly below the experiment's
+STORED = ("words", "features", "checkpoints")
 NOT_RESULTS = ("logs", "benchmarks", "export")
 MANIFEST = "synthetic/*/manifest.csv"
 
@@ -112,7 +114,7 @@ class Finding:
 
 
 def verify_results(results: Path, store: Path) -> Iterator[Finding]:
-    """Check an experiment's files in `results`, its images in `store`, and the store's words and checkpoints.
+    """Check an experiment's files in `results`, its images in `store`, and the store's other files.
 
     Files in `NOT_RESULTS` and hidden files are skipped. Yields findings in the order of the paths.
     """
@@ -137,7 +139,7 @@ def verify_results(results: Path, store: Path) -> Iterator[Finding]:
         elif path.name == "features.npy":
             yield from _compare_with_table(path, content, tables(_table_of(path))[0])
     # Jobs resume from these files, so a damaged one would stop each job that reads it.
-    for path in sorted([*store.glob("words/*.safetensors"), *store.glob("checkpoints/*.safetensors")]):
+    for path in sorted(file for kind in STORED for file in store.glob(f"{kind}/*.safetensors")):
         if not path.name.startswith(".") and (problem := _read(path)[1]):
             yield Finding(path, problem, (path,), None)
 

@@ -1,0 +1,149 @@
+"""`bench/gpu_check.py` on the CPU with the demo's models: all steps hold, and each reports a planted error."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench import (
+    gpu_agreement,
+    gpu_ceilings,
+    gpu_check,
+    gpu_generation,
+    gpu_inversion,
+    gpu_limits,
+    gpu_repeat,
+    gpu_vision,
+)
+
+
+@pytest.fixture(autouse=True)
+def settings_of_torch() -> Iterator[None]:
+    """The program sets torch for its process; restore what other tests of this process expect."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+@pytest.fixture
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[int, dict[str, Any]]]:
+    """Run a step; returns the exit status and the results."""
+
+    def run(step: str) -> tuple[int, dict[str, Any]]:
+        output = tmp_path / "gpu.json"
+        options = ["--device", "cpu", "--small", "--torch-threads", "1", "--steps", step, "--output", str(output)]
+        monkeypatch.setattr(sys, "argv", ["gpu_check.py", *options])
+        status = gpu_check.main()
+        return status, json.loads(output.read_text("utf-8"))
+
+    return run
+
+
+def from_second_call(plain: Callable[..., Any], planted: Callable[..., Any]) -> Callable[..., Any]:
+    """`plain` at the first call, then `planted`."""
+    calls = iter([plain])
+    return lambda *values, **named: next(calls, planted)(*values, **named)
+
+
+def plant_wrong_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gpu_ceilings.KINDS, "float32", (torch.bfloat16, False))
+
+
+def plant_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = gpu_agreement.demo_diffusion
+    monkeypatch.setattr(
+        gpu_agreement, "demo_diffusion", from_second_call(load, lambda device, _="": load(device, "bfloat16"))
+    )
+
+
+def plant_swapped_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = gpu_agreement.pixels
+    monkeypatch.setattr(gpu_agreement, "pixels", from_second_call(make, lambda *values: make(*values)[::-1]))
+
+
+def plant_another_seed_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = gpu_agreement.train_head
+
+    def other(*values: Any, **named: Any) -> Any:
+        return train(*values, **named | {"seed_parts": ("another",)})
+
+    monkeypatch.setattr(gpu_agreement, "train_head", from_second_call(train, other))
+
+
+def plant_swapped_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    learn = gpu_repeat.learned
+    monkeypatch.setattr(gpu_repeat, "learned", from_second_call(learn, lambda *values: learn(*values).flip(0)))
+
+
+def plant_swapped_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    compute = gpu_inversion.step_losses
+    monkeypatch.setattr(gpu_inversion, "step_losses", lambda *values: compute(*values).flip(0))
+
+
+def plant_swapped_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = gpu_generation.pixels
+    monkeypatch.setattr(gpu_generation, "pixels", from_second_call(make, lambda *values: make(*values)[::-1]))
+
+
+def plant_another_image_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = gpu_limits.generate
+
+    def other(diffusion: Any, rows: list[Any], *rest: Any) -> None:
+        make(diffusion, [(dataclasses.replace(row, image_seed=row.image_seed + 1), name) for row, name in rows], *rest)
+
+    monkeypatch.setattr(gpu_limits, "generate", from_second_call(make, other))
+
+
+def plant_swapped_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    embed = gpu_vision.embed
+
+    def other(*values: Any, micro_batch: int, **named: Any) -> Any:
+        features = embed(*values, micro_batch=micro_batch, **named)
+        return features.flip(0) if micro_batch == 1 else features
+
+    monkeypatch.setattr(gpu_vision, "embed", other)
+
+
+@pytest.mark.parametrize(
+    ("step", "plant", "broken"),
+    [
+        ("ceilings", plant_wrong_precision, "matmul float32, error"),
+        ("agreement", plant_half_precision, "losses of steps, relative"),
+        ("agreement", plant_swapped_images, "pixels in float32, largest difference"),
+        ("agreement", plant_another_seed_of_training, "values of the head that differ when trained again"),
+        ("repeat", plant_swapped_words, "words in float32, learned again: values that differ, of 128"),
+        ("inversion", plant_swapped_losses, "float32, losses together against alone, relative"),
+        ("generation", plant_swapped_rows, "bfloat16, micro-batch 4 against 1, mean difference in levels"),
+        ("memory", plant_another_image_seed, "files with other bytes when generated again"),
+        ("vision", plant_swapped_features, "ViT-L/14: micro-batch 4 against 1, least cosine"),
+    ],
+)
+def test_planted_errors_fail_the_check(
+    step: str,
+    plant: Callable[[pytest.MonkeyPatch], None],
+    broken: str,
+    check: Callable[[str], tuple[int, dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant(monkeypatch)
+
+    status, results = check(step)
+
+    assert status == 1
+    assert "failed" not in results
+    assert broken in [found["name"] for found in results["checks"] if not found["held"]]
+
+
+def test_all_steps_hold(check: Callable[[str], tuple[int, dict[str, Any]]]) -> None:
+    status, results = check(",".join(gpu_check.STEPS))
+
+    assert status == 0, [found for found in results["checks"] if not found["held"]]
+    assert set(gpu_check.STEPS) == set(results["seconds"])
+    assert {found["step"] for found in results["checks"]} == set(gpu_check.STEPS) - {"demo"}
+    assert "out_of_time" not in results
