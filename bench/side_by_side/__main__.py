@@ -21,7 +21,7 @@ STAGES = {
     "inversion": ("inversion.stage", "inversion.own_table"),
     "generation": ("generation.stage",),
     "weights": ("weights.stage",),
-    "downstream": ("downstream.stage", "downstream.large_images"),
+    "downstream": ("downstream.stage", "downstream.cached_views", "downstream.large_images"),
     "features": ("features.stage",),
     "diversity": ("diversity.stage", "diversity.against_brute_force"),
 }

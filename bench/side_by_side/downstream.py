@@ -6,6 +6,7 @@ the same epoch, its validation draws contain each validation image equally often
 """
 
 import copy
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from diagen.config import Downstream
 from diagen.config.programs import TrainDownstreamSettings
 from diagen.data.shots_file import Shot
 from diagen.downstream.training import Synthetic, train_downstream
+from diagen.files.store_layout import FEATURES
 from diagen.models.backbones import load_backbone
 from diagen.seeds import stable_seed
 
@@ -116,22 +118,31 @@ def balanced(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 
 def stage(place: Workplace) -> Stage:
     """Images of the demo's size, 64 pixels."""
-    return _stage(place, "downstream cell", 64, epochs=place.size(4, 1), iterations=place.size(20, 2))
+    return _stage(place, "downstream cell", 64, epochs=place.size(2, 1), iterations=place.size(20, 2))
+
+
+def cached_views(place: Workplace) -> Stage:
+    """The same with the option `cached_views`, which draws other views, so that results agree on average only."""
+    sizes = {"epochs": place.size(2, 1), "iterations": place.size(20, 2)}
+    return _stage(place, "downstream cell, 12 cached views", 64, **sizes, views=12)
 
 
 def large_images(place: Workplace) -> Stage:
     """Images of 512 pixels, as Stable Diffusion makes them, which are trained on at 256 pixels as in the paper."""
-    return _stage(place, "downstream cell, 256 pixels", place.size(512, 80), epochs=1, iterations=place.size(3, 2))
+    side, iterations = place.size(512, 80), place.size(3, 2)
+    return _stage(place, "downstream cell, 256 pixels", side, epochs=1, iterations=iterations)
 
 
-def _stage(place: Workplace, name: str, side: int, *, epochs: int, iterations: int) -> Stage:
-    classes, shots, per_guide = place.size(4, 2), place.size(2, 1), 4
+def _stage(place: Workplace, name: str, side: int, *, epochs: int, iterations: int, views: int | None = None) -> Stage:
+    classes, shots, per_guide = place.size(4, 2), 1, 3
     folder, store = place.new_folder(), place.new_folder()
     rows = manifest(store, classes, shots, per_guide, side)
     train_val = photos(folder, classes, shots + 4, side=side)
     tests = photos(folder, classes, 4, split="test", side=side)
     cell = arrange([*_shots(train_val, shots), *(_shot("test", one) for one in tests)], Path("shots.csv"))
-    settings = Downstream(epochs=epochs, iterations=iterations, learning_rate=1e-3, image_size=min(side, 256))
+    settings = Downstream(
+        epochs=epochs, iterations=iterations, learning_rate=1e-3, image_size=min(side, 256), cached_views=views
+    )
     backbone = load_backbone(BACKBONE, CPU)
     with torch.no_grad():
         width = backbone(torch.zeros(1, 3, 64, 64)).shape[1]
@@ -145,6 +156,7 @@ def _stage(place: Workplace, name: str, side: int, *, epochs: int, iterations: i
         return [train(plain_classifier(head), training, cell, settings) for training in trainings]
 
     def ours() -> Tests:
+        shutil.rmtree(store / FEATURES, ignore_errors=True)  # each repeat is a new cell
         tested = []
         for number in range(METHODS):
             synthetic = Synthetic(rows, shares[number], store) if number else Synthetic([], None, store)
@@ -165,11 +177,12 @@ def _stage(place: Workplace, name: str, side: int, *, epochs: int, iterations: i
             backbone(images)
 
     def difference(one: Probabilities, other: Tests) -> float:
-        return max(
+        differences = [
             abs(float(probabilities[row, cell.classes.index(predicted)]) - probability)
             for probabilities, tested in zip(one, other, strict=True)
             for row, (predicted, probability) in enumerate(tested)
-        )
+        ]
+        return float(np.mean(differences)) if views else max(differences)
 
     return Stage(
         name=name,
@@ -178,8 +191,8 @@ def _stage(place: Workplace, name: str, side: int, *, epochs: int, iterations: i
         ours=ours,
         floor=floor,
         difference=difference,
-        tolerance=0.01,
-        unit="of a probability",
+        tolerance=0.03 if views else 0.01,
+        unit="of a probability, on average" if views else "of a probability",
     )
 
 

@@ -20,7 +20,7 @@ from bench.side_by_side.material import CELL, CPU, DIFFUSION, MICRO_BATCH, SIDE,
 from bench.side_by_side.measure import Stage
 from diagen.config import Embedding
 from diagen.config.programs import LearnEmbeddingsSettings
-from diagen.embeddings.inversion import TEMPLATES
+from diagen.embeddings.step_draws import TEMPLATES
 from diagen.embeddings.word_groups import ClassGuides, learn_group
 from diagen.embeddings.words_file import read_words
 from diagen.models.diffusion import load_diffusion

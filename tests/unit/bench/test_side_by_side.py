@@ -56,6 +56,7 @@ MISTAKES = {
     "generation.stage": ("generate", other_seed),
     "weights.stage": ("score_images", other_view),
     "downstream.stage": ("train_downstream", other_draws),
+    "downstream.cached_views": ("train_downstream", other_draws),
     "downstream.large_images": ("train_downstream", other_draws),
     "features.stage": ("image_features", reversed_paths),
     "diversity.stage": ("diversity", next_k),
