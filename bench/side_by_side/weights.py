@@ -99,6 +99,6 @@ def stage(place: Workplace) -> Stage:
         ours=ours,
         floor=floor,
         difference=lambda one, other: float((torch.tensor(one) - torch.tensor(other)).abs().max()),
-        tolerance=0.01,
+        tolerance=0.02,
         unit="of a confidence or weight",
     )
