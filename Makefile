@@ -7,7 +7,8 @@
 # make lock         pin the dependencies of pyproject.toml; to upgrade pins that still fit: make lock UPGRADE="numpy ruff"
 # make explain      show which jobs would run, and why: make explain CONFIG=config/mine.yaml
 # make docs         build the site of docs/ in site/; fails on a broken link
-# make bench        set up, measure time and memory of each stage with models of the real sizes and random weights
+# make bench        set up, measure each stage beside a plain reference loop (20 minutes); stages at full size, with random
+#                   weights: make bench CONFIG=config/full_size.yaml
 # make demo-models  train the demo's models from scratch (hours; an interrupted run resumes)
 # make clean        remove all results of the workflow
 
@@ -17,8 +18,8 @@ SHELL := /bin/bash
 .PHONY: setup demo demo-models bench test test-slurm torture lint lock docs explain clean
 
 BIN := .venv/bin
-# The configuration of `make bench`; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
-CONFIG := config/full_size.yaml
+# With a configuration, `make bench` measures its stages at full size; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
+CONFIG :=
 # A shorter torture with other moments of the kills: make torture KILLS=5 SEED=1
 KILLS := 30
 SEED := 0
@@ -59,7 +60,7 @@ demo-models: $(READY)
 	PYTHONPATH=.:workflow_scripts $(BIN)/python demo/training/measure_parts.py
 
 bench: $(READY)
-	PYTHONPATH=.:workflow_scripts $(BIN)/python bench/full_size.py --configfile $(CONFIG)
+	PYTHONPATH=.:workflow_scripts $(BIN)/python $(if $(CONFIG),bench/full_size.py --configfile $(CONFIG),-m bench.side_by_side)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile

@@ -54,27 +54,32 @@ def repeatable_features(
 def augmented_features(
     backbone: Backbone,
     paths: Sequence[str | Path],
-    seeds: Sequence[int],
+    seeds: Sequence[Sequence[int]],
     augmentation: str,
     *,
     size: int,
     micro_batch: int,
     device: torch.device,
 ) -> Tensor:
-    """Features `[n, D]` of one randomly augmented view of each image file; `seeds` `[n]` seed the views.
+    """Features `[n, views, D]` of randomly augmented views of each image file; `seeds` `[n, views]` seed the views.
 
-    Raises `InputError` when a feature is not finite.
+    The views of an image follow each other, so its file is read once per batch that has any of them. Raises
+    `InputError` when a feature is not finite.
     """
     transform = AUGMENTATIONS[augmentation]
+    views = [(path, seed) for path, own in zip(paths, seeds, strict=True) for seed in own]
 
-    def draw(number: int) -> Tensor:
-        return torch.rand(transform.draws, generator=torch.Generator().manual_seed(seeds[number]))
+    def draw(seed: int) -> Tensor:
+        return torch.rand(transform.draws, generator=torch.Generator().manual_seed(seed))
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
 
-        def prepare(numbers: Sequence[int]) -> Tensor:
-            images = list(pool.map(lambda number: decode(paths[number]), numbers))
-            return transform.apply(images, torch.stack([draw(number) for number in numbers]), size)
+        def prepare(batch: Sequence[tuple[str | Path, int]]) -> Tensor:
+            files = list(dict.fromkeys(path for path, _ in batch))
+            images = dict(zip(files, pool.map(decode, files), strict=True))
+            draws = torch.stack([draw(seed) for _, seed in batch])
+            return transform.apply([images[path] for path, _ in batch], draws, size)
 
-        features = embed(backbone, range(len(paths)), prepare, micro_batch=micro_batch, device=device)
-        return require_finite(features, paths, "backbone")
+        features = embed(backbone, views, prepare, micro_batch=micro_batch, device=device)
+    by_image = require_finite(features.view(len(paths), -1), paths, "backbone")
+    return by_image.view(len(paths), -1, features.shape[1])

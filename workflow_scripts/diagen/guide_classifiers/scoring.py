@@ -46,18 +46,15 @@ def score_images(
     paths = [store / row.file_name for row in rows]
     labels = labels_of([row.class_name for row in rows], head.classes, manifest)
     size = settings.image_size
-    views = [
-        augmented_features(
-            backbone,
-            paths,
-            [stable_seed(row.image_seed, "view", view) for row in rows],
-            settings.augmentation,
-            size=size,
-            micro_batch=micro_batch,
-            device=device,
+    if settings.views:
+        seeds = [[stable_seed(row.image_seed, "view", view) for view in range(settings.views)] for row in rows]
+        augmentation = settings.augmentation
+        by_image = augmented_features(
+            backbone, paths, seeds, augmentation, size=size, micro_batch=micro_batch, device=device
         )
-        for view in range(settings.views)
-    ] or [plain_features(backbone, paths, size=size, micro_batch=micro_batch, device=device)]
+        views = list(by_image.transpose(0, 1).contiguous())
+    else:
+        views = [plain_features(backbone, paths, size=size, micro_batch=micro_batch, device=device)]
     confidences = np.mean([class_confidences(head.logits(view), labels, temperature) for view in views], 0).tolist()
     values = transform_confidences(confidences, settings.transform, settings.threshold)
     by_guide = settings.normalize == "guide_image"
