@@ -104,9 +104,9 @@ rule audit_leakage:
     benchmark:
         "<benchmarks>/audit_leakage/{dataset}.jsonl"
     conda:
-        "../envs/data.yaml"
+        "../envs/metrics.yaml"
     resources:
-        # The features of 100,000 images take 0.4 GB, and the distances of a block as much.
+        # The features of 100,000 images take 0.4 GB, and their copies of a cell as much.
         mem_mb=scaled_by_attempt(4_000),
         runtime=scaled_by_attempt(30),
     params:

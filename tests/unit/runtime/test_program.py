@@ -58,7 +58,6 @@ HEAVY = {
 TABLES = {"pandas", "scipy"}
 IMPORTED = {
     "extract_features": {"torch"},
-    "measure_diversity": {"faiss"},
     "plot_ablation": {"matplotlib", *TABLES},
     "plot_accuracy": {"matplotlib", *TABLES},
     "plot_calibration": {"matplotlib", *TABLES},

@@ -18,7 +18,6 @@ from diagen.errors import InputError, delete_and_rerun
 PAIRS = (("guide", "val"), ("guide", "test"), ("guide", "test_uncommon"), ("val", "test"), ("val", "test_uncommon"))
 """Roles to compare: images of the first are used to learn or to select, images of the second must be new."""
 CLOSEST = 6  # closest pairs listed for inspection, besides the duplicates
-PRODUCTS = 2**24  # distances computed at once: 64 MiB
 
 
 def unit_features(
@@ -76,19 +75,18 @@ def _twins(
     images: Sequence[Shot], others: Sequence[Shot], features: Mapping[str, NDArray[np.float32]], near_distance: float
 ) -> list[Twin]:
     """The twin among `others` of each of `images`."""
+    import faiss  # of the modules that import this one, only the audit needs it
+
     copies = {other.sha256: index for index, other in reversed(list(enumerate(others)))}
     references = np.stack([features[other.path] for other in others])
     queries = np.stack([features[image.path] for image in images])
-    block = max(1, PRODUCTS // len(references))
+    _, nearest = faiss.knn(queries, references, 1, metric=faiss.METRIC_INNER_PRODUCT)
     twins = []
-    for start in range(0, len(images), block):
-        cosines = queries[start : start + block] @ references.T
-        for image, row in zip(images[start : start + block], cosines, strict=True):
-            index = copies.get(image.sha256, int(row.argmax()))
-            distance = round(max(0.0, 1.0 - float(row[index])), 6)
-            near: TwinKind = "near" if distance <= near_distance else "apart"
-            kind: TwinKind = "exact" if image.sha256 in copies else near
-            twins.append(
-                Twin(kind, distance, image.path, image.class_name, others[index].path, others[index].class_name)
-            )
+    for image, query, found in zip(images, queries, nearest[:, 0].tolist(), strict=True):
+        index = copies.get(image.sha256, found)
+        distance = round(max(0.0, 1.0 - float(query @ references[index])), 6)
+        near: TwinKind = "near" if distance <= near_distance else "apart"
+        kind: TwinKind = "exact" if image.sha256 in copies else near
+        other = others[index]
+        twins.append(Twin(kind, distance, image.path, image.class_name, other.path, other.class_name))
     return twins
