@@ -56,8 +56,8 @@ class Counts:
         write_manifest(manifest, self.folder / "manifest.csv")
 
     def _counting_load(self, load: object) -> object:
-        def counting(*arguments: object) -> object:
-            model = load(*arguments)
+        def counting(*arguments: object, **named: object) -> object:
+            model = load(*arguments, **named)
             model.register_forward_pre_hook(lambda *_: self.passes.append(model))
             self.loads.append(model)
             return model

@@ -83,7 +83,7 @@ def neighbors_and_ties(points: np.ndarray, others: np.ndarray) -> int:
     """The pairs of distinct points up to the 5th nearest, and of other points at the distance of the 3rd or 5th."""
     distinct, others = np.unique(points, axis=0), np.unique(others, axis=0)
     own = cdist(distinct, distinct, "sqeuclidean")
-    radii = np.sort(own, axis=1)[:, [3, 5]]
+    radii = np.sort(own, axis=1)[:, np.minimum([3, 5], len(distinct) - 1)]
     ties = np.isclose(cdist(distinct, others, "sqeuclidean")[..., None], radii[:, None], rtol=1e-9, atol=0)
     return int((own <= radii[:, 1:]).sum() - len(distinct) + ties.any(axis=2).sum())
 
