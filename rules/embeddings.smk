@@ -10,6 +10,8 @@ rule learn_embeddings:
         "<benchmarks>/learn_embeddings/{dataset}/seed{seed}/shots{shots}/{embedding}.jsonl"
     conda:
         "../envs/diffusion.yaml"
+    # Others wait for it: what nothing waits for then fills the cores or GPUs at the end of a run.
+    priority: 2
     threads: SHARDED_THREADS
     resources:
         gpu=SHARDED_GPUS,

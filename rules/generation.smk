@@ -46,6 +46,8 @@ rule generate_images:
         "<benchmarks>/generate_images/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
     conda:
         "../envs/diffusion.yaml"
+    # Others wait for it: what nothing waits for then fills the cores or GPUs at the end of a run.
+    priority: 1
     threads: SHARDED_THREADS
     resources:
         gpu=SHARDED_GPUS,
