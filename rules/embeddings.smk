@@ -8,10 +8,10 @@ rule learn_embeddings:
         "<logs>/learn_embeddings/{dataset}/seed{seed}/shots{shots}/{embedding}.log",
     benchmark:
         "<benchmarks>/learn_embeddings/{dataset}/seed{seed}/shots{shots}/{embedding}.jsonl"
-    conda:
-        "../envs/diffusion.yaml"
     # Others wait for it: what nothing waits for then fills the cores or GPUs at the end of a run.
     priority: 2
+    conda:
+        "../envs/diffusion.yaml"
     threads: SHARDED_THREADS
     resources:
         gpu=SHARDED_GPUS,

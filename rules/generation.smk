@@ -44,10 +44,10 @@ rule generate_images:
         "<logs>/generate_images/{dataset}/seed{seed}/shots{shots}/{generator}.log",
     benchmark:
         "<benchmarks>/generate_images/{dataset}/seed{seed}/shots{shots}/{generator}.jsonl"
-    conda:
-        "../envs/diffusion.yaml"
     # Others wait for it: what nothing waits for then fills the cores or GPUs at the end of a run.
     priority: 1
+    conda:
+        "../envs/diffusion.yaml"
     threads: SHARDED_THREADS
     resources:
         gpu=SHARDED_GPUS,

@@ -10,10 +10,10 @@ rule train_guide_classifier:
         "<logs>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide_classifier}.log",
     benchmark:
         "<benchmarks>/train_guide_classifier/{dataset}/seed{seed}/shots{shots}/{guide_classifier}.jsonl"
-    conda:
-        "../envs/vision.yaml"
     # Others wait for it: what nothing waits for then fills the cores or GPUs at the end of a run.
     priority: 1
+    conda:
+        "../envs/vision.yaml"
     threads: EXECUTION.torch_threads
     resources:
         gpu=GPU,
