@@ -39,9 +39,10 @@ from diagen.embeddings.words_file import read_learned_words
 from diagen.generation.fill import generate, manifest_of
 from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.plan_file import PlanRow
-from diagen.models.backbones import Backbone, embed, freeze, load_backbone, load_feature_extractor, memory_format
+from diagen.models.backbones import embed, freeze, load_backbone, load_feature_extractor, memory_format
+from diagen.models.classifier_body import Backbone
 from diagen.models.diffusion import Diffusion, encode_posteriors, load_diffusion, word_vectors
-from diagen.models.folding import fold_batch_norm
+from diagen.models.frozen_resnet import frozen_resnet
 from diagen.models.pseudo_words import pseudo_word
 from diagen.runtime.execution import compiled as compile_network
 from diagen.runtime.execution import prepare_torch
@@ -170,9 +171,9 @@ def large_backbone(setup: Setup) -> Backbone:
     """Create ResNet-50 with random float32 weights, laid out as in `load_backbone`; if `small`, load the demo's."""
     if setup.small:
         return demo_backbone(setup.device)
-    with torch.device(setup.device):
-        backbone = Backbone(architectures.new_resnet())
-        fold_batch_norm(backbone.body)
+    network = architectures.new_resnet()
+    backbone = frozen_resnet(network.config.to_dict(), network.state_dict())
+    assert backbone is not None
     return freeze(backbone, setup.device).to(memory_format=memory_format(setup.device))
 
 

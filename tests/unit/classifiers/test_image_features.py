@@ -11,7 +11,8 @@ from diagen.classifiers.augmentation import AUGMENTATIONS, decode
 from diagen.classifiers.image_features import augmented_features, plain_features, repeatable_features
 from diagen.config.models import BackboneModel
 from diagen.errors import InputError
-from diagen.models.backbones import Backbone, load_backbone
+from diagen.models.backbones import load_backbone
+from diagen.models.classifier_body import Backbone
 
 CPU = torch.device("cpu")
 VIEW = {"size": 32, "micro_batch": 2, "device": CPU}

@@ -17,7 +17,8 @@ from diagen.classifiers.trained_file import Epoch, read_head, write_head
 from diagen.config.models import BackboneModel
 from diagen.data.shots_file import Shot
 from diagen.errors import InputError
-from diagen.models.backbones import Backbone, load_backbone
+from diagen.models.backbones import load_backbone
+from diagen.models.classifier_body import Backbone
 from diagen.seeds import stable_seed
 from diagen.weighting.drawing import draw_rows
 

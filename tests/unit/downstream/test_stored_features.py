@@ -19,7 +19,8 @@ from diagen.config.programs import TrainDownstreamSettings
 from diagen.data.shots_file import Shot
 from diagen.downstream import stored_features, training
 from diagen.downstream.training import Synthetic, Tested, train_downstream
-from diagen.models.backbones import Backbone, load_backbone
+from diagen.models.backbones import load_backbone
+from diagen.models.classifier_body import Backbone
 
 CPU = torch.device("cpu")
 CLASSES = ("boat", "car")

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from diagen.classifiers.augmentation import AUGMENTATIONS, decode, plain, resize
-from diagen.models.backbones import Backbone, embed, require_finite
+from diagen.models.backbones import embed, require_finite
+from diagen.models.classifier_body import Backbone
 
 
 def decode_all(paths: Sequence[str | Path]) -> list[Tensor]:

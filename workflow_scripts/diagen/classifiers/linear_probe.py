@@ -21,10 +21,11 @@ from diagen.classifiers.evaluation import balanced_loss_and_accuracy
 from diagen.classifiers.heads import Head, new_head
 from diagen.classifiers.recipe import Recipe
 from diagen.classifiers.trained_file import Epoch
-from diagen.classifiers.training_state import TrainingState
+from diagen.classifiers.training_state import Adam, TrainingState
 from diagen.classifiers.views import epoch_views, place_images
 from diagen.errors import InputError, Problem
-from diagen.models.backbones import Backbone, embed
+from diagen.models.backbones import embed
+from diagen.models.classifier_body import Backbone
 from diagen.runtime.gpu_memory import REMEDY, explain_full_memory
 from diagen.runtime.progress import progress
 from diagen.seeds import stable_seed
@@ -188,9 +189,8 @@ def _start(
         for name in ("draws", "augmentation", "cutmix")
     }
     head = new_head(classes, width, stable_seed(*seed_parts, "layer"))
-    kind = torch.optim.Adam if recipe.decay == "l2" else torch.optim.AdamW
     parameters = [head.weight.requires_grad_(), head.bias.requires_grad_()]
-    optimizer = kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = Adam(parameters, recipe.learning_rate, recipe.weight_decay, decoupled=recipe.decay == "decoupled")
     return TrainingState(head, optimizer, generators, batch_norm_model, best=head)
 
 

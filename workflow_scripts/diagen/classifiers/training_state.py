@@ -1,15 +1,75 @@
 """The state of a training between two epochs, and its checkpoint."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 from diagen.classifiers import batch_norm
 from diagen.classifiers.heads import Head
 from diagen.classifiers.trained_file import Epoch
-from diagen.files.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
+from diagen.files.checkpoints import load_state, save_state
+
+
+class Adam:
+    """torch's Adam for CPU parameters, with weight decay in the loss (`l2`) or decoupled from it (AdamW).
+
+    The steps are those of torch's classes, to the bit. At their first step these import torch's compiler, which takes a
+    second in each job.
+    """
+
+    def __init__(
+        self, parameters: Sequence[Tensor], learning_rate: float, weight_decay: float, *, decoupled: bool
+    ) -> None:
+        """Start without moments."""
+        self.parameters = list(parameters)
+        self.learning_rate, self.weight_decay, self.decoupled = learning_rate, weight_decay, decoupled
+        self.state = {
+            "exp_avg": [torch.zeros_like(parameter, requires_grad=False) for parameter in parameters],
+            "exp_avg_sq": [torch.zeros_like(parameter, requires_grad=False) for parameter in parameters],
+            "step": [torch.tensor(0.0) for _ in parameters],
+        }
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Change the parameters by their gradients."""
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        adam(
+            self.parameters,
+            gradients,
+            self.state["exp_avg"],
+            self.state["exp_avg_sq"],
+            [],
+            self.state["step"],
+            foreach=False,
+            decoupled_weight_decay=self.decoupled,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the state by name."""
+        numbered = {name: enumerate(values) for name, values in self.state.items()}
+        return {f"optimizer.{number}.{name}": value for name, values in numbered.items() for number, value in values}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore the state that `tensors` returned and that is among `tensors`."""
+        for name, values in self.state.items():
+            for number, value in enumerate(values):
+                value.copy_(tensors[f"optimizer.{number}.{name}"])
 
 
 @dataclass
@@ -21,7 +81,7 @@ class TrainingState:
     """
 
     head: Head
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam
     generators: dict[str, torch.Generator]
     batch_norm_model: nn.Module | None
     best: Head
@@ -42,7 +102,7 @@ class TrainingState:
             {
                 **_tensors("now", self.head_now()),
                 **_tensors("best", self.best),
-                **optimizer_tensors(self.optimizer),
+                **self.optimizer.tensors(),
                 **{f"generator.{name}": generator.get_state() for name, generator in self.generators.items()},
             },
             {
@@ -64,7 +124,7 @@ class TrainingState:
             self.head.bias.copy_(now.bias)
         if self.batch_norm_model is not None:
             batch_norm.load_statistics(self.batch_norm_model, now.statistics, path)
-        restore_optimizer(self.optimizer, tensors)
+        self.optimizer.restore(tensors)
         for name, generator in self.generators.items():
             generator.set_state(tensors[f"generator.{name}"])
         self.history = [Epoch(*row) for row in values["history"]]

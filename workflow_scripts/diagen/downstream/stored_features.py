@@ -12,7 +12,7 @@ from diagen.config.models import BackboneModel
 from diagen.files.checkpoints import load_state, save_state
 from diagen.files.checksums import checksum
 from diagen.files.store_layout import features_path
-from diagen.models.backbones import Backbone
+from diagen.models.classifier_body import Backbone
 from diagen.runtime.fingerprint import fingerprint
 from diagen.seeds import stable_hash
 

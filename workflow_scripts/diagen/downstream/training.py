@@ -20,7 +20,7 @@ from diagen.config.programs import TrainDownstreamSettings
 from diagen.downstream.stored_features import stored_features
 from diagen.files.json_files import SplitResult
 from diagen.generation.manifest_file import ManifestRow
-from diagen.models.backbones import Backbone
+from diagen.models.classifier_body import Backbone
 from diagen.weighting.drawing import drawing_probabilities
 
 

@@ -14,7 +14,7 @@ from diagen.config.programs import ScoreImagesSettings
 from diagen.errors import InputError, delete_and_rerun
 from diagen.generation.manifest_file import ManifestRow
 from diagen.guide_classifiers.calibration import class_confidences
-from diagen.models.backbones import Backbone
+from diagen.models.classifier_body import Backbone
 from diagen.seeds import stable_seed
 from diagen.weighting.weights import normalize_per_group, transform_confidences
 from diagen.weighting.weights_file import WeightRow

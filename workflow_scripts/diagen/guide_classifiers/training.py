@@ -12,7 +12,7 @@ from diagen.classifiers.linear_probe import Trained, train_head, validation_rows
 from diagen.classifiers.recipe import Recipe
 from diagen.config.programs import TrainGuideClassifierSettings
 from diagen.guide_classifiers.calibration import Calibration, calibrate
-from diagen.models.backbones import Backbone
+from diagen.models.classifier_body import Backbone
 from diagen.seeds import stable_seed
 from diagen.weighting.drawing import drawing_probabilities
 

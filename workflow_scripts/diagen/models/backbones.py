@@ -1,6 +1,5 @@
 """Frozen pretrained image models: the classifiers' backbone and the feature extractor."""
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,52 +12,14 @@ from diagen.config.choices import BatchNormMode
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
 from diagen.files.model_parts import LOADING_ERRORS, explain_loading, image_size_problem, weight_problems
-from diagen.models.folding import fold_batch_norm
+from diagen.models.classifier_body import Backbone, ClassifierBody, bodies_of, heads_of
+from diagen.models.frozen_resnet import FrozenResNet, frozen_resnet, read_frozen_resnet
 from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet
 from diagen.runtime.gpu_memory import explain_full_memory, halve_when_full
 from diagen.runtime.progress import progress
 
 Item = TypeVar("Item")
 Network = TypeVar("Network", bound=nn.Module)
-
-
-class Backbone(nn.Module):
-    """An image classifier of transformers without its last linear layer; the output is the input of that layer."""
-
-    def __init__(self, classifier: nn.Module) -> None:
-        """Remove the last linear layer of `classifier`. Raises `ValueError` unless one such layer follows its body."""
-        super().__init__()
-        heads = _heads(classifier)
-        if len(heads) != 1:
-            raise ValueError(f"{len(heads)} linear layers after its body ({', '.join(heads)}) instead of one")
-        classifier.set_submodule(heads[0], nn.Identity())
-        self.body = classifier
-        # With this option, vision transformers accept image sizes that differ from those of their training.
-        takes_any_size = "interpolate_pos_encoding" in inspect.signature(classifier.forward).parameters
-        self.options = {"interpolate_pos_encoding": True} if takes_any_size else {}
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Features `[B, D]` of images `[B, 3, H, W]`, normalized as the classifier expects them."""
-        return self.body(images, **self.options).logits
-
-
-def _heads(classifier: nn.Module) -> list[str]:
-    """Return the names of the linear layers after the body of a classifier."""
-    bodies = _bodies(classifier)
-    return [
-        name
-        for name, module in classifier.named_modules()
-        if isinstance(module, nn.Linear) and not name.startswith(bodies)
-    ]
-
-
-def _bodies(classifier: nn.Module) -> tuple[str, ...]:
-    """Return the prefixes of names inside the body of a classifier: that of its family, and its inner models.
-
-    The body of CLIP's and SigLIP's classifiers is an inner model, `vision_model`; their family is `clip` or `siglip`.
-    """
-    models = [name for name, child in classifier.named_children() if hasattr(child, "base_model_prefix")]
-    return tuple(f"{name}." for name in (classifier.base_model_prefix, *models))
 
 
 def freeze(model: Network, device: torch.device) -> Network:
@@ -80,19 +41,23 @@ def load_backbone(source: BackboneModel, device: torch.device, *, batch_norm: Ba
     Raises `InputError` when the model is missing or cannot be loaded.
     """
     location = source.location
+    backbone: Backbone | None = _frozen_resnet(location) if batch_norm == "frozen" else None
+    if backbone is None:
+        classifier = read_torchvision_resnet(location) if location.is_file() else _load_classifier(location)
+        try:
+            backbone = ClassifierBody(classifier)
+        except ValueError as error:
+            raise InputError(
+                f"models.backbone: {location} has {error}. Name another image classifier in `models.backbone`"
+            ) from None
+    return freeze(backbone, device).to(memory_format=memory_format(device))  # type: ignore[call-overload]
+
+
+def _frozen_resnet(location: Path) -> FrozenResNet | None:
     if location.is_file():
         classifier = read_torchvision_resnet(location)
-    else:
-        classifier = _load_classifier(location)
-    try:
-        backbone = Backbone(classifier)
-    except ValueError as error:
-        raise InputError(
-            f"models.backbone: {location} has {error}. Name another image classifier in `models.backbone`"
-        ) from None
-    if batch_norm == "frozen":
-        fold_batch_norm(classifier)
-    return freeze(backbone, device).to(memory_format=memory_format(device))  # type: ignore[call-overload]
+        return frozen_resnet(classifier.config.to_dict(), classifier.state_dict())
+    return read_frozen_resnet(location)
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
@@ -119,7 +84,7 @@ def _load_classifier(folder: Path) -> nn.Module:
             error,
             "Restore its files, or name another model",
         ) from error
-    bodies = _bodies(classifier)
+    bodies = bodies_of(classifier)
     mask_tokens = tuple(f"{body}embeddings.mask_token" for body in bodies)
     # Weights outside the body are heads of other tasks, and pretraining leaves a pooler and a mask token in it. Older
     # files also have buffers that are computed now.
@@ -129,7 +94,7 @@ def _load_classifier(folder: Path) -> nn.Module:
         *weight_problems(
             "its folder",
             {**info, "unexpected_keys": unexpected},
-            may_lack=(*(f"{name}." for name in _heads(classifier)), *mask_tokens),
+            may_lack=(*(f"{name}." for name in heads_of(classifier)), *mask_tokens),
             may_have=(*(f"{body}pooler." for body in bodies), *mask_tokens),
         )
     ]

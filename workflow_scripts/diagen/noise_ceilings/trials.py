@@ -16,7 +16,7 @@ from diagen.config.programs import FindNoiseCeilingsSettings
 from diagen.data.shots_file import Shot
 from diagen.generation.fill import generate, image_names, missing_rows
 from diagen.guide_classifiers.calibration import class_confidences
-from diagen.models.backbones import Backbone
+from diagen.models.classifier_body import Backbone
 from diagen.models.diffusion import Diffusion
 from diagen.noise_ceilings.ceilings import find_ceilings, probe_rows
 from diagen.noise_ceilings.ceilings_file import Trial

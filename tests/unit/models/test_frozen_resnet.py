@@ -1,10 +1,10 @@
-"""BatchNorm folded into convolutions: the features of the unfolded network, from every format that is loaded."""
+"""The frozen ResNet: the features of that of transformers, from every format that is loaded."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetForImageClassification
 
 from diagen.config.models import BackboneModel
-from diagen.models.backbones import Backbone, load_backbone
-from diagen.models.folding import fold_batch_norm
+from diagen.models.backbones import load_backbone
+from diagen.models.frozen_resnet import FrozenResNet, frozen_resnet
 from diagen.models.pretrained import read_torchvision_resnet
 from tests.unit.models.test_pretrained import network
 
@@ -52,27 +52,26 @@ def features(model: nn.Module, pixels: Tensor) -> Tensor:
     layer=st.sampled_from(EVERY_LAYER),
     early=st.booleans(),
     in_bottleneck=st.booleans(),
-    hidden_act=st.sampled_from(["relu", "gelu"]),
     depths=st.lists(st.integers(1, 2), min_size=1, max_size=3),
     size=st.integers(17, 48),
 )
 @settings(max_examples=40)
-def test_folded_features_differ_by_rounding_only(
-    seed: int, layer: str, early: bool, in_bottleneck: bool, hidden_act: str, depths: list[int], size: int
+def test_features_differ_by_rounding_only(
+    seed: int, layer: str, early: bool, in_bottleneck: bool, depths: list[int], size: int
 ) -> None:
     config = ResNetConfig(
         embedding_size=8, hidden_sizes=[16, 24, 32][: len(depths)], depths=depths, layer_type=layer, num_labels=3,
-        hidden_act=hidden_act, downsample_in_first_stage=early, downsample_in_bottleneck=in_bottleneck,
+        downsample_in_first_stage=early, downsample_in_bottleneck=in_bottleneck,
     )  # fmt: skip
     model = trained_like(config, seed)
     pixels = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(seed))
     before = pixels.clone()
     expected = features(model, pixels)
     exact = features(model.double(), pixels.double())
-    model.float()
-    fold_batch_norm(model)
-    assert not batch_norms(model)
-    found = features(model, pixels)
+    frozen = frozen_resnet(config.to_dict(), model.float().state_dict())
+    assert frozen is not None and not batch_norms(frozen)
+    with torch.no_grad():
+        found = frozen(pixels)
     assert torch.equal(pixels, before), "ReLU in place does not reach the input"
     largest = exact.abs().max().item()
     assert (found - exact).abs().max() <= 1e-5 * largest
@@ -99,16 +98,51 @@ def test_loaded_resnets_are_folded_unless_training_updates_their_statistics(
         torch.testing.assert_close(backbone(pixels), expected, rtol=0, atol=1e-5 * expected.abs().max().item())
 
 
-@pytest.mark.parametrize("kind", ["Levit", "RegNet", "MobileNetV2"])
-@torch.no_grad()
-def test_other_models_are_unchanged(kind: str) -> None:
-    """Their layers may read a tensor that a ReLU in place overwrites."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = getattr(transformers, f"{kind}ForImageClassification")(getattr(transformers, f"{kind}Config")()).eval()
-    backbone = Backbone(model)
-    pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
-    before, names = backbone(pixels), [type(layer) for layer in model.modules()]
-    fold_batch_norm(model)
-    assert [type(layer) for layer in model.modules()] == names
-    assert torch.equal(backbone(pixels), before)
+def small() -> ResNetForImageClassification:
+    return trained_like(ResNetConfig(embedding_size=8, hidden_sizes=[16, 24], depths=[1, 2], layer_type="basic"), 5)
+
+
+def without_a_bias(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    tensors = model.state_dict()
+    del tensors["resnet.encoder.stages.1.layers.1.layer.0.normalization.bias"]
+    return model.config.to_dict(), tensors
+
+
+def with_a_tensor_more(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    return model.config.to_dict(), {**model.state_dict(), "resnet.encoder.extra.weight": torch.zeros(1)}
+
+
+def with_a_wider_convolution(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    name = "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight"
+    return model.config.to_dict(), {**model.state_dict(), name: torch.zeros(16, 9, 3, 3)}
+
+
+def with_another_activation(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    return {**model.config.to_dict(), "hidden_act": "gelu"}, model.state_dict()
+
+
+def without_depths(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    return {**model.config.to_dict(), "depths": None}, model.state_dict()
+
+
+def of_another_family(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    return {**model.config.to_dict(), "model_type": "regnet"}, model.state_dict()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        without_a_bias,
+        with_a_tensor_more,
+        with_a_wider_convolution,
+        with_another_activation,
+        without_depths,
+        of_another_family,
+    ],
+)
+def test_whatever_is_not_exactly_a_resnet_is_left_to_transformers(
+    change: Callable[[ResNetForImageClassification], tuple[dict, dict]],
+) -> None:
+    model = small()
+    assert isinstance(frozen_resnet(model.config.to_dict(), model.state_dict()), FrozenResNet)
+    assert frozen_resnet(*change(model)) is None
