@@ -1,7 +1,9 @@
 """The optimizer of classifiers: the steps of torch's classes, also after a restore."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from diagen.classifiers.training_state import Adam
 
+SCRIPTS = Path(__file__).resolve().parents[3] / "workflow_scripts"
 SHAPES = ((3, 5), (3,))
 
 
@@ -52,4 +55,5 @@ def test_a_step_imports_no_compiler() -> None:
         optimizer.step()
         sys.exit("torch._dynamo" in sys.modules)
     """
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
