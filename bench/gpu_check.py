@@ -35,7 +35,7 @@ Step = Callable[[Setup, Report, Clock], None]
 STEPS: dict[str, tuple[Step, float]] = {
     "ceilings": (gpu_ceilings.run, 20),
     "agreement": (gpu_agreement.run, 60),
-    "demo": (gpu_demo.run, 90),
+    "demo": (gpu_demo.run, 150),
     "repeat": (gpu_repeat.run, 40),
     "inversion": (gpu_inversion.run, 60),
     "generation": (gpu_generation.run, 60),

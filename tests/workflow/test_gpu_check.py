@@ -1,6 +1,7 @@
 """Step `demo` of `bench/gpu_check.py`: programs agree with their recording, and planted errors are reported."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,41 +11,39 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-
-from bench import gpu_demo
-from bench.gpu_measure import Clock, Report
-from bench.gpu_parts import Setup
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(program: str, *options: str | Path) -> int:
+    """Run a program of bench/ by itself; its libraries set the environment of their process."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'workflow_scripts'}"}
+    return subprocess.run([sys.executable, ROOT / "bench" / program, *options], env=environment, check=False).returncode
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recording") / "gpu_demo"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'workflow_scripts'}")
-        subprocess.run([sys.executable, ROOT / "bench" / "record_demo.py", "--folder", folder], check=True)
+    assert run("record_demo.py", "--folder", folder) == 0
     return folder
 
 
 @pytest.fixture
-def checks(recording: Path, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
-    """Change a copy of the recording, repeat its jobs of a rule (default: all), and return the checks."""
+def check(recording: Path, tmp_path: Path) -> Callable[..., tuple[int, list[dict[str, Any]]]]:
+    """Change a copy of the recording, and repeat its jobs of a rule (default: all); returns exit status and checks."""
 
-    def run(rule: str = "", change: Callable[[Path], None] | None = None) -> list[dict[str, Any]]:
-        folder = tmp_path / "recording"
+    def repeat(rule: str = "", change: Callable[[Path], None] | None = None) -> tuple[int, list[dict[str, Any]]]:
+        folder, output = tmp_path / "recording", tmp_path / "gpu.json"
         shutil.copytree(recording, folder)
         jobs = [job for job in read_jobs(folder) if rule in job["rule"]]
         (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
         if change:
             change(folder)
-        (tmp_path / "work").mkdir()
-        report = Report(tmp_path / "gpu.json")
-        gpu_demo.run(Setup(torch.device("cpu"), True, tmp_path / "work", 1, folder), report, Clock(float("inf")))
-        return report.results["checks"]
+        options = ["--device", "cpu", "--small", "--torch-threads", "1", "--steps", "demo", "--recording", folder]
+        status = run("gpu_check.py", *options, "--output", output)
+        return status, json.loads(output.read_text("utf-8"))["checks"]
 
-    return run
+    return repeat
 
 
 def read_jobs(folder: Path) -> list[dict[str, Any]]:
@@ -63,11 +62,12 @@ def swap_features(folder: Path) -> None:
     np.save(path, np.load(path)[::-1])
 
 
-def test_recorded_programs_agree_with_the_recording(checks: Callable[..., list[dict[str, Any]]]) -> None:
-    found = checks()
+def test_recorded_programs_agree_with_the_recording(check: Callable[..., tuple[int, list[dict[str, Any]]]]) -> None:
+    status, found = check()
 
     assert len(found) == 10
-    assert all(check["held"] for check in found), found
+    assert all(one["held"] for one in found), found
+    assert status == 0
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,12 @@ def test_recorded_programs_agree_with_the_recording(checks: Callable[..., list[d
     ],
 )
 def test_planted_errors_are_reported(
-    rule: str, change: Callable[[Path], None], broken: str, checks: Callable[..., list[dict[str, Any]]]
+    rule: str,
+    change: Callable[[Path], None],
+    broken: str,
+    check: Callable[..., tuple[int, list[dict[str, Any]]]],
 ) -> None:
-    found = checks(rule, change)
+    status, found = check(rule, change)
 
-    assert any(check["name"].endswith(broken) for check in found if not check["held"])
+    assert status == 1
+    assert any(one["name"].endswith(broken) for one in found if not one["held"])
