@@ -45,7 +45,7 @@ _WORK: dict[str, float] = {}  # TFLOP per image, counted once
 def run(setup: Setup, report: Report, clock: Clock) -> None:
     """Measure precisions and micro-batches."""
     sizes = (2, 1) if setup.small else MICRO_BATCHES
-    for dtype in ("float16", "bfloat16") if setup.cuda else ("bfloat16",):
+    for dtype in ("float16", "bfloat16") if setup.cuda else ("float32",):
         clock.require(5)
         diffusion = large_diffusion(setup, dtype)
         if not _WORK:
@@ -57,9 +57,9 @@ def run(setup: Setup, report: Report, clock: Clock) -> None:
             report.add(STEP, f"{dtype}, micro-batch {size}", measure(setup, diffusion, size))
         del diffusion
         free_memory()
-    clock.require(15)
-    size = 2 if setup.small else 4
-    report.add(STEP, f"float32, micro-batch {size}", measure(setup, large_diffusion(setup, "float32"), size))
+    if setup.cuda:
+        clock.require(15)
+        report.add(STEP, "float32, micro-batch 4", measure(setup, large_diffusion(setup, "float32"), 4))
 
 
 def rowwise(setup: Setup, report: Report, diffusion: Diffusion, dtype: str) -> None:

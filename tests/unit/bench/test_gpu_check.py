@@ -129,7 +129,7 @@ def plant_other_draws(monkeypatch: pytest.MonkeyPatch) -> None:
         ("agreement", plant_another_seed_of_training, "test images judged right on one device alone"),
         ("repeat", plant_swapped_words, "words in bfloat16, learned again: values that differ, of 128"),
         ("inversion", plant_swapped_losses, "float32, losses together against alone, relative"),
-        ("generation", plant_swapped_rows, "bfloat16, micro-batch 4 against 1, mean difference in levels"),
+        ("generation", plant_swapped_rows, "float32, micro-batch 4 against 1, mean difference in levels"),
         ("memory", plant_another_image_seed, "files with other bytes when generated again"),
         ("vision", plant_swapped_features, "ViT-L/14: micro-batch 4 against 1, least cosine"),
         ("vision", plant_other_draws, "views by standard, share beyond a level"),
