@@ -34,7 +34,7 @@ Step = Callable[[Setup, Report, Clock], None]
 # Each step with its time limit in seconds.
 STEPS: dict[str, tuple[Step, float]] = {
     "ceilings": (gpu_ceilings.run, 20),
-    "agreement": (gpu_agreement.run, 60),
+    "agreement": (gpu_agreement.run, 90),
     "demo": (gpu_demo.run, 150),
     "repeat": (gpu_repeat.run, 40),
     "inversion": (gpu_inversion.run, 60),

@@ -28,11 +28,9 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads, settings.generation.diffusion.dtype)
 
-    from diagen.classifiers.trained_file import read_head
     from diagen.data.shots_file import read_shots
     from diagen.embeddings.words_file import read_words
-    from diagen.files.json_files import read_calibration
-    from diagen.models.backbones import load_backbone
+    from diagen.guide_classifiers.trained import load_guide_classifier
     from diagen.models.diffusion import load_diffusion
     from diagen.noise_ceilings.ceilings_file import write_ceilings
     from diagen.noise_ceilings.trials import Models, run_trials
@@ -41,9 +39,7 @@ def main() -> None:
     models = Models(
         load_diffusion(settings.generation.diffusion, device),
         read_words(arguments.embeddings),
-        load_backbone(settings.backbone, device),
-        read_head(arguments.guide_classifier / "head.safetensors"),
-        read_calibration(arguments.guide_classifier / "calibration.json")["temperature"],
+        *load_guide_classifier(arguments.guide_classifier, settings.backbone, device),
     )
     trials = run_trials(
         models,

@@ -25,23 +25,16 @@ def main() -> None:
     verify(settings.backbone)
     device = prepare_torch(arguments.device, arguments.torch_threads, jobs_per_gpu=arguments.jobs_per_gpu)
 
-    from diagen.classifiers.trained_file import read_head
-    from diagen.files.json_files import read_calibration
     from diagen.generation.manifest_file import read_manifest
     from diagen.guide_classifiers.scoring import score_images
-    from diagen.models.backbones import load_backbone
+    from diagen.guide_classifiers.trained import load_guide_classifier
     from diagen.runtime.made_with import torch_record
     from diagen.weighting.weights_file import write_weights
 
-    head_file = arguments.guide_classifier / "head.safetensors"
-    head = read_head(head_file)
     table = score_images(
-        load_backbone(settings.backbone, device, batch_norm="training" if head.statistics else "frozen"),
-        head,
-        read_calibration(arguments.guide_classifier / "calibration.json")["temperature"],
+        *load_guide_classifier(arguments.guide_classifier, settings.backbone, device),
         read_manifest(arguments.manifest),
         settings,
-        head_file=head_file,
         manifest=arguments.manifest,
         store=arguments.store,
         micro_batch=micro_batch,

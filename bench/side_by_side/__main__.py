@@ -27,7 +27,7 @@ STAGES = {
 }
 """Functions in the modules of this package that return a `Stage`."""
 START_UPS = "start_ups"
-PACKAGES = ("torch", "diffusers", "transformers", "faiss-cpu", "numpy", "pillow", "prdc", "snakemake")
+PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow", "prdc", "snakemake")
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="test the program; its times mean nothing")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="JSON file (default: %(default)s)")
     arguments = parser.parse_args()
-    # numpy's and FAISS's products use these, and read them when they are imported.
+    # numpy's products use these, and it reads them when it is imported.
     for library in ("OMP", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = str(arguments.threads)
     prepare_torch("cpu", arguments.threads)

@@ -18,6 +18,7 @@ from diagen.classifiers import augmentation
 from diagen.data.shots_file import Shot, write_shots
 from diagen.diversity import features
 from diagen.generation.manifest_file import ManifestRow, write_manifest
+from diagen.guide_classifiers import trained
 from diagen.models import backbones
 
 CLASSES = ("boat", "car")
@@ -37,6 +38,7 @@ class Counts:
         self._photos()
         for name in ("load_backbone", "load_feature_extractor"):
             monkeypatch.setattr(backbones, name, self._counting_load(getattr(backbones, name)))
+        monkeypatch.setattr(trained, "load_backbone", backbones.load_backbone)
         for module in (augmentation, features):
             monkeypatch.setattr(module, "load_image", self._counting_decode(module.load_image))
 

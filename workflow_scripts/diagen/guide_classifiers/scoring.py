@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from diagen.classifiers.batch_norm import load_statistics
 from diagen.classifiers.cell_images import labels_of
 from diagen.classifiers.heads import Head
 from diagen.classifiers.image_features import augmented_features, plain_features
@@ -27,7 +26,6 @@ def score_images(
     rows: Sequence[ManifestRow],
     settings: ScoreImagesSettings,
     *,
-    head_file: Path = Path("head.safetensors"),
     manifest: Path,
     store: Path,
     micro_batch: int,
@@ -35,14 +33,11 @@ def score_images(
 ) -> list[WeightRow]:
     """Weigh the images in `store` that the `rows` of `manifest` list, in their order.
 
-    The confidence is the mean over `settings.views` augmented views, or that of the plain view if `views` is 0. `head`
-    was read from `head_file`. Raises `InputError` without images, for a class that the guide classifier does not know,
-    or for BatchNorm statistics of another backbone.
+    The confidence is the mean over `settings.views` augmented views, or that of the plain view if `views` is 0. Raises
+    `InputError` without images, or for a class that the guide classifier does not know.
     """
     if not rows:
         raise InputError(f"{manifest}: no images. {delete_and_rerun(manifest)}")
-    if head.statistics:
-        load_statistics(backbone, head.statistics, head_file)
     paths = [store / row.file_name for row in rows]
     labels = labels_of([row.class_name for row in rows], head.classes, manifest)
     size = settings.image_size
