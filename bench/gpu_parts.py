@@ -31,7 +31,7 @@ from diagen.diversity.features import image_features
 from diagen.embeddings.inversion import (
     ClassImages,
     add_gradients,
-    encode_class,
+    encode_classes,
     learn_words,
     recomputed_activations,
 )
@@ -63,7 +63,7 @@ __all__ = [
     "card_gb",
     "compile_network",
     "embed",
-    "encode_class",
+    "encode_classes",
     "plain",
     "freeze",
     "generate",
@@ -180,10 +180,9 @@ def large_backbone(setup: Setup) -> Backbone:
 def encoded_classes(diffusion: Diffusion, count: int) -> list[ClassImages]:
     """Encode `count` classes with four guide images each; beyond the demo's classes, these repeat under other names."""
     guides = draw_photos(WORLD_SEED, list(CLASSES), "train-val", 4)
-    encoded = {
-        name: encode_class(diffusion, name, ("gpu_check", 0, 4), images, crop="squash", micro_batch=8)
-        for name, images in list(guides.items())[:count]
-    }
+    photos = dict(list(guides.items())[:count])
+    found = encode_classes(diffusion, photos, ("gpu_check", 0, 4), crop="squash", micro_batch=8)
+    encoded = {item.class_name: item for item in found}
     names = [f"{CLASSES[number % len(CLASSES)]}{' again' * (number // len(CLASSES))}" for number in range(count)]
     originals = [CLASSES[number % len(CLASSES)] for number in range(count)]
     return [

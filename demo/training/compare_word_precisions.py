@@ -22,7 +22,7 @@ from demo.world.draw_dataset import draw_photos
 from diagen.cells import Cell
 from diagen.config import DiffusionModel, Embedding
 from diagen.config.programs import GenerateImagesSettings
-from diagen.embeddings.inversion import encode_class, learn_words
+from diagen.embeddings.inversion import encode_classes, learn_words
 from diagen.embeddings.words_file import LearnedWord
 from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.plan_file import PlanRow
@@ -40,10 +40,7 @@ def learn(
 ) -> list[LearnedWord]:
     """Learns the words of a cell."""
     cell = Cell("world", seed, SHOTS)
-    encoded = [
-        encode_class(diffusion, name, cell, images, crop="squash", micro_batch=SHOTS)
-        for name, images in sorted(photos.items())
-    ]
+    encoded = encode_classes(diffusion, dict(sorted(photos.items())), cell, crop="squash", micro_batch=SHOTS)
     return learn_words(diffusion, encoded, settings)
 
 

@@ -13,7 +13,7 @@ from diagen.classifiers.cell_images import arrange
 from diagen.config import BackboneModel, DiffusionModel, Embedding, GuideClassifier, ImageFolder, programs
 from diagen.data.index import index_dataset
 from diagen.data.shots import draw_shots
-from diagen.embeddings.inversion import encode_class, learn_words
+from diagen.embeddings.inversion import encode_classes, learn_words
 from diagen.generation.fill import generate, image_names, manifest_of
 from diagen.generation.plan import plan_generation
 from diagen.guide_classifiers.scoring import score_images
@@ -33,7 +33,7 @@ shots = draw_shots(
 guides = {shot.class_name: [] for shot in shots}
 for shot in [shot for shot in shots if shot.role == "guide"]:
     guides[shot.class_name].append(load_image(shot.path))
-classes = [encode_class(diffusion, name, cell, found, crop="squash", micro_batch=4) for name, found in guides.items()]
+classes = encode_classes(diffusion, guides, cell, crop="squash", micro_batch=4)
 words = {word.class_name: word.vectors for word in learn_words(diffusion, classes, Embedding(steps=steps))}
 
 noise = programs.PlanGenerationSettings(images_per_guide=2, noise_levels=(0.005, 0.025))

@@ -17,7 +17,6 @@ from diagen.embeddings import word_groups
 from diagen.embeddings.inversion import (
     ClassImages,
     add_gradients,
-    encode_class,
     encode_classes,
     learn_words,
     recomputed_activations,
@@ -41,17 +40,11 @@ def diffusion(stand_ins: Path) -> Diffusion:
 def classes(diffusion: Diffusion) -> list[ClassImages]:
     generator = np.random.default_rng(3)
     pixels = generator.integers(0, 256, (3, 2, 40, 48, 3), dtype=np.uint8)
-    return [
-        encode_class(
-            diffusion,
-            name,
-            ("world", 0, 2),
-            [Image.fromarray(image) for image in images],
-            crop="squash",
-            micro_batch=4,
-        )
+    photos = {
+        name: [Image.fromarray(image) for image in images]
         for name, images in zip(["car", "fish", "pine_tree"], pixels, strict=True)
-    ]
+    }
+    return encode_classes(diffusion, photos, ("world", 0, 2), crop="squash", micro_batch=4)
 
 
 @settings(max_examples=10)
@@ -81,7 +74,7 @@ def test_classes_encoded_together_have_the_bits_of_each_alone_in_fewer_passes(
         handle.remove()
     assert passes == [micro_batch] * -(-2 * sum(counts) // micro_batch)
     for item, (name, images) in zip(together, photos.items(), strict=True):
-        alone = encode_class(diffusion, name, ("w", 0), images, **options)
+        (alone,) = encode_classes(diffusion, {name: images}, ("w", 0), **options)
         assert (item.class_name, item.seed_parts) == (name, ("w", 0)) and item.mean.shape[:2] == (len(images), 2)
         assert torch.equal(item.mean, alone.mean) and torch.equal(item.deviation, alone.deviation)
 

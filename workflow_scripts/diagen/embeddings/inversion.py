@@ -72,20 +72,6 @@ def encode_classes(
     return [ClassImages(name, seed_parts, *parts) for name, *parts in zip(photos, mean, deviation, strict=True)]
 
 
-def encode_class(
-    diffusion: Diffusion,
-    class_name: str,
-    seed_parts: tuple[str | int, ...],
-    images: Sequence[Image.Image],
-    *,
-    crop: str,
-    micro_batch: int,
-) -> ClassImages:
-    """Encode the guide images of one class, as `encode_classes` does."""
-    (encoded,) = encode_classes(diffusion, {class_name: images}, seed_parts, crop=crop, micro_batch=micro_batch)
-    return encoded
-
-
 @contextmanager
 def recomputed_activations(unet: "UNet2DConditionModel", recompute: bool) -> Iterator[None]:
     """If `recompute`, the UNet's backward pass computes activations again (gradient checkpointing, arXiv 1604.06174).
