@@ -48,7 +48,7 @@ def limit_to_share(jobs: int) -> None:
     Without a limit, the other jobs on a GPU would decide when a job runs out of memory, halves its micro-batch and so
     rounds differently. With it, only the size of the GPU and `jobs` do.
     """
-    total_gb = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory / 1e9
+    total_gb = torch.cuda.get_device_properties("cuda").total_memory / 1e9
     torch.cuda.set_per_process_memory_fraction(max(0.0, 1 / jobs - CONTEXT_GB / total_gb))
 
 
