@@ -18,6 +18,9 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from bench.gpu_memory import GpuMemory, Sample
+from diagen.errors import InputError
+from diagen.runtime.arguments import positive
+from diagen.runtime.program import run
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "bench" / "build" / "full_size"
@@ -68,9 +71,13 @@ def table(stages: Iterable[Stage]) -> str:
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cores", type=int, default=2, metavar="N", help="cores for Snakemake (default: %(default)s)")
+    parser.add_argument(
+        "--cores", type=positive, default=2, metavar="N", help="cores for Snakemake (default: %(default)s)"
+    )
     parser.add_argument("--configfile", type=Path, default=CONFIG, help="default: config/full_size.yaml")
     arguments = parser.parse_args()
+    if not arguments.configfile.is_file():
+        raise InputError(f"--configfile {arguments.configfile}: no such file. Correct the path")
 
     models = FOLDER / "models"
     if not (models / "SHA256SUMS").is_file():
@@ -82,8 +89,10 @@ def main() -> None:
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", FOLDER]
     command += ["--configfile", arguments.configfile.resolve(), "--workflow-profile", ROOT / "profiles" / "default"]
     with GpuMemory() as gpu_memory:
-        subprocess.run([*command, "--cores", str(arguments.cores)], check=True)
-    stages = read_stages((FOLDER / "results" / "full_size" / "benchmarks").rglob("*.jsonl"), gpu_memory.samples)
+        status = subprocess.run([*command, "--cores", str(arguments.cores)]).returncode
+    if status:
+        raise InputError("snakemake: the run failed. Correct what it reports and start again")
+    stages = read_stages((FOLDER / "results").glob("*/benchmarks/**/*.jsonl"), gpu_memory.samples)
     with open(FOLDER / "stages.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([field.name for field in fields(Stage)])
@@ -95,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -6,6 +6,7 @@ lack of time are results.
 """
 
 import argparse
+import contextlib
 import signal
 import sys
 import tempfile
@@ -27,8 +28,9 @@ from bench import (
     gpu_repeat,
     gpu_vision,
 )
+from bench.arguments import output_file
 from bench.gpu_measure import Clock, OutOfTime, Report, free_memory
-from bench.gpu_parts import Setup, prepare_torch
+from bench.gpu_parts import InputError, Setup, positive, prepare_torch
 
 Step = Callable[[Setup, Report, Clock], None]
 # Each step with its time limit in seconds.
@@ -50,21 +52,32 @@ GRACE = 15.0  # seconds beyond the limit after which a step that does not check 
 def main() -> int:
     """Run the program; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--output", type=output_file, required=True, help="JSON file to write")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="default: %(default)s")
     parser.add_argument("--small", action="store_true", help="run all steps on tiny models, to test this program")
     parser.add_argument("--steps", default=",".join(STEPS), help="steps in this order (default: %(default)s)")
     parser.add_argument("--recording", type=Path, help="folder written by bench/record_demo.py, for the step demo")
-    parser.add_argument("--seconds", type=float, default=480.0, help="time for all steps (default: %(default)s)")
-    parser.add_argument("--torch-threads", type=int, default=8, metavar="N", help="CPU threads (default: %(default)s)")
+    parser.add_argument("--seconds", type=_seconds, default=480.0, help="time for all steps (default: %(default)s)")
+    parser.add_argument(
+        "--torch-threads", type=positive, default=8, metavar="N", help="CPU threads (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     names = arguments.steps.split(",")
     if unknown := [name for name in names if name not in ALL_STEPS]:
         parser.error(f"unknown step {unknown[0]!r}; there are: {', '.join(ALL_STEPS)}")
+    if len(set(names)) < len(names):
+        parser.error(f"--steps {arguments.steps}: name each step once")
 
     end = time.monotonic() + arguments.seconds
-    device = prepare_torch(arguments.device, arguments.torch_threads)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if arguments.recording:
+            gpu_demo.read_jobs(arguments.recording)
+    except InputError as error:
+        parser.error(str(error))
+    try:
+        device = prepare_torch(arguments.device, arguments.torch_threads)
+    except InputError as error:
+        parser.error(f"--device {arguments.device}: {error}")
     report = Report(arguments.output)
     _collect_warnings(report)
     signal.signal(signal.SIGALRM, _stop)
@@ -77,6 +90,14 @@ def main() -> int:
     return 1 if broken or report.results.get("failed") else 0
 
 
+def _seconds(text: str) -> float:
+    """A number above 0."""
+    with contextlib.suppress(ValueError):
+        if (seconds := float(text)) > 0:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
 def _run(name: str, setup: Setup, report: Report, end: float) -> None:
     """Run a step within its time limit, and record how it ended."""
     step, seconds = ALL_STEPS[name]
@@ -84,6 +105,7 @@ def _run(name: str, setup: Setup, report: Report, end: float) -> None:
     deadline = min(start + seconds, end)
     if deadline - start < 5:
         report.results.setdefault("out_of_time", []).append(name)
+        report.write()
         return
     signal.setitimer(signal.ITIMER_REAL, deadline - start + GRACE)
     try:

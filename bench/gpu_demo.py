@@ -4,7 +4,6 @@ Each program gets the recorded results of those before it, so that a difference 
 """
 
 import csv
-import json
 import os
 import shlex
 import shutil
@@ -12,15 +11,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from bench.gpu_agreement import FLOAT32_LEVELS, IMAGES_APART, LEAST_COSINE, LOSSES_WITHIN
 from bench.gpu_measure import Clock, Report
-from bench.gpu_parts import Setup, read_learned_words
+from bench.gpu_parts import InputError, Setup, read_learned_words
 
 STEP = "demo"
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,17 +29,41 @@ REPEATED = ("learn_embeddings", "generate_images")
 CONFIDENCE_WITHIN = 1e-3
 
 
+class Job(TypedDict):
+    """A recorded job: its rule, the command of its shell, and the files that it wrote."""
+
+    rule: str
+    command: str
+    outputs: list[str]
+
+
+def read_jobs(recording: Path) -> list[Job]:
+    """Read the jobs of a recording. Raises `InputError` if the recording is incomplete."""
+    file = recording / "jobs.json"
+    remedy = "Copy the recording again, or write one by bench/record_demo.py"
+    try:
+        jobs = TypeAdapter(Annotated[list[Job], Field(min_length=1)]).validate_json(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"--recording {recording}: jobs.json: {error.strerror}. {remedy}") from None
+    except ValidationError:
+        raise InputError(f"--recording {recording}: jobs.json is damaged. {remedy}") from None
+    needed = ["results/store", *(output for job in jobs for output in job["outputs"])]
+    if missing := [name for name in needed if not (recording / name).exists()]:
+        raise InputError(f"--recording {recording}: {missing[0]} is missing. {remedy}")
+    return jobs
+
+
 def run(setup: Setup, report: Report, clock: Clock) -> None:
     """Repeat each recorded program, the first two twice, and compare its results."""
     if setup.recording is None:
-        report.add(STEP, "programs", "not run: there is no recording; see bench/record_demo.py")
+        report.add(STEP, "programs", "not run: no --recording is given; bench/record_demo.py writes one")
         return
     work = setup.folder / "demo"
     shutil.copytree(setup.recording, work)
     shutil.rmtree(work / "results" / "store")
     for name in ("demo", "config"):
         (work / name).symlink_to(ROOT / name)
-    for job in json.loads((work / "jobs.json").read_text("utf-8")):
+    for job in read_jobs(setup.recording):
         clock.require(10)
         for output in job["outputs"]:
             (work / output).unlink()
@@ -77,13 +102,13 @@ def run_program(setup: Setup, work: Path, command: str) -> float:
     return time.perf_counter() - start
 
 
-def contents(work: Path, job: dict[str, Any]) -> dict[str, bytes]:
+def contents(work: Path, job: Job) -> dict[str, bytes]:
     """Return the bytes of all images in the store and of the outputs of a job, without records of the machine."""
     files = [work / output for output in job["outputs"]] + sorted((work / "results" / "store").rglob("*.png"))
     return {str(path): path.read_bytes() for path in files if not path.name.endswith("made_with.json")}
 
 
-def compare(setup: Setup, report: Report, work: Path, job: dict[str, Any]) -> None:
+def compare(setup: Setup, report: Report, work: Path, job: Job) -> None:
     """Compare the results of a job with the recorded ones."""
     reference = setup.recording
     assert reference is not None
@@ -130,6 +155,6 @@ def levels_apart(path: Path, other: Path) -> int:
         return int(np.abs(np.asarray(one, np.int16) - np.asarray(two, np.int16)).max())
 
 
-def _name(job: dict[str, Any]) -> str:
+def _name(job: Job) -> str:
     folder = Path(job["outputs"][0]).parent.name
     return f"{job['rule']} {folder}" if job["rule"] == "train_downstream" else str(job["rule"])

@@ -36,6 +36,7 @@ from diagen.embeddings.inversion import (
     recomputed_activations,
 )
 from diagen.embeddings.words_file import read_learned_words
+from diagen.errors import InputError
 from diagen.generation.fill import generate, manifest_of
 from diagen.generation.img2img import Posterior, Word, generate_batch
 from diagen.generation.plan_file import PlanRow
@@ -44,6 +45,7 @@ from diagen.models.classifier_body import Backbone
 from diagen.models.diffusion import Diffusion, encode_posteriors, load_diffusion, word_vectors
 from diagen.models.frozen_resnet import frozen_resnet
 from diagen.models.pseudo_words import pseudo_word
+from diagen.runtime.arguments import positive
 from diagen.runtime.execution import compiled as compile_network
 from diagen.runtime.execution import prepare_torch
 from diagen.runtime.gpu_memory import is_full
@@ -56,6 +58,7 @@ __all__ = [
     "Diffusion",
     "Embedding",
     "GenerateImagesSettings",
+    "InputError",
     "Passes",
     "PlanRow",
     "Recipe",
@@ -74,6 +77,7 @@ __all__ = [
     "manifest_of",
     "passes_gb",
     "plan_passes",
+    "positive",
     "prepare_torch",
     "read_learned_words",
     "recomputed_activations",

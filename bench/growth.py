@@ -21,7 +21,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.arguments import output_file
 from diagen.report.figures import STYLE, save_figure
+from diagen.runtime.arguments import figure_file
 
 RESULTS = Path(__file__).with_name("results") / "growth.json"
 FIGURE = Path(__file__).parents[1] / "docs" / "growth.svg"
@@ -152,11 +154,16 @@ def plot(growths: Sequence[Growth]) -> Figure:
     return figure
 
 
+def output_figure(text: str) -> Path:
+    """The path of a figure to write. Raises `ArgumentTypeError` if its suffix is wrong or it cannot be written."""
+    return output_file(str(figure_file(text)))
+
+
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON file to write (default: %(default)s)")
-    parser.add_argument("--figure", type=Path, default=FIGURE, help=".svg or .png (default: %(default)s)")
+    parser.add_argument("--output", type=output_file, default=RESULTS, help="JSON file (default: %(default)s)")
+    parser.add_argument("--figure", type=output_figure, default=FIGURE, help=".svg or .png (default: %(default)s)")
     arguments = parser.parse_args()
 
     import torch

@@ -14,8 +14,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from diagen.errors import InputError
+from diagen.runtime.arguments import positive
+from diagen.runtime.program import run
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "bench" / "build" / "gpu_demo"
+MARK = "recorded_by_record_demo.txt"
 CONFIG = ROOT / "bench" / "gpu_demo.yaml"
 
 
@@ -23,12 +28,12 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder to write (default: bench/build/gpu_demo)")
-    parser.add_argument("--cores", type=int, default=2, metavar="N", help="cores for Snakemake (default: %(default)s)")
+    parser.add_argument(
+        "--cores", type=positive, default=2, metavar="N", help="cores for Snakemake (default: %(default)s)"
+    )
     arguments = parser.parse_args()
-    folder = arguments.folder.resolve()
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = empty_folder(arguments.folder)
     for name in ("demo", "config"):
         (folder / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
@@ -41,13 +46,31 @@ def main() -> None:
         "extract_features",
         "extract_real_features",
     ]
-    subprocess.run([str(part) for part in command], check=True)
+    if subprocess.run([str(part) for part in command]).returncode:
+        raise InputError("snakemake: the run failed. Correct what it reports and record again")
     jobs = read_jobs((folder / ".snakemake" / "metadata").rglob("*"))
     for name in ("demo", "config"):
         (folder / name).unlink()
     shutil.rmtree(folder / ".snakemake")
     (folder / "jobs.json").write_text(json.dumps(jobs, indent=1) + "\n", encoding="utf-8")
     print(f"{folder}: {len(jobs)} jobs")
+
+
+def empty_folder(path: Path) -> Path:
+    """Create the folder of a recording, with a mark; an earlier recording there, also an interrupted one, is deleted.
+
+    Raises `InputError` if the folder contains the repository, or files without the mark.
+    """
+    folder = path.resolve()
+    if ROOT.is_relative_to(folder):
+        raise InputError(f"--folder {path}: contains this repository. Name a new folder")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARK).is_file():
+            raise InputError(f"--folder {path}: not empty, and no recording, without {MARK}. Name a new folder")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).write_text("Written by bench/record_demo.py, which may replace this folder.\n", encoding="utf-8")
+    return folder
 
 
 def read_jobs(metadata: Iterable[Path]) -> list[dict[str, Any]]:
@@ -63,4 +86,4 @@ def read_jobs(metadata: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

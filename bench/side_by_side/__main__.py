@@ -14,6 +14,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.arguments import output_file
+from diagen.runtime.arguments import positive
 from diagen.runtime.execution import prepare_torch
 
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "side_by_side.json"
@@ -35,10 +37,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.side_by_side", description=__doc__)
     names = (*STAGES, START_UPS)
     parser.add_argument("--stages", nargs="+", choices=names, default=names, metavar="STAGE", help=", ".join(names))
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads of torch (default: %(default)s)")
+    parser.add_argument("--repeats", type=positive, default=5, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--threads", type=positive, default=2, metavar="N", help="threads of torch (default: %(default)s)"
+    )
     parser.add_argument("--small", action="store_true", help="test the program; its times mean nothing")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="JSON file (default: %(default)s)")
+    parser.add_argument("--output", type=output_file, default=OUTPUT, help="JSON file (default: %(default)s)")
     arguments = parser.parse_args()
     # numpy's products use these, and it reads them when it is imported.
     for library in ("OMP", "OPENBLAS"):

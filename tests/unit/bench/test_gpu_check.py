@@ -14,12 +14,14 @@ from bench import (
     gpu_agreement,
     gpu_ceilings,
     gpu_check,
+    gpu_demo,
     gpu_generation,
     gpu_inversion,
     gpu_limits,
     gpu_repeat,
     gpu_vision,
 )
+from diagen.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +45,71 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tu
         return status, json.loads(output.read_text("utf-8"))
 
     return run
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--torch-threads", "0"], "argument --torch-threads: '0' is not a whole number of 1 or more"),
+        (["--seconds", "0"], "argument --seconds: '0' is not a number above 0"),
+        (["--seconds", "nan"], "argument --seconds: 'nan' is not a number above 0"),
+        (["--steps", "repeat,"], "unknown step ''"),
+        (["--steps", "repeat,repeat"], "--steps repeat,repeat: name each step once"),
+        (["--output", "."], "argument --output: cannot write '.'"),
+        (["--recording", "missing"], "--recording missing: jobs.json: No such file or directory. Copy the recording "),
+    ],
+)
+def test_mistakes_are_found_before_the_first_step(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "gpu.json"
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--device", "cpu", "--output", str(output), *options])
+    with pytest.raises(SystemExit, match="^2$"):
+        gpu_check.main()
+    assert f"error: {message}" in capsys.readouterr().err
+    assert not output.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_missing_gpu_is_found_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--output", str(tmp_path / "gpu.json")])
+    with pytest.raises(SystemExit, match="^2$"):
+        gpu_check.main()
+    assert "error: --device cuda: " in capsys.readouterr().err
+
+
+JOBS = [{"rule": "score_images", "command": "true", "start": 1.0, "outputs": ["results/weights.csv"]}]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "files", "message"),
+    [
+        ("", ["store"], r"jobs\.json is damaged"),
+        ("[]", ["store"], r"jobs\.json is damaged"),
+        ('[{"rule": "score_images"}]', ["store"], r"jobs\.json is damaged"),
+        (json.dumps(JOBS), ["weights.csv"], "results/store is missing"),
+        (json.dumps(JOBS), ["store"], r"results/weights\.csv is missing"),
+    ],
+)
+def test_an_incomplete_recording_is_refused(jobs: str, files: list[str], message: str, tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / "results" / name).mkdir(parents=True)
+    (tmp_path / "jobs.json").write_text(jobs)
+    with pytest.raises(InputError, match=f"^--recording {tmp_path}: {message}\\. Copy the recording again, or "):
+        gpu_demo.read_jobs(tmp_path)
+
+
+def test_without_time_the_file_names_the_steps_that_did_not_run(
+    check: Callable[[str], tuple[int, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(gpu_check.ALL_STEPS, "repeat", (gpu_repeat.run, 1))
+    assert check("repeat") == (0, {"out_of_time": ["repeat"]})
 
 
 def from_second_call(plain: Callable[..., Any], planted: Callable[..., Any]) -> Callable[..., Any]:
