@@ -38,6 +38,14 @@ def unreadable_image(path: Path | str, remedy: str) -> str:
     )
 
 
+def photo_changed(path: Path) -> str:
+    """The problem and the remedy of a photo whose hash differs from that in the index."""
+    return (
+        f"{path}: the photo changed after it was indexed. Restore it, or index the dataset again: delete its "
+        "images.csv and run Snakemake again"
+    )
+
+
 def wider_dtype(dtype: object) -> str:
     """The remedy for values of a diffusion model that are not finite with the data type `dtype`."""
     match str(dtype).removeprefix("torch."):
