@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from diagen.errors import InputError
+from diagen.files.store_layout import image_file_name
 from diagen.images import load_image
+from diagen.seeds import stable_hash
 
 ORIENTATION = 0x0112
 MALFORMED_EXIF = {
@@ -327,4 +329,15 @@ def test_photos_of_phones_that_are_not_read_are_named(tmp_path: Path, brand: byt
     path = tmp_path / "photo.HEIC"
     path.write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(64))
     with pytest.raises(InputError, match=rf"photo\.HEIC: {kind}"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"cut"])
+def test_an_unreadable_synthetic_image_is_made_again(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / image_file_name(stable_hash("a synthetic image"))
+    if content is not None:
+        path.parent.mkdir(parents=True)
+        picture().save(path)
+        path.write_bytes(path.read_bytes()[:-60] if content == b"cut" else content)
+    with pytest.raises(InputError, match=r"\.png: .*; it is a synthetic image: to make it again, .*verify_results"):
         load_image(path)

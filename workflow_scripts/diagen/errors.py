@@ -1,7 +1,11 @@
 """Errors that a user can fix. Their text names the place (file, line or key), the problem, and the remedy."""
 
+import re
 import shlex
 from pathlib import Path
+
+SYNTHETIC = re.compile(r"images/[0-9a-f]{2}/[0-9a-f]{64}\.png$")
+"""The end of the path of a synthetic image in the store."""
 
 
 class InputError(Exception):
@@ -24,6 +28,24 @@ def delete_and_rerun(path: Path) -> str:
     return f"Delete the file and run Snakemake again: {rm(path)}"
 
 
+def unreadable_image(path: Path | str, remedy: str) -> str:
+    """The `remedy` for an image that cannot be read, unless it is a synthetic one, which is made again."""
+    if not SYNTHETIC.search(str(path)):
+        return remedy
+    return (
+        "it is a synthetic image: to make it again, type what `.venv/bin/snakemake --cores 1 verify_results` with the "
+        "same --configfile prints"
+    )
+
+
+def photo_changed(path: Path) -> str:
+    """The problem and the remedy of a photo whose hash differs from that in the index."""
+    return (
+        f"{path}: the photo changed after it was indexed. Restore it, or index the dataset again: delete its "
+        "images.csv and run Snakemake again"
+    )
+
+
 def wider_dtype(dtype: object) -> str:
     """The remedy for values of a diffusion model that are not finite with the data type `dtype`."""
     match str(dtype).removeprefix("torch."):
@@ -37,5 +59,11 @@ def wider_dtype(dtype: object) -> str:
 
 def summary(error: BaseException) -> str:
     """Return the text of an error in one line of at most 200 characters."""
-    text = f"it ends Python by sys.exit({error})" if isinstance(error, SystemExit) else str(error)
+    match error:
+        case SystemExit():
+            text = f"it ends Python by sys.exit({error})"
+        case KeyError():  # its text is the key alone
+            text = f"KeyError: {error}"
+        case _:
+            text = str(error)
     return " ".join(text.split())[:200] or type(error).__name__

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from diagen.errors import InputError
+from diagen.errors import InputError, unreadable_image
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -72,7 +72,7 @@ def _read(path: Path | str) -> tuple[Image.Image, str]:
         return _decode_with_any_metadata(path)
     except Image.UnidentifiedImageError:  # type: ignore[attr-defined]
         kind = "a HEIC image, which is not supported" if _is_heic(path) else "not an image in a known format"
-        raise InputError(f"{path}: {kind}; save it as JPEG or PNG, or remove it") from None
+        raise InputError(f"{path}: {kind}; {unreadable_image(path, 'save it as JPEG or PNG, or remove it')}") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: too large ({error}); save it with fewer pixels, or remove it") from None
     except _UnusableValuesError as error:
@@ -80,11 +80,12 @@ def _read(path: Path | str) -> tuple[Image.Image, str]:
     except Exception as error:  # each decoder raises its own exceptions for broken files
         if isinstance(error, OSError) and error.filename is not None:
             raise InputError(
-                f"{path}: cannot be opened ({error.strerror}); restore the file, correct its name or permissions, or "
-                "remove it"
+                f"{path}: cannot be opened ({error.strerror}); "
+                + unreadable_image(path, "restore the file, correct its name or permissions, or remove it")
             ) from None
         raise InputError(
-            f"{path}: broken image ({error or type(error).__name__}); restore the file or remove it"
+            f"{path}: broken image ({error or type(error).__name__}); "
+            + unreadable_image(path, "restore the file or remove it")
         ) from None
 
 

@@ -1,5 +1,6 @@
 """Counts of the classifiers' jobs: models that a job loads, images that it decodes, and passes of the backbone."""
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -49,7 +50,8 @@ class Counts:
             for role, number in ((role, number) for role, count in ROLES.items() for number in range(count)):
                 path = self.folder / f"{role}-{name}-{number}.png"
                 Image.fromarray(next(pixels)).save(path)
-                shots.append(Shot(role, name, number if role == "guide" else None, str(path), "0" * 64))
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                shots.append(Shot(role, name, number if role == "guide" else None, str(path), digest))
             for guide, number in np.ndindex(ROLES["guide"], SYNTHETIC):
                 file_name = f"synthetic-{name}-{guide}-{number}.png"
                 Image.fromarray(next(pixels)).save(self.folder / file_name)

@@ -113,6 +113,13 @@ def test_a_killed_training_resumes_with_the_same_bytes(
     assert f"warning: {checkpoint}: damaged checkpoint (" in capsys.readouterr().err
 
 
+def test_a_state_that_cannot_be_read_is_reported_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    path.mkdir()
+    with pytest.raises(InputError, match=r"state\.safetensors: cannot be read .* run Snakemake again: rm -r .*/state"):
+        load_state(path)
+
+
 def test_damaged_states_are_ignored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "state.safetensors"
     assert load_state(path) is None and capsys.readouterr().err == ""

@@ -177,6 +177,8 @@ def test_unknown_keys(key: str, remedy: str | None) -> None:
         ("downstream.learning_rate", 0),
         ("diversity.k", [0]),
         ("execution.device", "gpu"),
+        ("downstream.cached_views", 1001),
+        ("execution.jobs_per_gpu", 5),
         ("prompts.paper.source", ["llama"]),
         ("prompts.mine", {"source": "table"}),
         ("prompts.gpt4", {"source": "endpoint", "base_url": "api.openai.com/v1", "model": "gpt-4", "instruction": "x"}),
@@ -205,6 +207,11 @@ def test_wrong_values_name_their_key(key: str, value: object) -> None:
 def test_booleans_are_no_numbers(key: str, value: object) -> None:
     problem = only_problem(changed(key, value))
     assert problem.startswith(f"`{key}") and "expected a number, got a boolean" in problem
+
+
+@pytest.mark.parametrize("value", [None, 3, "maybe", []])
+def test_a_switch_names_its_two_values(value: object) -> None:
+    assert only_problem(changed("execution.compile", value)).startswith("`execution.compile`: expected true or false")
 
 
 @pytest.mark.parametrize("key", ["guide_pol", "embeddings.paper.scale_learning_rat", "execution.shard"])
@@ -380,7 +387,11 @@ def test_recipes_inherit_from_downstream() -> None:
 
 @pytest.mark.parametrize(
     ("other", "option"),
-    [({"augmentation": "cutmix"}, "augmentation: cutmix"), ({"batch_norm": "training"}, "batch_norm: training")],
+    [
+        ({"augmentation": "cutmix"}, "`augmentation: cutmix`;"),
+        ({"batch_norm": "training"}, "`batch_norm: training`;"),
+        ({"augmentation": "cutmix", "batch_norm": "training"}, "`augmentation: cutmix` and `batch_norm: training`;"),
+    ],
 )
 def test_cached_views_need_views_of_single_images(other: dict[str, str], option: str) -> None:
     mapping = changed("downstream.cached_views", 12)

@@ -19,6 +19,7 @@ from diagen.config.programs import TrainDownstreamSettings
 from diagen.data.shots_file import Shot
 from diagen.downstream import stored_features, training
 from diagen.downstream.training import Synthetic, Tested, train_downstream
+from diagen.errors import InputError
 from diagen.models.backbones import load_backbone
 from diagen.models.classifier_body import Backbone
 
@@ -97,7 +98,10 @@ def test_features_are_computed_again_when_something_that_decides_them_differs(
     store = tmp_path / "store"
     train(shots, store)
     computed.clear()
-    other = [replace(row, sha256="0" * 64) if row.path.endswith("test car 0.png") else row for row in shots]
+    Image.new("RGB", (36, 40)).save(black := tmp_path / "black.png")
+    digest = hashlib.sha256(black.read_bytes()).hexdigest()
+    one = next(row for row in shots if row.path.endswith("test car 0.png"))
+    other = [replace(row, path=str(black), sha256=digest) if row is one else row for row in shots]
     train(other, store)
     assert computed == [8], "one photo of this split has changed"
     computed.clear()
@@ -125,6 +129,16 @@ def test_a_damaged_file_is_computed_again(
     assert "damaged" in capsys.readouterr().err
     train(shots, tmp_path)
     assert len(computed) == 6
+
+
+def test_a_replaced_photo_is_not_stored_as_the_indexed_one(
+    shots: list[Shot], tmp_path: Path, train: Callable[..., Tested]
+) -> None:
+    replaced = tmp_path / "replaced.png"
+    Image.new("RGB", (36, 40)).save(replaced)
+    rows = [replace(row, path=str(replaced)) if row.path.endswith("test car 0.png") else row for row in shots]
+    with pytest.raises(InputError, match=r"replaced\.png: the photo changed after it was indexed\. Restore it"):
+        train(rows, tmp_path / "store")
 
 
 def test_batch_norm_in_training_mode_stores_nothing(

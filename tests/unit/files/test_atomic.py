@@ -3,8 +3,10 @@
 import errno
 import os
 
+import numpy as np
 import pytest
 from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from diagen.errors import InputError
 from diagen.files.atomic import TEMPORARY, atomic_path
@@ -20,6 +22,16 @@ def test_a_file_exists_only_after_it_is_written(tmp_path):
         assert temporary.suffix == ".csv" and TEMPORARY.fullmatch(temporary.name)
     assert [file.name for file in path.parent.iterdir()] == ["table.csv"]
     assert path.read_text() == "content"
+
+
+def test_every_library_s_files_have_the_permissions_that_the_umask_gives(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "state.safetensors") as temporary:
+            save_file({"a": np.zeros(2)}, temporary)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "state.safetensors").stat().st_mode & 0o777 == 0o640
 
 
 def test_after_an_error_only_the_old_file_remains(tmp_path):

@@ -1,6 +1,10 @@
 """Frozen models from the supported formats, and features that do not depend on the other images."""
 
+import json
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,7 +164,25 @@ def test_backbone_reads_no_pickles(tmp_path: Path) -> None:
     model = transformers.ResNetForImageClassification(CLASSIFIERS["ResNet"])
     model.config.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
-    with pytest.raises(InputError, match="cannot be loaded"):
+    source = BackboneModel(path=str(tmp_path))
+    with pytest.raises(InputError, match="cannot be loaded") as error:
+        load_backbone(source, CPU)
+    _, command = str(error.value).split("to convert them to safetensors: .venv/bin/python ")
+    subprocess.run([sys.executable, *shlex.split(command)], check=True, capture_output=True)
+    with torch.no_grad():
+        expected = model.eval().resnet(images(2)).pooler_output.flatten(1)
+        torch.testing.assert_close(load_backbone(source, CPU)(images(2)), expected)
+
+
+@pytest.mark.parametrize(
+    "change", [{"layer_type": "Basic"}, {"depths": "12"}, {"hidden_act": "foo"}, {"downsample_in_first_stage": "false"}]
+)
+def test_a_value_that_transformers_refuses_is_reported(tmp_path: Path, change: dict[str, str]) -> None:
+    transformers.ResNetForImageClassification(CLASSIFIERS["ResNet"]).save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    (value,) = change.values()
+    with pytest.raises(InputError, match=rf"models\.backbone: .* cannot be loaded as an image classifier \(.*{value}"):
         load_backbone(BackboneModel(path=str(tmp_path)), CPU)
 
 

@@ -129,6 +129,29 @@ def of_another_family(model: ResNetForImageClassification) -> tuple[dict, dict]:
     return {**model.config.to_dict(), "model_type": "regnet"}, model.state_dict()
 
 
+def with_an_unknown_layer(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    return {**model.config.to_dict(), "layer_type": "Basic"}, model.state_dict()
+
+
+def with_a_text_as_a_flag(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    return {**model.config.to_dict(), "downsample_in_first_stage": "false"}, model.state_dict()
+
+
+def with_a_head_in_its_body(model: ResNetForImageClassification) -> tuple[dict, dict]:
+    return model.config.to_dict(), {**model.state_dict(), "resnet.classifier.weight": torch.zeros(1)}
+
+
+@pytest.mark.parametrize("layer", EVERY_LAYER)
+def test_flags_that_older_files_lack_are_false(layer: str) -> None:
+    model = trained_like(ResNetConfig(embedding_size=8, hidden_sizes=[16, 24], depths=[1, 2], layer_type=layer), 5)
+    pixels = torch.randn(2, 3, 40, 40, generator=torch.Generator().manual_seed(1))
+    older = {key: value for key, value in model.config.to_dict().items() if not key.startswith("downsample")}
+    frozen = frozen_resnet(older, model.state_dict())
+    assert frozen is not None
+    expected = features(model, pixels)
+    torch.testing.assert_close(frozen(pixels), expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -138,6 +161,9 @@ def of_another_family(model: ResNetForImageClassification) -> tuple[dict, dict]:
         with_another_activation,
         without_depths,
         of_another_family,
+        with_an_unknown_layer,
+        with_a_text_as_a_flag,
+        with_a_head_in_its_body,
     ],
 )
 def test_whatever_is_not_exactly_a_resnet_is_left_to_transformers(

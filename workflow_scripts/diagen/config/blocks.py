@@ -229,7 +229,7 @@ class Downstream(Block):
     )
     batch_norm: BatchNorm = "frozen"
     kept_epoch: KeptEpoch = "best"
-    cached_views: PositiveInt | None = Field(
+    cached_views: Annotated[int, Field(ge=1, le=1000), NUMBER] | None = Field(
         None,
         description="Train on the features of this many random views of each image, computed once before the first "
         "epoch; each draw takes one of them. Without it, each draw is a new view (paper). Several times faster, but "
@@ -238,11 +238,12 @@ class Downstream(Block):
 
     @model_validator(mode="after")
     def _views_of_single_images(self) -> Self:
-        if self.cached_views is not None and (self.augmentation == "cutmix" or self.batch_norm == "training"):
-            option = "augmentation: cutmix" if self.augmentation == "cutmix" else "batch_norm: training"
+        mixing = [("augmentation", "cutmix"), ("batch_norm", "training")]
+        options = " and ".join(f"`{key}: {value}`" for key, value in mixing if getattr(self, key) == value)
+        if self.cached_views is not None and options:
             raise ValueError(
-                f"`cached_views` needs views whose features depend on no other image, unlike `{option}`; "
-                "remove one of the two (in a recipe, `cached_views: null`)"
+                f"`cached_views` needs views whose features depend on no other image, unlike {options}; "
+                "remove `cached_views` (in a recipe, set it to null) or what makes them depend on others"
             )
         return self
 

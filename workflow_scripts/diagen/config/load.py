@@ -24,6 +24,8 @@ YAML_TERMS = {
     "model_type": "this must be a block of keys and values",
     "model_attributes_type": "this must be a block of keys and values",
     "tuple_type": "this must be a list, such as [1, 2]",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
     "too_short": "too few entries; add one",
     "string_pattern_mismatch": "only ASCII letters, digits and underscores are allowed; choose another name",
     "string_unicode": "invalid Unicode (lone surrogate); type the text again",

@@ -1,5 +1,6 @@
 """Features of real photos in the store: methods and cells that evaluate the same photos share them."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from diagen.classifiers import image_features
 from diagen.classifiers.image_features import plain_features
 from diagen.config.models import BackboneModel
+from diagen.errors import InputError, photo_changed
 from diagen.files.checkpoints import load_state, save_state
 from diagen.files.checksums import checksum
 from diagen.files.store_layout import features_path
@@ -32,13 +34,17 @@ def stored_features(
 
     `source` is where the frozen `backbone` was loaded from. The file's name is a hash of everything that decides the
     features down to their rounding, so a result does not depend on which job computed them. Raises `InputError` when a
-    feature is not finite.
+    feature is not finite, or when a photo to be read has another SHA-256.
     """
     code, weights = fingerprint(Path(image_features.__file__)), source.sha256 or checksum(source.location)
     rounding = (micro_batch, torch.get_num_threads(), device.type, torch.__version__)
     file = features_path(store, stable_hash(code, weights, size, *rounding, *hashes))
     if found := load_state(file):
         return found[0]["features"]
+    for path, digest in zip(map(Path, paths), hashes, strict=True):
+        # The store would keep the features of a replaced photo under the hash of the indexed one.
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise InputError(photo_changed(path))
     features = plain_features(backbone, paths, size=size, micro_batch=micro_batch, device=device)
     save_state(file, {"features": features}, {})
     return features

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from diagen.errors import InputError, rm, summary
 from diagen.files.atomic import atomic_path
 
 
@@ -25,7 +26,10 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, A
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Read a state: tensors on the CPU, and values. Returns `None` if it is missing or, with a warning, damaged."""
+    """Read a state: tensors on the CPU, and values. Returns `None` if it is missing or, with a warning, damaged.
+
+    Raises `InputError` if it cannot be read.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads(file.metadata()["state"])
@@ -35,6 +39,11 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return tensors, json.loads(state["values"])
     except FileNotFoundError:
         return None
+    except OSError as error:  # safetensors leaves out the file's name
+        raise InputError(
+            f"{path}: cannot be read ({summary(error)}). Make it readable, or delete it and run Snakemake again: "
+            f"{rm(path, recursive=path.is_dir())}"
+        ) from None
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         print(
             f"warning: {path}: damaged checkpoint ({error}). Starting from the beginning", file=sys.stderr, flush=True

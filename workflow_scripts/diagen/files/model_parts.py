@@ -5,31 +5,15 @@ they are part of no fingerprint.
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
 from diagen.errors import InputError, Problem, summary
 
-LOADING_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SafetensorError,
-    SyntaxError,
-    SystemExit,
-    TypeError,
-    ValueError,
-)
-"""Errors that libraries, and the code of a torch.hub repository, raise for files that they cannot load.
+LOADING_ERRORS = (Exception, SystemExit)
+"""Errors that libraries, and the code of a torch.hub repository, raise for files that they cannot load: of any class.
 
 `SystemExit` is no `Exception`, but code that calls `sys.exit` would end the checks of all other models.
 """
@@ -59,7 +43,12 @@ OTHER_HALF_OF_CLIP = ("vision_model.", "visual_projection.", "text_projection.",
 
 
 def explain_loading(place: str, error: BaseException, remedy: str) -> InputError:
-    """Return the error for a model that a library cannot load; for a missing Python package with another remedy."""
+    """Return the error for a model that a library cannot load; for a missing Python package with another remedy.
+
+    An `InputError` explains itself, and is raised again.
+    """
+    if isinstance(error, InputError):
+        raise error
     package = next(filter(None, match.groups()), None) if (match := NO_PACKAGE.search(str(error))) else None
     if package is None and isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
@@ -79,6 +68,18 @@ def variant_remedy(part: Path, variant: str | None) -> str | None:
     if None in found:
         return f"Remove `variant: {variant}` from `models.diffusion`: the files of {part} have no variant"
     return f"Set `variant: {min(filter(None, found))}` in `models.diffusion`, the variant of the files in {part}"
+
+
+def conversion_remedy(folder: Path) -> str | None:
+    """Return the remedy if an image classifier of transformers has pickled weights only, which can run code."""
+    if not any(folder.glob("*.bin")) or any(folder.glob("*.safetensors")):
+        return None
+    code = (
+        "import sys; from transformers import AutoModelForImageClassification as Model; "
+        "Model.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[1])"
+    )
+    command = shlex.join([".venv/bin/python", "-c", code, str(folder)])
+    return f"Its .bin files are not read, since pickled weights can run code; to convert them to safetensors: {command}"
 
 
 def weight_problems(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diagen.config.programs import GenerateImagesSettings
 from diagen.config.relations import schedule_problems
-from diagen.errors import InputError, delete_and_rerun, wider_dtype
+from diagen.errors import InputError, delete_and_rerun, photo_changed, wider_dtype
 from diagen.files.atomic import atomic_path
 from diagen.files.made_with import MadeWith, from_text, to_text
 from diagen.files.store_layout import image_file_name
@@ -194,10 +194,7 @@ def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch
     paths = [Path(row.guide_path) for row in guides.values()]
     for digest, path in zip(guides, paths, strict=True):
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise InputError(
-                f"{path}: the photo changed after it was indexed. Restore it, or index the dataset again: delete its "
-                "images.csv and run Snakemake again"
-            )
+            raise InputError(photo_changed(path))
     class_names = [row.class_name for row in guides.values()]
     posteriors: list[Posterior] = []
     # Pass by pass, because a decoded photo of 12 megapixels takes 36 MB and a cell may have hundreds of them.

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from diagen.config.choices import BatchNormMode
 from diagen.config.models import BackboneModel, FeatureModel
 from diagen.errors import InputError
-from diagen.files.model_parts import LOADING_ERRORS, explain_loading, image_size_problem, weight_problems
+from diagen.files.model_parts import (
+    LOADING_ERRORS,
+    conversion_remedy,
+    explain_loading,
+    image_size_problem,
+    weight_problems,
+)
 from diagen.models.classifier_body import Backbone, ClassifierBody, bodies_of, heads_of
 from diagen.models.frozen_resnet import FrozenResNet, frozen_resnet, read_frozen_resnet
 from diagen.models.pretrained import read_checkpoint, read_torchvision_resnet
@@ -82,7 +88,7 @@ def _load_classifier(folder: Path) -> nn.Module:
         raise explain_loading(
             f"models.backbone: {folder} cannot be loaded as an image classifier",
             error,
-            "Restore its files, or name another model",
+            conversion_remedy(folder) or "Restore its files, or name another model",
         ) from error
     bodies = bodies_of(classifier)
     mask_tokens = tuple(f"{body}embeddings.mask_token" for body in bodies)

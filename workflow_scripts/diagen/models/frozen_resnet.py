@@ -17,7 +17,8 @@ from diagen.models.classifier_body import Backbone
 
 EPSILON = 1e-5  # of BatchNorm in transformers and torchvision
 REDUCTION = 4  # of a bottleneck's inner channels
-UNUSED = ("classifier.", "num_batches_tracked")  # parts of the names of tensors that features do not need
+LAYER_TYPES = ("basic", "bottleneck")
+FLAGS = ("downsample_in_first_stage", "downsample_in_bottleneck")  # false in files from before they existed
 
 
 class FrozenResNet(Backbone):
@@ -111,14 +112,18 @@ def frozen_resnet(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> F
     Returns `None` if they are not exactly those of a ResNet with ReLU: transformers loads other models, and explains
     what is missing.
     """
+    flags = {key: config.get(key, False) for key in FLAGS}
     if config.get("model_type") != "resnet" or config.get("hidden_act") != "relu":
+        return None
+    if config.get("layer_type") not in LAYER_TYPES or not all(isinstance(flag, bool) for flag in flags.values()):
         return None
     left = dict(tensors)
     try:
-        network = FrozenResNet(config, left)
+        network = FrozenResNet({**config, **flags}, left)
     except (KeyError, TypeError, ValueError):
         return None
-    return None if any(not any(part in name for part in UNUSED) for name in left) else network
+    unused = all(name.startswith("classifier.") or name.endswith("num_batches_tracked") for name in left)
+    return network if unused else None
 
 
 def read_frozen_resnet(folder: Path) -> FrozenResNet | None:
