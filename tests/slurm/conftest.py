@@ -88,7 +88,7 @@ def new_project(folder: Path, stand_ins: Path) -> Project:
     def enlarge(config: dict) -> None:
         config["execution"]["device"] = "auto"
         for generator in config["generators"].values():
-            generator.update(images_per_guide=8, inference_steps=20)
+            generator.update(images_per_guide=8, inference_steps=50)
 
     project.configure(enlarge)
     return project
