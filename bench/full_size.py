@@ -18,11 +18,11 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from bench.gpu_memory import GpuMemory, Sample
+from bench.workflow import ROOT, run_workflow
 from diagen.errors import InputError
 from diagen.runtime.arguments import positive
 from diagen.runtime.program import run
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "bench" / "build" / "full_size"
 CONFIG = ROOT / "config" / "full_size.yaml"
 
@@ -86,12 +86,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "bench.architectures", "--output", models], check=True)
     # Every run measures all stages, so no results may exist.
     shutil.rmtree(FOLDER / "results", ignore_errors=True)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", FOLDER]
-    command += ["--configfile", arguments.configfile.resolve(), "--workflow-profile", ROOT / "profiles" / "default"]
     with GpuMemory() as gpu_memory:
-        status = subprocess.run([*command, "--cores", str(arguments.cores)]).returncode
-    if status:
-        raise InputError("snakemake: the run failed. Correct what it reports and start again")
+        run_workflow(FOLDER, arguments.configfile, arguments.cores)
     stages = read_stages((FOLDER / "results").glob("*/benchmarks/**/*.jsonl"), gpu_memory.samples)
     with open(FOLDER / "stages.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -8,17 +8,15 @@ import argparse
 import base64
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bench.workflow import ROOT, run_workflow
 from diagen.errors import InputError
 from diagen.runtime.arguments import positive
 from diagen.runtime.program import run
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "bench" / "build" / "gpu_demo"
 MARK = "recorded_by_record_demo.txt"
 CONFIG = ROOT / "bench" / "gpu_demo.yaml"
@@ -36,18 +34,8 @@ def main() -> None:
     folder = empty_folder(arguments.folder)
     for name in ("demo", "config"):
         (folder / name).symlink_to(ROOT / name)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    command += ["--configfile", CONFIG, "--workflow-profile", ROOT / "profiles" / "default"]
-    command += [
-        "--cores",
-        str(arguments.cores),
-        "--until",
-        "train_downstream",
-        "extract_features",
-        "extract_real_features",
-    ]
-    if subprocess.run([str(part) for part in command]).returncode:
-        raise InputError("snakemake: the run failed. Correct what it reports and record again")
+    last = ("train_downstream", "extract_features", "extract_real_features")
+    run_workflow(folder, CONFIG, arguments.cores, "--until", *last)
     jobs = read_jobs((folder / ".snakemake" / "metadata").rglob("*"))
     for name in ("demo", "config"):
         (folder / name).unlink()

@@ -4,8 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-SYNTHETIC = re.compile(r"images/[0-9a-f]{2}/[0-9a-f]{64}\.png$")
-"""The end of the path of a synthetic image in the store."""
+SYNTHETIC = re.compile(r"images/[0-9a-f]{2}/[0-9a-f]{64}\.png$")  # as diagen.files.store_layout names them
 
 
 class InputError(Exception):
@@ -35,14 +34,6 @@ def unreadable_image(path: Path | str, remedy: str) -> str:
     return (
         "it is a synthetic image: to make it again, type what `.venv/bin/snakemake --cores 1 verify_results` with the "
         "same --configfile prints"
-    )
-
-
-def photo_changed(path: Path) -> str:
-    """The problem and the remedy of a photo whose hash differs from that in the index."""
-    return (
-        f"{path}: the photo changed after it was indexed. Restore it, or index the dataset again: delete its "
-        "images.csv and run Snakemake again"
     )
 
 

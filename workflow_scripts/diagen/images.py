@@ -1,10 +1,11 @@
 """Reads the pixels of photos."""
 
+import hashlib
 import struct
 import sys
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -87,6 +88,19 @@ def _read(path: Path | str) -> tuple[Image.Image, str]:
             f"{path}: broken image ({error or type(error).__name__}); "
             + unreadable_image(path, "restore the file or remove it")
         ) from None
+
+
+def require_indexed(paths: Iterable[Path | str], hashes: Iterable[str]) -> None:
+    """Raise `InputError` for the first photo whose content does not have the SHA-256 that its index names.
+
+    Missing photos are left to `load_image`.
+    """
+    for path, digest in zip(map(Path, paths), hashes, strict=True):
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise InputError(
+                f"{path}: the photo changed after it was indexed. Restore it, or index the dataset again: delete its "
+                "images.csv and run Snakemake again"
+            )
 
 
 def _decode_with_any_metadata(path: Path | str) -> tuple[Image.Image, str]:

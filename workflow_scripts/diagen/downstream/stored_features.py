@@ -1,6 +1,5 @@
 """Features of real photos in the store: methods and cells that evaluate the same photos share them."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +9,10 @@ from torch import Tensor
 from diagen.classifiers import image_features
 from diagen.classifiers.image_features import plain_features
 from diagen.config.models import BackboneModel
-from diagen.errors import InputError, photo_changed
 from diagen.files.checkpoints import load_state, save_state
 from diagen.files.checksums import checksum
 from diagen.files.store_layout import features_path
+from diagen.images import require_indexed
 from diagen.models.classifier_body import Backbone
 from diagen.runtime.fingerprint import fingerprint
 from diagen.seeds import stable_hash
@@ -41,10 +40,7 @@ def stored_features(
     file = features_path(store, stable_hash(code, weights, size, *rounding, *hashes))
     if found := load_state(file):
         return found[0]["features"]
-    for path, digest in zip(map(Path, paths), hashes, strict=True):
-        # The store would keep the features of a replaced photo under the hash of the indexed one.
-        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise InputError(photo_changed(path))
+    require_indexed(paths, hashes)  # or the store would keep features of a replaced photo as those of the indexed one
     features = plain_features(backbone, paths, size=size, micro_batch=micro_batch, device=device)
     save_state(file, {"features": features}, {})
     return features

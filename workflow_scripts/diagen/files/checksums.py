@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from diagen.config.models import ModelSource
 from diagen.errors import InputError
 from diagen.files.atomic import atomic_path
+from diagen.files.own_folder import own_folder
 
 LIST = "SHA256SUMS"
 RUN = "DIAGEN_RUN"
@@ -146,7 +146,7 @@ def _verified_hashes(files: dict[str, Path]) -> dict[str, str]:
     """
     run = os.environ.setdefault(RUN, f"{time.time_ns()}-{os.getpid()}")  # shards inherit it
     try:
-        record = open(_own_folder() / f"{run}.json", "a+", encoding="utf-8", errors="replace")
+        record = open(own_folder("models") / f"{run}.json", "a+", encoding="utf-8", errors="replace")
         fcntl.flock(record, fcntl.LOCK_EX)
     except OSError:  # full or foreign folder: nothing is remembered
         return {name: _sha256(file) for name, file in files.items()}
@@ -166,16 +166,6 @@ def _verified_hashes(files: dict[str, Path]) -> dict[str, str]:
             record.write(json.dumps(known))
             record.flush()
     return found
-
-
-def _own_folder() -> Path:
-    """Return the user's own folder of records on this machine. Raises `OSError` when others can write to it."""
-    folder = Path(tempfile.gettempdir()) / f"diagen-models-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise PermissionError(f"{folder} belongs to another user, or others can write to it")
-    return folder
 
 
 def _read_memory(memory: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diagen.config.programs import GenerateImagesSettings
 from diagen.config.relations import schedule_problems
-from diagen.errors import InputError, delete_and_rerun, photo_changed, wider_dtype
+from diagen.errors import InputError, delete_and_rerun, wider_dtype
 from diagen.files.atomic import atomic_path
 from diagen.files.made_with import MadeWith, from_text, to_text
 from diagen.files.store_layout import image_file_name
@@ -22,6 +22,7 @@ from diagen.generation import img2img
 from diagen.generation.img2img import Posterior, Word, encode_guides, generate_batch
 from diagen.generation.manifest_file import ManifestRow
 from diagen.generation.plan_file import PlanRow
+from diagen.images import require_indexed
 from diagen.models.diffusion import Diffusion
 from diagen.models.pseudo_words import pseudo_word
 from diagen.runtime.execution import compiled
@@ -192,9 +193,7 @@ def _guide_posteriors(diffusion: Diffusion, rows: Sequence[PlanRow], micro_batch
     """
     guides = {row.guide_sha256: row for row in rows}
     paths = [Path(row.guide_path) for row in guides.values()]
-    for digest, path in zip(guides, paths, strict=True):
-        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise InputError(photo_changed(path))
+    require_indexed(paths, guides)
     class_names = [row.class_name for row in guides.values()]
     posteriors: list[Posterior] = []
     # Pass by pass, because a decoded photo of 12 megapixels takes 36 MB and a cell may have hundreds of them.

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from diagen.errors import InputError, rm
+from diagen.files.own_folder import own_folder
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 DRIVER = Path("/proc/driver/nvidia/gpus")  # a folder per GPU, for machines with NVIDIA's driver but without its tool
@@ -186,15 +186,13 @@ def _use(lease: Lease) -> None:
 
 def _lock_folder() -> Path:
     """Return the user's own folder of lock files. Raises `InputError` when other users can write to it."""
-    folder = Path(tempfile.gettempdir()) / f"diagen-gpus-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
+    try:
+        return own_folder("gpus")
+    except PermissionError as error:
         raise InputError(
-            f"{folder}: belongs to another user, or others can write to it. Remove it: {rm(folder, recursive=True)}; "
-            "or set TMPDIR to a folder of your own"
-        )
-    return folder
+            f"{error.filename}: {error.strerror}. Remove it: {rm(Path(error.filename), recursive=True)}; or set TMPDIR "
+            "to a folder of your own"
+        ) from None
 
 
 def _turn(path: Path) -> Path:
