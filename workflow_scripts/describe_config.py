@@ -36,6 +36,7 @@ BLOCKS = {
     "Weighting": "weightings.<name>",
     "Method": "methods.<name>",
     "Downstream": "downstream, recipes.<name>",
+    "Comparison": "comparison",
     "Diversity": "diversity",
     "Leakage": "leakage",
     "Execution": "execution",

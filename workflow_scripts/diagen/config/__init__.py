@@ -14,6 +14,7 @@ from diagen.config.blocks import (
     NoiseCeiling,
     Weighting,
 )
+from diagen.config.comparison import REAL_BASELINES, Comparison
 from diagen.config.datasets import Coco, CustomCoco, Dataset, DrawnWorld, Focus, ImageFolder, Leakage, Photos
 from diagen.config.experiment import Config
 from diagen.config.load import ConfigError, load_config
@@ -21,8 +22,10 @@ from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, Ll
 from diagen.config.prompt_sets import ComposedPrompts, EndpointPrompts, LlamaPrompts, PromptSet, PromptTable
 
 __all__ = [
+    "REAL_BASELINES",
     "BackboneModel",
     "Coco",
+    "Comparison",
     "ComposedPrompts",
     "Config",
     "ConfigError",

@@ -17,6 +17,7 @@ from diagen.config.blocks import (
     NoiseCeiling,
     Weighting,
 )
+from diagen.config.comparison import REAL_BASELINES, STANDARD, Comparison, baseline_of, primary_of
 from diagen.config.datasets import Dataset, Leakage
 from diagen.config.models import Models
 from diagen.config.prompt_sets import PromptSet
@@ -59,6 +60,7 @@ class Config(Block):
     recipes: dict[BlockName, Downstream] = Field(
         {}, description="Alternatives to `downstream` by name; keys that one omits have the values of `downstream`."
     )
+    comparison: Comparison = Comparison()
     diversity: Diversity = Diversity()
     leakage: Leakage = Leakage()
     execution: Execution = Execution()
@@ -75,10 +77,45 @@ class Config(Block):
         complete = {name: {**common, **own} if isinstance(own, Mapping) else own for name, own in recipes.items()}
         return {**values, "recipes": complete}
 
+    @property
+    def folds(self) -> int:
+        """The parts into which each class's images are divided; 1 without cross-validation."""
+        return 1
+
+    @property
+    def cell_seeds(self) -> tuple[int, ...]:
+        """The seeds of cells: `seed * folds + fold` for each seed and fold, which without folds are the seeds."""
+        return tuple(seed * self.folds + fold for seed in self.seeds for fold in range(self.folds))
+
+    @property
+    def shot_counts(self) -> tuple[int, ...]:
+        """The numbers of shots."""
+        return self.shots
+
     def recipe_of(self, method: str) -> Downstream:
         """The recipe of `method`'s downstream classifier."""
         name = self.methods[method].recipe
         return self.recipes[name] if name else self.downstream
+
+    @property
+    def compared_methods(self) -> tuple[str, ...]:
+        """The names of all classifiers that are compared: the methods, then the baselines on real photos."""
+        return (*self.methods, *REAL_BASELINES)
+
+    @property
+    def baseline(self) -> str:
+        """The method that the primary method is compared with."""
+        return baseline_of(self.comparison, tuple(self.methods))
+
+    @property
+    def primary(self) -> str | None:
+        """The primary method; `None` if the baseline is the only method."""
+        return primary_of(self.comparison, tuple(self.methods))
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The methods that every other one is compared with: `baseline`, and `standard` if there is one."""
+        return tuple(dict.fromkeys((self.baseline, *(name for name in self.methods if name == STANDARD))))
 
     def used_blocks(self) -> dict[str, list[str]]:
         """Names of the blocks that the methods use, directly or not, by section, in the order of their first use."""

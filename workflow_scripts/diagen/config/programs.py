@@ -138,6 +138,13 @@ class TrainDownstreamSettings(ProgramSettings):
     synthetic_probability: float
 
 
+class FitBaselinesSettings(ProgramSettings):
+    """Settings of `fit_baselines.py`."""
+
+    backbone: BackboneModel
+    image_size: int
+
+
 class ExtractFeaturesSettings(ProgramSettings):
     """Settings of `extract_features.py`."""
 
@@ -166,6 +173,23 @@ class SummarizeSettings(ProgramSettings):
     generators: tuple[str, ...]
     weighted: tuple[tuple[str, str], ...]
     prompt_sets: tuple[str, ...]
+
+
+class CompareMethodsSettings(ProgramSettings):
+    """Settings of `compare_methods.py`: the cells, the compared methods, and the primary comparison on `split`.
+
+    A seed of `cell_seeds` is a repeat times `folds` plus the number of the fold. `baselines` begins with the one that
+    `primary` is compared with.
+    """
+
+    datasets: tuple[str, ...]
+    cell_seeds: tuple[int, ...]
+    folds: int
+    shots: tuple[int, ...]
+    methods: tuple[str, ...]
+    baselines: tuple[str, ...]
+    primary: str | None
+    split: str
 
 
 class TabulateMadeWithSettings(ProgramSettings):
