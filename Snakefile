@@ -33,6 +33,7 @@ include: "rules/generation.smk"
 include: "rules/weighting.smk"
 include: "rules/downstream.smk"
 include: "rules/diversity.smk"
+include: "rules/comparisons.smk"
 include: "rules/report.smk"
 include: "rules/export.smk"
 include: "rules/store.smk"
@@ -42,4 +43,5 @@ rule all:
     default_target: True
     input:
         rules.summarize.output,
+        rules.compare_methods.output,
         report_figures(),

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from diagen.config import ConfigError, DrawnWorld, load_config, programs
+from diagen.config import REAL_BASELINES, ConfigError, DrawnWorld, load_config, programs
 from diagen.config.prompt_sets import asks_llama
 from diagen.config.repeated_keys import repeated_keys
 from diagen.files.checksums import checksum

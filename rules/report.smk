@@ -16,7 +16,7 @@ IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] o
 
 rule summarize:
     input:
-        cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
+        cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.compared_methods),
         cells(f"{CELL}/diversity/{{generator}}.json", generator=USED["generators"]),
         [file for name in WEIGHTED for file in cells(f"{CELL}/diversity/{name}.json")],
         expand("<results>/{dataset}/prompts/{prompt_set}.csv", dataset=CONFIG.datasets, prompt_set=USED["prompts"]),
@@ -40,7 +40,7 @@ rule summarize:
             datasets=list(CONFIG.datasets),
             seeds=CONFIG.seeds,
             shots=CONFIG.shots,
-            methods=list(CONFIG.methods),
+            methods=CONFIG.compared_methods,
             generators=USED["generators"],
             weighted=CONFIG.weighted_sets(),
             prompt_sets=USED["prompts"],
@@ -256,7 +256,7 @@ RECORDED = {
     "manifest": USED["generators"],
     "features": USED["generators"],
     "weights": WEIGHTED,
-    "downstream": list(CONFIG.methods),
+    "downstream": CONFIG.compared_methods,
     "diversity": [*USED["generators"], *WEIGHTED],
 }
 

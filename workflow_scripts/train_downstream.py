@@ -39,7 +39,7 @@ def main() -> None:
     device = prepare_torch(arguments.device, arguments.torch_threads, jobs_per_gpu=arguments.jobs_per_gpu)
 
     from diagen.classifiers.cell_images import arrange
-    from diagen.classifiers.evaluation import write_predictions
+    from diagen.classifiers.predictions_file import write_predictions
     from diagen.classifiers.trained_file import write_head, write_history
     from diagen.data.shots_file import read_shots
     from diagen.downstream.training import Synthetic, train_downstream

@@ -1,28 +1,13 @@
 """Metrics and predictions of a classifier; metrics weight all classes equally."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diagen.classifiers.predictions_file import Prediction
 from diagen.files.json_files import ClassResult, SplitResult
-from diagen.files.tables import write_rows
-
-COLUMNS = ("split", "path", "class", "predicted", "probability")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The predicted class of an image, and its probability in [0, 1]."""
-
-    split: str
-    path: str
-    class_name: str
-    predicted: str
-    probability: float
 
 
 def class_means(values: Tensor, labels: Tensor, n_classes: int) -> Tensor:
@@ -64,8 +49,3 @@ def predict(
         Prediction(split, path, classes[label], classes[guess], probability)
         for path, label, guess, probability in zip(paths, labels.tolist(), guesses, probabilities, strict=True)
     ]
-
-
-def write_predictions(rows: Sequence[Prediction], path: Path) -> None:
-    """Write `rows` to the CSV file `path`."""
-    write_rows(COLUMNS, map(astuple, rows), path)

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from diagen.cells import Cell
 from diagen.classifiers.cell_images import CellImages, labels_of
-from diagen.classifiers.evaluation import Prediction, evaluate, predict
 from diagen.classifiers.image_features import decode_all, plain_features, repeatable_features
 from diagen.classifiers.linear_probe import Trained, train_head
+from diagen.classifiers.predictions_file import Prediction
 from diagen.classifiers.recipe import Recipe
 from diagen.config import Downstream
 from diagen.config.programs import TrainDownstreamSettings
+from diagen.downstream.results import predictions_of, split_metrics
 from diagen.downstream.stored_features import stored_features
-from diagen.files.json_files import SplitResult
 from diagen.generation.manifest_file import ManifestRow
 from diagen.models.classifier_body import Backbone
 from diagen.weighting.drawing import drawing_probabilities
@@ -109,21 +109,13 @@ def train_downstream(
         device=device,
     )
     logits = {split: trained.head.logits(features(split)) for split in images.splits}
-    predictions = [
-        row
-        for split in images.splits
-        for row in predict(logits[split], images.labels[split], images.classes, images.paths[split], split)
-    ]
-    return Tested(trained, _metrics(logits, images, trained, settings, cell), predictions)
+    return Tested(trained, _metrics(logits, images, trained, settings, cell), predictions_of(logits, images))
 
 
 def _metrics(
     logits: dict[str, Tensor], images: CellImages, trained: Trained, settings: TrainDownstreamSettings, cell: Cell
 ) -> dict[str, object]:
     """The content of `metrics.json`."""
-    splits: dict[str, SplitResult] = {
-        split: evaluate(logits[split], images.labels[split], images.classes) for split in images.splits
-    }
     return {
         "dataset": cell.dataset,
         "method": settings.method,
@@ -131,8 +123,5 @@ def _metrics(
         "shots": cell.shots,
         "backbone": settings.backbone.path or f"{settings.backbone.repository}@{settings.backbone.revision}",
         "best_epoch": trained.best_epoch,
-        "splits": splits,
-        "classes_left_out": {
-            split: sorted(set(images.classes) - set(result["per_class"])) for split, result in splits.items()
-        },
+        **split_metrics(logits, images),
     }

@@ -127,6 +127,8 @@ def _cell_work(
             evaluated,
             operations,
         )
+    photos = guides + evaluated
+    yield Work("fit_baselines", cell, photos * operations.backbone, read=photos)
     for name in used["generators"]:
         images = guides * config.generators[name].images_per_guide
         yield Work("extract_features", cell | {"generator": name}, images * operations.features, read=images)

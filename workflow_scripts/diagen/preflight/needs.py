@@ -38,6 +38,7 @@ LOADED_MODELS = {
     "train_guide_classifier": ("backbone",),
     "score_images": ("backbone",),
     "train_downstream": ("backbone",),
+    "fit_baselines": ("backbone",),
     "extract_features": ("features",),
     "extract_real_features": ("features",),
 }

@@ -11,6 +11,8 @@ _NAMES = {
     "llm": "Prompts",
     "noise_llm": "Noise + prompts",
     "diagen": "DIAGen",
+    "logistic_regression": "Logistic regression",
+    "nearest_class_mean": "Nearest class mean",
     "val": "Validation",
     "test": "Test",
     "test_uncommon": "Uncommon Settings",

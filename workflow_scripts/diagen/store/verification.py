@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from diagen.classifiers import evaluation
+from diagen.classifiers import predictions_file
 from diagen.classifiers.trained_file import Epoch, read_head
+from diagen.comparisons import tables_file
+from diagen.config import REAL_BASELINES
 from diagen.data.images_file import read_images, read_skipped
 from diagen.data.leakage_file import read_leaks
 from diagen.data.shots_file import read_shots
@@ -40,7 +42,7 @@ def _read_history(path: Path) -> None:
 
 
 def _read_predictions(path: Path) -> None:
-    if not read_rows(path, evaluation.COLUMNS, lambda values: float(values["probability"])):
+    if not read_rows(path, predictions_file.COLUMNS, lambda values: float(values["probability"])):
         raise DamagedFile(path, "it lists no predictions")
 
 
@@ -62,6 +64,9 @@ READERS: dict[str, Callable[[Path], object]] = {
     "summary/accuracy.csv": partial(statistics.read_table, columns=statistics.ACCURACY),
     "summary/per_class.csv": partial(statistics.read_table, columns=statistics.PER_CLASS),
     "summary/diversity.csv": partial(statistics.read_table, columns=statistics.DIVERSITY),
+    "summary/comparisons.csv": tables_file.read_comparisons,
+    "summary/worth.csv": tables_file.read_worth,
+    "summary/means.csv": tables_file.read_means,
     "summary/prompts.csv": partial(statistics.read_table, columns=statistics.PROMPTS),
     "prompts/*.lines.csv": read_lines,
     "prompts/*.csv": read_prompts,
@@ -91,13 +96,20 @@ READERS: dict[str, Callable[[Path], object]] = {
     "*.html": _read_page,
 }
 """The reader of a file by the end of its path; the first match counts, since a prompt set may be named `images`."""
-WRITTEN_TOGETHER: dict[str, tuple[str, ...]] = {
-    "downstream/*": ("metrics.json", "history.csv", "predictions.csv", "head.safetensors", "metrics.made_with.json"),
-    "guide_classifiers/*": ("head.safetensors", "calibration.json", "history.csv", "head.made_with.json"),
-    "summary": ("accuracy.csv", "per_class.csv", "diversity.csv", "prompts.csv"),
+WRITTEN_TOGETHER: dict[str, tuple[tuple[str, ...], ...]] = {
+    **{
+        f"downstream/{name}": (("metrics.json", "predictions.csv", "metrics.made_with.json"),)
+        for name in REAL_BASELINES
+    },
+    "downstream/*": (("metrics.json", "history.csv", "predictions.csv", "head.safetensors", "metrics.made_with.json"),),
+    "guide_classifiers/*": (("head.safetensors", "calibration.json", "history.csv", "head.made_with.json"),),
+    "summary": (
+        ("accuracy.csv", "per_class.csv", "diversity.csv", "prompts.csv"),
+        ("comparisons.csv", "worth.csv", "means.csv"),
+    ),
 }
-"""Files that one job writes into a folder: if one exists, all must exist."""
-DATASET = ("images.csv", "skipped.csv")  # written together into each folder directly below the experiment's
+"""Files that one job writes into a folder, by the first pattern that it matches: if one exists, all must exist."""
+DATASET = (("images.csv", "skipped.csv"),)  # written together into each folder directly below the experiment's
 STORED = ("words", "features", "checkpoints")
 NOT_RESULTS = ("logs", "benchmarks", "export")
 MANIFEST = "synthetic/*/manifest.csv"
@@ -146,14 +158,14 @@ def verify_results(results: Path, store: Path) -> Iterator[Finding]:
             yield Finding(path, problem, (path,), None)
 
 
-def _missing_files(folder: Path, default: tuple[str, ...]) -> Iterator[Finding]:
+def _missing_files(folder: Path, default: tuple[tuple[str, ...], ...]) -> Iterator[Finding]:
     """Missing files in `folder`: of those that one job writes together (else `default`), or the table of features."""
-    names = next((names for pattern, names in WRITTEN_TOGETHER.items() if folder.match(pattern)), default)
-    if any((folder / name).is_file() for name in names):
-        missing = [folder / name for name in names if not (folder / name).is_file()]
-    else:
-        table = _table_of(folder / "features.npy")
-        missing = [table] if (folder / "features.npy").is_file() and not table.is_file() else []
+    groups = next((names for pattern, names in WRITTEN_TOGETHER.items() if folder.match(pattern)), default)
+    started = [names for names in groups if any((folder / name).is_file() for name in names)]
+    missing = [folder / name for names in started for name in names if not (folder / name).is_file()]
+    table = _table_of(folder / "features.npy")
+    if not started and (folder / "features.npy").is_file() and not table.is_file():
+        missing.append(table)
     yield from (Finding(path, "is missing", (), path) for path in missing)
 
 

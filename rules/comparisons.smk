@@ -1,0 +1,35 @@
+rule compare_methods:
+    input:
+        cells(f"{CELL}/downstream/{{method}}/predictions.csv", method=CONFIG.compared_methods),
+    output:
+        comparisons="<results>/summary/comparisons.csv",
+        worth="<results>/summary/worth.csv",
+        means="<results>/summary/means.csv",
+    log:
+        "<logs>/compare_methods.log",
+    benchmark:
+        "<benchmarks>/compare_methods.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        # 29 methods, 30 cells and 20,000 test images take 1 GB.
+        mem_mb=scaled_by_attempt(2_000),
+        runtime=scaled_by_attempt(10),
+    params:
+        settings=settings(
+            "CompareMethods",
+            datasets=list(CONFIG.datasets),
+            cell_seeds=CONFIG.cell_seeds,
+            folds=CONFIG.folds,
+            shots=CONFIG.shot_counts,
+            methods=CONFIG.compared_methods,
+            baselines=CONFIG.baselines,
+            primary=CONFIG.primary,
+            split=CONFIG.comparison.split,
+        ),
+        code=code("compare_methods"),
+        results=subpath(output.means, ancestor=2),
+        folder=subpath(output.means, parent=True),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/compare_methods.py --results {params.results} --settings {params.settings:q}'
+        " --output {params.folder} 2>&1 | tee {log}"
