@@ -1,7 +1,7 @@
 """Simulated studies: how often the two-way interval errs without a difference, and how often it finds one.
 
-`PYTHONPATH=workflow_scripts:. .venv/bin/python tests/simulate_comparisons.py --studies 1000` prints both tables, and exits
-with 1 if there are more false claims than 8 % at 3 seeds or 6 % at 10, or if the power is not that of the table.
+`PYTHONPATH=workflow_scripts:. .venv/bin/python tests/simulate_comparisons.py --studies 1000` prints both tables, and
+exits with 1 if there are more false claims than 8 % at 3 seeds or 6 % at 10, or if the power is not that of the table.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -12,6 +12,7 @@ from diagen.comparisons.families import holm, levels, sign_flip_p
 families = st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.025, 1.0]), min_size=1, max_size=12).map(np.array)
 
 
+@settings(max_examples=15)  # each call of statsmodels takes 0.1 s
 @given(families)
 def test_holm_is_that_of_statsmodels(p):
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-15)

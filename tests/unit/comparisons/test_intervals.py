@@ -1,4 +1,4 @@
-"""The two-way interval against formulas written out in loops, scipy's tests in its one-way cases, and its edge cases."""
+"""The two-way interval against formulas written out in loops and scipy's tests in one-way cases; its edge cases."""
 
 import numpy as np
 import pytest
@@ -88,7 +88,7 @@ def test_without_variance_of_seeds_it_is_the_t_test_over_images(seeds):
     assert interval(found) == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
 
-def test_two_equal_classes_have_the_interval_of_welch_and_student():
+def test_two_equal_classes_have_the_interval_of_student():
     first, second = np.random.default_rng(3).normal(0.2, 0.4, (2, 7))
     found, _ = estimate(np.concatenate((first, second))[None], np.array([7, 7]))
     expected = stats.ttest_ind(first, -second, equal_var=True)
@@ -129,7 +129,7 @@ def test_one_image_tells_nothing(seeds):
 def test_ties_everywhere_are_no_proof_of_equality(seeds):
     overall, per_class = estimate(np.zeros((seeds, 12)), np.array([6, 6]))
     low, high = interval(overall)
-    assert high == -low == pytest.approx(1 - 0.025 ** (1 / 12))  # such a share of other images is missed in 1 of 40 draws
+    assert high == -low == pytest.approx(1 - 0.025 ** (1 / 12))  # missed in 1 of 40 draws
     assert p_value(overall) == 1
     assert interval(per_class)[1] == pytest.approx(1 - 0.025 ** (1 / 6))
     assert np.isnan(overall.df)

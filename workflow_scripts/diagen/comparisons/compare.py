@@ -69,7 +69,9 @@ def worth_table(outcomes: Sequence[Outcomes], *, baselines: Sequence[str], folds
                 if method != baseline:
                     for one in worths.worth(right, curve, found.shots, found.counts):
                         text = worths.sentence(one, sample(seeds, images, folds=folds))
-                        rows.append((found.dataset, found.split, method, baseline, *astuple(one), seeds, images, text))
+                        shots, *numbers = astuple(one)
+                        names = (found.dataset, found.split, method, baseline, str(shots))
+                        rows.append((*names, *numbers, seeds, images, text))
     return pd.DataFrame(rows, columns=WORTH)
 
 

@@ -88,7 +88,7 @@ def _read(files: Sequence[Path]) -> pd.DataFrame:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda name: name in COLUMNS)
             if missing := [name for name in COLUMNS if name not in table.columns]:
                 raise ValueError(f"missing columns: {', '.join(missing)}")
-            if table.isna().to_numpy().any():
+            if (table.isna() | (table == "")).to_numpy().any():
                 raise ValueError("some lines do not have one value per column")
             parts.append(table[table["split"] != VALIDATION])
         twice = parts[-1][KEY].duplicated()

@@ -4,12 +4,13 @@ Accuracies, differences and variances are of fractions, not of percent. `shots` 
 the mean over the numbers of shots. `class` is empty for the mean over all classes. Cells that do not apply are empty.
 """
 
+import math
 from pathlib import Path
 
 import pandas as pd
 
 from diagen.files.atomic import atomic_path
-from diagen.files.tables import reading
+from diagen.files.tables import read_rows
 
 ALL_SHOTS = "all"
 COMPARISONS = [
@@ -58,11 +59,7 @@ _TRUTH = {"primary", "beyond"}
 
 def read_comparisons(path: Path) -> pd.DataFrame:
     """Read a `comparisons.csv` (columns `COMPARISONS`). Raises `DamagedFile`."""
-    table = _read(path, COMPARISONS)
-    with reading(path):
-        if not table["answer"].isin(ANSWERS).all():
-            raise ValueError(f"some rows have no answer out of {', '.join(ANSWERS)}")
-    return table
+    return _read(path, COMPARISONS)
 
 
 def read_worth(path: Path) -> pd.DataFrame:
@@ -72,11 +69,7 @@ def read_worth(path: Path) -> pd.DataFrame:
 
 def read_means(path: Path) -> pd.DataFrame:
     """Read a `means.csv` (columns `MEANS`). Raises `DamagedFile`."""
-    table = _read(path, MEANS)
-    with reading(path):
-        if not table["mean"].between(0, 1).all():
-            raise ValueError("some rows have no mean in [0, 1]")
-    return table
+    return _read(path, MEANS)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -87,18 +80,22 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a table; names such as `NA` or `1` remain text, numbers are float64 with NaN for empty cells."""
-    numbers = [name for name in columns if name not in _TEXT | _TRUTH]
-    with reading(path):
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        if missing := [name for name in columns if name not in table.columns]:
-            raise ValueError(f"missing columns: {', '.join(missing)}")
-        table = table[columns]
-        if table.isna().to_numpy().any():
-            raise ValueError("some lines do not have one value per column")
-        truth = {name: table[name] for name in columns if name in _TRUTH}
-        if not all(values.isin(["True", "False"]).all() for values in truth.values()):
-            raise ValueError(f"some rows have neither True nor False in {' or '.join(truth)}")
-        return table.assign(
-            **{name: pd.to_numeric(table[name].replace("", "nan")).astype(float) for name in numbers},
-            **{name: values == "True" for name, values in truth.items()},
-        )
+    rows = read_rows(path, columns, lambda values: [_parsed(name, values[name]) for name in columns])
+    table = pd.DataFrame(rows, columns=columns)
+    types = dict.fromkeys(columns, "float64") | dict.fromkeys(_TEXT, "str") | dict.fromkeys(_TRUTH, "bool")
+    return table.astype({name: types[name] for name in columns})
+
+
+def _parsed(name: str, value: str) -> str | float | bool:
+    """The value of a column. Raises `ValueError`."""
+    if name == "answer" and value not in ANSWERS:
+        raise ValueError(f"`{value}` is no answer out of {', '.join(ANSWERS)}")
+    if name == "mean" and not 0 <= float(value) <= 1:
+        raise ValueError(f"the mean {value} is not in [0, 1]")
+    if name in _TRUTH:
+        if value not in ("True", "False"):
+            raise ValueError(f"`{value}` in the column `{name}` is neither True nor False")
+        return value == "True"
+    if name in _TEXT:
+        return value
+    return float(value) if value else math.nan
