@@ -33,3 +33,31 @@ rule compare_methods:
     shell:
         'python "$DIAGEN"/workflow_scripts/compare_methods.py --results {params.results} --settings {params.settings:q}'
         " --output {params.folder} 2>&1 | tee {log}"
+
+
+# Not part of `all`; a target of its own.
+rule latex_tables:
+    input:
+        means=rules.compare_methods.output.means,
+        comparisons=rules.compare_methods.output.comparisons,
+        diversity="<results>/summary/diversity.csv" if CONFIG.used_blocks()["generators"] else [],
+    output:
+        accuracy="<results>/summary/accuracy.tex",
+        comparisons="<results>/summary/comparisons.tex",
+        diversity="<results>/summary/diversity.tex" if CONFIG.used_blocks()["generators"] else [],
+    log:
+        "<logs>/latex_tables.log",
+    benchmark:
+        "<benchmarks>/latex_tables.jsonl"
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=scaled_by_attempt(1_000),
+        runtime=scaled_by_attempt(10),
+    params:
+        code=code("latex_tables"),
+        diversity=lambda wildcards, input: f"--diversity {input.diversity}" if input.diversity else "",
+        folder=subpath(output.accuracy, parent=True),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/latex_tables.py --means {input.means} --comparisons {input.comparisons}'
+        " {params.diversity} --output {params.folder} 2>&1 | tee {log}"

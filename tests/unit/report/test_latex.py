@@ -1,0 +1,87 @@
+"""The tables in LaTeX: well-formed, escaped, with the numbers of the summary; compiled where there is pdflatex."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diagen.comparisons.tables_file import COMPARISONS, MEANS
+from diagen.report.latex import accuracy_tex, comparisons_tex, diversity_tex, escaped
+from diagen.report.statistics import DIVERSITY
+
+METHODS = ("standard", "my_method_2", "diagen")
+
+
+@pytest.fixture
+def texts() -> dict[str, str]:
+    means = [
+        ("my_photos", split, shots, method, 0.5 + number / 10, 0.45, 0.999, 3, 120)
+        for split in ("test", "test_uncommon")
+        for shots in ("1", "4", "all")
+        for number, method in enumerate(METHODS)
+    ]
+    differences = [
+        dict.fromkeys(COMPARISONS, 0.0)
+        | {"dataset": "my_photos", "split": "test", "shots": shots, "class": name, "method": method}
+        | {"baseline": "standard", "estimate": -0.0321, "adjusted_low": -0.06, "adjusted_high": 0.0004}
+        | {"adjusted_p": 0.0001, "primary": method == "diagen", "answer": "yes" if method == "diagen" else "unclear"}
+        for shots in ("4", "all")
+        for name in ("", "car_100%")
+        for method in METHODS[1:]
+    ]
+    diversity = [
+        ("my_photos", generator, seed, 4, 3, scope, 0.9, 0.1 * seed, 1.2, np.nan, 100, 50, weighting)
+        for generator, weighting in (("diagen", ""), ("diagen", "per_class"))
+        for seed in (1, 2, 3)
+        for scope in ("pooled", "car")
+    ]
+    return {
+        "accuracy": accuracy_tex(pd.DataFrame(means, columns=MEANS)),
+        "comparisons": comparisons_tex(pd.DataFrame(differences, columns=COMPARISONS)),
+        "diversity": diversity_tex(pd.DataFrame(diversity, columns=DIVERSITY)),
+    }
+
+
+@pytest.mark.parametrize("name", ["accuracy", "comparisons", "diversity"])
+def test_syntax(texts, name):
+    text = texts[name]
+    for environment in ("table", "tabular"):
+        assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}") > 0
+    plain = re.sub(r"\\[{}&%$#_\\]", "", text)
+    assert plain.count("{") == plain.count("}") and plain.count("$") % 2 == 0
+    assert not re.search(r"[_#]", re.sub(r"(?m)^%.*$", "", plain)), "special characters are escaped"
+    for table in text.split(r"\begin{tabular}")[1:]:
+        columns = re.match(r"\{(l r*|lr*)\}", table)[1]
+        rows = [line for line in table.splitlines() if line.endswith(r"\\")]
+        assert len(rows) > 1
+        assert {len(re.findall(r"(?<!\\)&", line)) for line in rows} == {len(columns) - 1}
+        assert [table.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
+
+
+def test_numbers(texts):
+    assert r"Method & 1 shot & 4 shots & all shots \\" in texts["accuracy"]
+    assert texts["accuracy"].count(r"my method 2 & 60.0 {\scriptsize [45.0, 99.9]}") == 2
+    assert r"DIAGen & \textbf{$-$3.2}$^\dagger$ {\scriptsize [$-$6.0, 0.0]}" in texts["comparisons"]
+    assert r"my method 2 & $-$3.2 {\scriptsize [$-$6.0, 0.0]}" in texts["comparisons"]
+    assert r"$<$0.001 \\" in texts["comparisons"] and "car" not in texts["comparisons"]
+    assert r"DIAGen, weighted by per class & 4 & 90.0 {\scriptsize [90.0, 90.0]}" in texts["diversity"]
+    assert r"20.0 {\scriptsize [$-$4.8, 44.8]}" in texts["diversity"]  # t(2) = 4.30 times 10 / sqrt(3)
+
+
+def test_special_characters():
+    assert escaped(r"50% of a_b & {c} \ ~ ^ $ #") == (
+        r"50\% of a\_b \& \{c\} \textbackslash{} \textasciitilde{} \textasciicircum{} \$ \#"
+    )
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_it_compiles(texts, tmp_path):
+    for name, text in texts.items():
+        (tmp_path / f"{name}.tex").write_text(text, encoding="utf-8")
+    inputs = "".join(rf"\input{{{name}.tex}}" for name in texts)
+    document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{inputs}\end{{document}}"
+    (tmp_path / "document.tex").write_text(document, encoding="utf-8")
+    subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"], cwd=tmp_path, check=True)
