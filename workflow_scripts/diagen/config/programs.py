@@ -42,9 +42,12 @@ class IndexDatasetSettings(ProgramSettings):
 
 
 class DrawShotsSettings(ProgramSettings):
-    """Settings of `draw_shots.py`."""
+    """Settings of `draw_shots.py`, the arguments of the function of that name."""
 
     guide_pool: int
+    folds: int = 1
+    validation: bool = True
+    all_shots: bool = False
 
 
 class AuditLeakageSettings(ProgramSettings):
