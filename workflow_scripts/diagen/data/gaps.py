@@ -58,7 +58,7 @@ def copies_across_classes(images: Iterable[ImageRow]) -> list[Problem]:
         if other.class_name != image.class_name:
             problems.append(
                 Problem(
-                    f"{image.path} and {other.path} are the same file in two classes, and folds test one; remove it"
+                    f"{image.path} and {other.path} are one file in two classes, which folds would split; remove one"
                 )
             )
     return problems
