@@ -38,6 +38,7 @@ BLOCKS = {
     "Downstream": "downstream, recipes.<name>",
     "Comparison": "comparison",
     "Diversity": "diversity",
+    "Evaluation": "evaluation",
     "Leakage": "leakage",
     "Execution": "execution",
 }
@@ -90,8 +91,8 @@ def _type(field: dict[str, Any]) -> str:
         return "block"
     if "enum" in field or "const" in field:
         return " or ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
-    if "anyOf" in field:
-        return " or ".join(_type(kind) for kind in field["anyOf"] if kind.get("type") != "null")
+    if kinds := field.get("anyOf", field.get("oneOf")):
+        return " or ".join(_type(kind) for kind in kinds if kind.get("type") != "null")
     if field["type"] == "array":
         return "list of " + _type(field["items"])
     if field["type"] == "object":
