@@ -37,7 +37,7 @@ BIN = {"lower": 0.0, "upper": 1.0, "confidence": 0.5, "accuracy": 0.5, "count": 
 CALIBRATION = {
     "temperature": 1.5,
     "classes": ["car", NAME],
-    "val": {"ece_before": 0.1, "ece_after": 0.05, "nll_before": 1.0, "nll_after": 0.5},
+    "val": {"ece_before": 0.1, "ece_after": 0.05, "nll_before": 1.0, "nll_after": 0.5, "n_images": 9, "n_errors": 2},
     "reliability": {"before": [BIN], "after": [BIN]},
 }
 RESULT = {"accuracy": 0.5, "n_images": 2}

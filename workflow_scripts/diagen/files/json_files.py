@@ -56,12 +56,17 @@ class BothReliabilities(TypedDict):
 
 
 class ValidationFigures(TypedDict):
-    """Calibration error and loss (nats) on validation images, before and after temperature scaling."""
+    """Calibration error and loss (nats) on validation images, before and after temperature scaling.
+
+    `n_errors` of the `n_images` validation images are classified wrong.
+    """
 
     ece_before: float
     ece_after: float
     nll_before: float
     nll_after: float
+    n_images: Count
+    n_errors: Count
 
 
 class Calibration(TypedDict):
