@@ -49,7 +49,7 @@ METRICS = {
     "splits": {"test": RESULT | {"per_class": {NAME: RESULT}}},
 }
 SHARES = {"precision": 1.0, "recall": 0.5, "density": 1.25, "coverage": 0.5}
-DIVERSITY = [{"scope": "pooled", "k": 3, "n_real": 9, "n_synthetic": 9} | SHARES]
+DIVERSITY = [{"variant": "paper", "scope": "pooled", "k": 3, "n_real": 9, "n_synthetic": 9} | SHARES]
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ def test_temperature_stays_finite_when_all_is_right() -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000), st.integers(1, 30), st.integers(2, 8), st.floats(0.3, 15), st.floats(0.05, 2))
-def test_temperature_with_a_prior_against_scipy(seed: int, count: int, classes: int, scale: float, prior: float) -> None:
+def test_temperature_with_a_prior_against_scipy(
+    seed: int, count: int, classes: int, scale: float, prior: float
+) -> None:
     """The sum of cross-entropies, and the prior's negative logarithm."""
     logits, labels = overconfident(seed, count, classes, scale)
 

@@ -169,7 +169,7 @@ class GuideClassifier(Block):
         "`iterations` x `batch` class-balanced draws with replacement, new ones each time (published code).",
     )
     temperature_prior: PositiveFloat | None = Field(
-        0.5, description="Standard deviation of the normal prior on log T (docs/method.md); null: none (published code)."
+        0.5, description="Standard deviation of the normal prior on log T (docs/method.md); null: none (published)."
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from diagen.config.base import Block
 from diagen.config.blocks import Generator, Method, NoiseCeiling, Weighting
+from diagen.config.choices import REAL
 from diagen.config.datasets import DrawnWorld, ImageFolder, Photos
 from diagen.config.experiment import references
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, ModelSource
@@ -64,6 +65,8 @@ def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]
         for key, problem in check(block)
     ]
     found += [*_unknown_references(sections, mapping), *_foreign_ceilings(sections), *_shared_folders(sections)]
+    if REAL in (sections["generators"] or {}):
+        found.append((f"generators.{REAL}", "names real images in the tables of diversity; choose another name"))
     pool, most = sections["guide_pool"], max(sections["shots"] or (0,))
     if pool is not None and most > pool:
         found.append(("guide_pool", f"{pool} images are fewer than {most} shots; raise it to at least {most}"))
