@@ -1,3 +1,6 @@
+include: "functions/diversity.smk"
+
+
 rule extract_features:
     input:
         f"{CELL}/synthetic/{{generator}}/manifest.csv",
@@ -57,6 +60,7 @@ rule measure_diversity:
     input:
         images="<results>/{dataset}/images.csv",
         real="<results>/{dataset}/features.npy",
+        shots=f"{CELL}/shots.csv",
         manifest=f"{CELL}/synthetic/{{generator}}/manifest.csv",
         synthetic=f"{CELL}/synthetic/{{generator}}/features.npy",
     output:
@@ -78,13 +82,14 @@ rule measure_diversity:
             k=CONFIG.diversity.k,
             real_splits=CONFIG.diversity.real_splits,
             subsample=CONFIG.diversity.subsample,
+            equal_size=equal_size(),
             seed=int(wildcards.seed),
         ),
         code=code("measure_diversity"),
         weights=lambda wildcards, input: f"--weights {input.weights}" if "weights" in input.keys() else "",
     shell:
         'python "$DIAGEN"/workflow_scripts/measure_diversity.py {input.images} {input.real}'
-        " {input.manifest} {input.synthetic} {params.weights} --settings {params.settings:q}"
+        " {input.shots} {input.manifest} {input.synthetic} {params.weights} --settings {params.settings:q}"
         " --output {output.diversity} 2>&1 | tee {log}"
 
 
@@ -92,6 +97,7 @@ use rule measure_diversity as measure_weighted_diversity with:
     input:
         images="<results>/{dataset}/images.csv",
         real="<results>/{dataset}/features.npy",
+        shots=f"{CELL}/shots.csv",
         manifest=f"{CELL}/synthetic/{{generator}}/manifest.csv",
         synthetic=f"{CELL}/synthetic/{{generator}}/features.npy",
         weights=f"{CELL}/synthetic/{{generator}}/weights/{{weighting}}.csv",
@@ -102,3 +108,34 @@ use rule measure_diversity as measure_weighted_diversity with:
         "<logs>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.log",
     benchmark:
         "<benchmarks>/measure_diversity/{dataset}/seed{seed}/shots{shots}/{generator}-{weighting}.jsonl"
+
+
+rule measure_ceiling:
+    input:
+        images="<results>/{dataset}/images.csv",
+        features="<results>/{dataset}/features.npy",
+    output:
+        ceiling="<results>/{dataset}/ceiling.json",
+        made_with="<results>/{dataset}/ceiling.made_with.json",
+    log:
+        "<logs>/measure_ceiling/{dataset}.log",
+    benchmark:
+        "<benchmarks>/measure_ceiling/{dataset}.jsonl"
+    conda:
+        "../envs/metrics.yaml"
+    resources:
+        # Features of 100,000 images take 0.4 GB; sets of equal size are small.
+        mem_mb=scaled_by_attempt(2_000),
+        runtime=scaled_by_attempt(10),
+    params:
+        settings=lambda wildcards: settings(
+            "MeasureCeiling",
+            k=CONFIG.diversity.k,
+            real_splits=CONFIG.diversity.real_splits,
+            subsample=CONFIG.diversity.subsample,
+            equal_size=equal_size(),
+        ),
+        code=code("measure_ceiling"),
+    shell:
+        'python "$DIAGEN"/workflow_scripts/measure_ceiling.py {input.images} {input.features}'
+        " --settings {params.settings:q} --output {output.ceiling} 2>&1 | tee {log}"

@@ -20,6 +20,7 @@ rule summarize:
         cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.compared_methods),
         cells(f"{CELL}/diversity/{{generator}}.json", generator=USED["generators"]),
         [file for name in WEIGHTED for file in cells(f"{CELL}/diversity/{name}.json")],
+        expand("<results>/{dataset}/ceiling.json", dataset=CONFIG.datasets if USED["generators"] else []),
         expand("<results>/{dataset}/prompts/{prompt_set}.csv", dataset=CONFIG.datasets, prompt_set=USED["prompts"]),
     output:
         accuracy="<results>/summary/accuracy.csv",

@@ -1,4 +1,4 @@
-"""Measure precision, recall, density and coverage of a synthetic set, pooled and per class."""
+"""Measure precision, recall, density and coverage of a synthetic set, in each variant, pooled and per class."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from diagen.config.programs import MeasureDiversitySettings
 from diagen.data.images_file import read_images
+from diagen.data.shots_file import read_shots
 from diagen.diversity.measures import measure_diversity
 from diagen.files.atomic import atomic_path
 from diagen.files.made_with import made_with, write_made_with
@@ -20,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, help="images.csv of the dataset")
     parser.add_argument("real", type=Path, help="features of the real images (.npy)")
+    parser.add_argument("shots", type=Path, help="shots.csv of the cell")
     parser.add_argument("manifest", type=Path, help="manifest.csv of the synthetic set")
     parser.add_argument("synthetic", type=Path, help="features of the synthetic images (.npy)")
     parser.add_argument("--weights", type=Path, help="table of weights: measure the set as training draws it")
@@ -31,6 +33,7 @@ def main() -> None:
     results = measure_diversity(
         read_images(arguments.images),
         read_features(arguments.real),
+        {row.sha256 for row in read_shots(arguments.shots) if row.role == "guide"},
         manifest,
         read_features(arguments.synthetic),
         read_shares(arguments.weights, [row.file_name for row in manifest]) if arguments.weights else None,

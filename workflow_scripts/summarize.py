@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 
 from diagen.cells import Cell
+from diagen.config.choices import REAL
 from diagen.config.programs import SummarizeSettings
 from diagen.files.atomic import atomic_path
 from diagen.files.json_files import read_diversity, read_metrics
@@ -50,6 +51,10 @@ def main() -> None:
         for cell, folder in folders.items()
         for generator, weighting, file in sets
     ]
+    ceilings = [
+        ((dataset, REAL, None, None, ""), read_diversity(results / dataset / "ceiling.json"))
+        for dataset in (names.datasets if names.generators else ())
+    ]
     prompts = [
         (dataset, name, read_prompts(results / dataset / "prompts" / f"{name}.csv"))
         for dataset, name in product(names.datasets, names.prompt_sets)
@@ -57,7 +62,7 @@ def main() -> None:
     tables = {
         "accuracy": accuracy_table(pooled),
         "per_class": per_class_table(pooled),
-        "diversity": over_folds(diversity_table(diversity), names.folds),
+        "diversity": over_folds(diversity_table([*diversity, *ceilings]), names.folds),
         "prompts": prompts_table(prompts),
     }
     for name, table in tables.items():

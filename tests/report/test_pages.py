@@ -38,7 +38,9 @@ def pages(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     accuracy = [("world", "diagen", 0, shots, "test", 0.5, 10) for shots in (2, 4)]
     save_figure(plot_accuracy(pd.DataFrame(accuracy, columns=ACCURACY)), folder / "accuracy.svg")
-    diversity = [("world", "diagen", 0, shots, 3, "pooled", 0.9, 0.4, 1.1, 0.5, 90, 60, "") for shots in (2, 4)]
+    diversity = [
+        ("world", "diagen", 0, shots, 3, "pooled", 0.9, 0.4, 1.1, 0.5, 90, 60, "", "paper") for shots in (2, 4)
+    ]
     page = diversity_page(pd.DataFrame(diversity, columns=DIVERSITY))
     (folder / "diversity.html").write_text(page, encoding="utf-8")
     for name, source in (("ablation.svg", "accuracy.svg"), ("calibration.svg", "accuracy.svg")):

@@ -29,7 +29,19 @@ DA_FUSION_SET = {
     "extract_features da_fusion",
     "measure_diversity da_fusion",
 }
-MEASURED = {"measure_diversity da_fusion", "measure_diversity diagen", "measure_weighted_diversity diagen paper"}
+MEASURED = {
+    "measure_diversity da_fusion",
+    "measure_diversity diagen",
+    "measure_weighted_diversity diagen paper",
+    "measure_ceiling",
+}
+SCORED = {
+    "score_images diagen paper",
+    "train_downstream diagen",
+    "measure_weighted_diversity diagen paper",
+    *TABLES,
+    *GALLERY,
+}
 CONFIGURATION = {
     "synthetic_probability": (
         lambda config: config["methods"]["diagen"].update(synthetic_probability=0.5),
@@ -52,6 +64,20 @@ CONFIGURATION = {
     "diversity.k": (
         lambda config: config["diversity"].update(k=[1, 2]),
         {*MEASURED, *TABLES},
+    ),
+    "fewer images of a generator": (
+        lambda config: config["generators"]["da_fusion"].update(images_per_guide=1),
+        {"plan_generation da_fusion", *DA_FUSION_SET, *MEASURED, *TABLES, *GALLERY},
+    ),
+    "weight decay of a recipe": (
+        lambda config: config.update(
+            recipes={"decayed": {"weight_decay": 0.1}}, methods=config["methods"] | {"decayed": {"recipe": "decayed"}}
+        ),
+        {"train_downstream decayed", *TABLES},
+    ),
+    "temperature_prior": (
+        lambda config: config["guide_classifiers"]["paper"].update(temperature_prior=None),
+        {"train_guide_classifier paper", *SCORED, "plot_calibration"},
     ),
     "leakage.near_distance": (lambda config: config.update(leakage={"near_distance": 0.1}), AUDIT),
     "number of prompts": (
@@ -125,13 +151,6 @@ def test_instruction(changeable):
     assert {str(job) for job in changeable.plan()} == {*PROMPTS, *DIAGEN_SET}
 
 
-SCORED = {
-    "score_images diagen paper",
-    "train_downstream diagen",
-    "measure_weighted_diversity diagen paper",
-    *TABLES,
-    *GALLERY,
-}
 LIBRARY = "workflow_scripts/diagen"
 COMPUTES = {
     "a stage's own module": ("guide_classifiers/scoring.py", "import numpy", "EDITED = True\nimport numpy", SCORED),

@@ -34,7 +34,7 @@ def figures(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float, flo
 def weighted_brute_force(
     real: np.ndarray, synthetic: np.ndarray, weights: np.ndarray, k: int
 ) -> tuple[float, float, float, float]:
-    """The definitions with all pairs, image by image."""
+    """The definitions with all pairs, image by image; recall and coverage are those of as many draws as images."""
     shares = weights / weights.sum()
 
     def radius(points: np.ndarray, row: int) -> float:
@@ -48,9 +48,33 @@ def weighted_brute_force(
         distances = ((real - y) ** 2).sum(1)
         precision += share * (distances <= of_real).any()
         density += share * (distances < of_real).sum() / k
-        reached += share * len(synthetic) * (distances <= of_synthetic[j])
-        covered += share * len(synthetic) * (distances < of_real)
-    return precision, np.minimum(reached, 1).mean(), density, np.minimum(covered, 1).mean()
+        reached += share * (distances <= of_synthetic[j])
+        covered += share * (distances < of_real)
+    recall, coverage = (1 - (1 - np.minimum(total, 1)) ** len(synthetic) for total in (reached, covered))
+    return precision, recall.mean(), density, coverage.mean()
+
+
+def simulated(
+    real: np.ndarray, synthetic: np.ndarray, weights: np.ndarray, k: int, rounds: int
+) -> tuple[float, float, float, float]:
+    """Means over `rounds` in which as many images are drawn as there are, by `weights`, with replacement."""
+    cross = ((synthetic[:, None] - real[None]) ** 2).sum(-1)
+    own = [((points[:, None] - points[None]) ** 2).sum(-1) for points in (real, synthetic)]
+    of_real, of_synthetic = (np.sort(squared, axis=1)[:, k] for squared in own)
+    inside, reaching = cross <= of_real, cross <= of_synthetic[:, None]
+    covering = cross < of_real
+    draws = np.random.default_rng(0).choice(len(synthetic), (rounds, len(synthetic)), p=weights / weights.sum())
+    found = [
+        (
+            inside[drawn].any(1).mean(),
+            reaching[drawn].any(0).mean(),
+            covering[drawn].sum(1).mean() / k,
+            covering[drawn].any(0).mean(),
+        )
+        for drawn in draws
+    ]
+    precision, recall, density, coverage = np.mean(found, axis=0)
+    return precision, recall, density, coverage
 
 
 def weighted_figures(real: np.ndarray, fake: np.ndarray, weights: np.ndarray, k: int) -> list[float]:

@@ -16,7 +16,13 @@ from diagen.diversity.scopes import LabeledFeatures, diversity_by_scope
 from diagen.errors import InputError
 from diagen.files.json_files import read_diversity
 from diagen.report.statistics import MEASURES
-from tests.unit.diversity.brute_force import brute_force, figures, weighted_brute_force, weighted_figures
+from tests.unit.diversity.brute_force import (
+    brute_force,
+    figures,
+    simulated,
+    weighted_brute_force,
+    weighted_figures,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "precision_recall.json"
 
@@ -85,8 +91,27 @@ def test_weighted_figures_equal_brute_force(data: st.DataObject, width: int, k: 
     weights = data.draw(hnp.arrays(np.float64, len(fake), elements=st.floats(1e-3, 1)))
     expected = weighted_brute_force(real, fake, weights, k)
     assert weighted_figures(real, fake, weights, k) == pytest.approx(expected, abs=1e-12)
-    equal = weighted_figures(real, fake, np.full(len(fake), 0.3), k)
-    assert equal == pytest.approx(figures(real, fake, k), abs=1e-12), "equal weights give the unweighted values"
+    equal, plain = weighted_figures(real, fake, np.full(len(fake), 0.3), k), figures(real, fake, k)
+    assert equal[::2] == pytest.approx(plain[::2], abs=1e-12), "equal weights give the plain precision and density"
+    lost = (1 - 1 / len(fake)) ** len(fake)  # the probability that an image is not among the draws
+    for drawn, full in zip(equal[1::2], plain[1::2], strict=True):
+        assert full * (1 - lost) - 1e-12 <= drawn <= full + 1e-12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weighted_figures_are_the_means_of_simulated_draws(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    real, fake = draw.normal(size=(60, 3)), draw.normal(size=(40, 3)) * 0.7 + 0.4
+    weights = draw.random(40) ** 4 + 1e-3
+    found, expected = weighted_figures(real, fake, weights, 3), simulated(real, fake, weights, 3, 4000)
+    assert found == pytest.approx(expected, abs=0.005)
+
+
+def test_an_image_that_is_always_drawn_reaches_its_points_for_certain() -> None:
+    real, fake = np.arange(6.0)[:, None], np.array([[2.5], [1e3], [1e4]])
+    (found,) = weighted_diversity(real, fake, np.array([1.0, 1e-300, 1e-300]), [1])
+    assert (found.precision, found.recall) == (1.0, 1.0)
+    assert found.coverage == pytest.approx(2 / 6)
 
 
 def test_weighted_figures_do_not_depend_on_block_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +133,8 @@ def test_weights_trade_recall_for_precision() -> None:
     assert plain[0] == 0.5 and weighted[0] == pytest.approx(0.9)
     few = weighted_figures(real, fake, np.repeat([1.0, 1e-6], [1, 39]), 3)
     assert few[0] > 0.99 and few[1] < plain[1] / 3
+    seldom = weighted_figures(real, fake, np.repeat([0.1, 0.9], 20), 3)
+    assert seldom[1] < weighted[1] < plain[1], "what is drawn seldom reaches less"
 
 
 def test_images_of_weight_zero_are_ignored() -> None:
@@ -116,9 +143,8 @@ def test_images_of_weight_zero_are_ignored() -> None:
     fake, classes = rs.randn(24, 4), ["car"] * 12 + ["boat"] * 12
     weights = np.repeat([1, 0, 1, 0], 6) / 12
     left = weights > 0
-    expected = diversity_by_scope(
-        real, LabeledFeatures(fake[left], [name for name, one in zip(classes, left, strict=True) if one]), [3]
-    )
+    kept = [name for name, one in zip(classes, left, strict=True) if one]
+    expected = diversity_by_scope(real, LabeledFeatures(fake[left], kept, np.ones(12)), [3])
     found = diversity_by_scope(real, LabeledFeatures(fake, classes, weights), [3])
     assert [entry["n_synthetic"] for entry in found] == [12, 6, 6]
     for one, other in zip(found, expected, strict=True):

@@ -37,7 +37,7 @@ BIN = {"lower": 0.0, "upper": 1.0, "confidence": 0.5, "accuracy": 0.5, "count": 
 CALIBRATION = {
     "temperature": 1.5,
     "classes": ["car", NAME],
-    "val": {"ece_before": 0.1, "ece_after": 0.05, "nll_before": 1.0, "nll_after": 0.5},
+    "val": {"ece_before": 0.1, "ece_after": 0.05, "nll_before": 1.0, "nll_after": 0.5, "n_images": 9, "n_errors": 2},
     "reliability": {"before": [BIN], "after": [BIN]},
 }
 RESULT = {"accuracy": 0.5, "n_images": 2}
@@ -49,7 +49,7 @@ METRICS = {
     "splits": {"test": RESULT | {"per_class": {NAME: RESULT}}},
 }
 SHARES = {"precision": 1.0, "recall": 0.5, "density": 1.25, "coverage": 0.5}
-DIVERSITY = [{"scope": "pooled", "k": 3, "n_real": 9, "n_synthetic": 9} | SHARES]
+DIVERSITY = [{"variant": "paper", "scope": "pooled", "k": 3, "n_real": 9, "n_synthetic": 9} | SHARES]
 
 
 @dataclass(frozen=True)

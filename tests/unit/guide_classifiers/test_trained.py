@@ -33,7 +33,7 @@ def write_classifier(folder: Path, statistics: dict[str, torch.Tensor]) -> Path:
     folder.mkdir()
     write_head(Head(torch.ones(2, 24), torch.zeros(2), ("car", "star"), statistics), folder / "head.safetensors")
     unused = Reliability(0.5, 0.7, 0.1, (Bin(0.0, 1.0, 0.5, 0.5, 2),))
-    content = Calibration(1.5, unused, unused).to_json(("car", "star"))
+    content = Calibration(1.5, unused, unused, 2, 1).to_json(("car", "star"))
     (folder / "calibration.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
 

@@ -40,7 +40,7 @@ def accuracy() -> pd.DataFrame:
 @pytest.fixture
 def diversity() -> pd.DataFrame:
     rows = [
-        ("world", generator, seed, shots, k, scope, 0.9, 0.1 * shots, 1.3, float("nan"), 300, 240, "")
+        ("world", generator, seed, shots, k, scope, 0.9, 0.1 * shots, 1.3, float("nan"), 300, 240, "", "paper")
         for seed, shots, generator, k, scope in product(
             (0, 1), (2, 4), ("da_fusion", "noise_llm"), (3, 5), ("pooled", "car")
         )
@@ -56,6 +56,7 @@ def calibration(seed: int) -> dict:
     ]
     state[0] |= {"count": 0, "confidence": 0.0, "accuracy": 0.0}
     val = {f"{key}_{when}": 0.25 for key in ("accuracy", "nll", "ece") for when in ("before", "after")}
+    val |= {"n_images": 40, "n_errors": 30}
     return {"temperature": 1.5, "val": val, "reliability": {"before": state, "after": state}}
 
 

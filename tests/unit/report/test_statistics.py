@@ -126,10 +126,13 @@ def write_results(root, runs):
         (folder / "downstream" / run["method"] / "metrics.json").write_text(json.dumps(run))
         (folder / "diversity" / "da_fusion").mkdir(parents=True, exist_ok=True)
         values = {"precision": 0.9, "recall": 0.4, "density": 1.2, "coverage": 0.5, "n_real": 50, "n_synthetic": 20}
-        scopes = [{"k": k, "scope": scope, **values} for k in (3, 5) for scope in ("pooled", "NA")]
+        scopes = [{"variant": "paper", "k": k, "scope": scope, **values} for k in (3, 5) for scope in ("pooled", "NA")]
+        scopes.append(scopes[0] | {"variant": "without_guides", "precision": 0.7})
         (folder / "diversity" / "da_fusion.json").write_text(json.dumps(scopes))
         drawn = [scope | {"precision": 0.95, "n_synthetic": 15} for scope in scopes]
         (folder / "diversity" / "da_fusion" / "paper.json").write_text(json.dumps(drawn))
+    ceiling = [{"variant": "equal_size", "k": 3, "scope": "pooled", **values, "recall": 0.8}]
+    (world / "ceiling.json").write_text(json.dumps(ceiling))
     (world / "prompts").mkdir()
     (world / "prompts" / "paper.csv").write_text('class,number,prompt\nNA,0,"a photo of a red NA, at night"\n')
 
@@ -166,11 +169,18 @@ def test_summarize_gathers_the_four_tables(runs, tmp_path):
         "dataset", "generator", "seed", "shots", "k", "scope",
         "precision", "recall", "density", "coverage", "n_real", "n_synthetic",
     ]  # fmt: skip
+    ceiling, diversity = diversity[diversity["generator"] == "real"], diversity[diversity["generator"] != "real"]
     assert diversity["weighting"].value_counts().to_dict() == {
-        kind: len(SEEDS) * len(SHOTS) * 4 for kind in ("", "paper")
+        kind: len(SEEDS) * len(SHOTS) * 5 for kind in ("", "paper")
     }
-    assert set(diversity[diversity["weighting"] == ""]["precision"]) == {0.9}
-    assert set(diversity[diversity["weighting"] == "paper"]["precision"]) == {0.95}
+    as_paper = diversity[diversity["variant"] == "paper"]
+    assert set(as_paper[as_paper["weighting"] == ""]["precision"]) == {0.9}
+    assert set(as_paper[as_paper["weighting"] == "paper"]["precision"]) == {0.95}
+    without_guides = diversity[(diversity["variant"] == "without_guides") & (diversity["weighting"] == "")]
+    assert set(without_guides["precision"]) == {0.7} and len(without_guides) == len(SEEDS) * len(SHOTS)
+    assert ceiling[["variant", "recall", "weighting"]].to_numpy().tolist() == [["equal_size", 0.8, ""]]
+    assert ceiling[["seed", "shots"]].isna().all(axis=None), "it belongs to no cell"
+    assert "world,da_fusion,0,2,3," in (tmp_path / "summary" / "diversity.csv").read_text(), "seeds are whole numbers"
     assert tables["prompts"].iloc[0].tolist() == ["world", "paper", "NA", 0, "a photo of a red NA, at night"]
 
     missing = summarize(tmp_path / "results", tmp_path / "summary", seeds=[9])

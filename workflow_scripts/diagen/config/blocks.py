@@ -135,6 +135,10 @@ BatchNorm = Annotated[
         "uses (published code). A whole `batch` then passes at once, regardless of `execution.micro_batch`."
     ),
 ]
+DecayKind = Annotated[
+    Decay,
+    Field(description="Weight decay is added to the gradient: `l2` (Adam; published code), or `decoupled` (AdamW)."),
+]
 SelectedEpoch = Annotated[
     Selection,
     Field(
@@ -157,11 +161,7 @@ class GuideClassifier(Block):
     batch: PositiveInt = Field(32, description="Images per step.")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
     weight_decay: NaturalFloat = Field(1e-2, description="Weight decay of Adam (paper: 1e-2).")
-    decay: Decay = Field(
-        "l2",
-        description="How Adam applies the weight decay: `l2`, added to the gradient (torch.optim.Adam, published "
-        "code), or `decoupled` from it (AdamW). The paper names Adam without a variant.",
-    )
+    decay: DecayKind = "l2"
     augmentation: ViewAugmentation = Field("randaugment", description="Training augmentation (paper: RandAugment).")
     batch_norm: BatchNorm = "frozen"
     selection: SelectedEpoch = "best"
@@ -169,6 +169,9 @@ class GuideClassifier(Block):
         "whole",
         description="Images for the validation loss and the temperature: `whole`, each image once, or `resampled`, "
         "`iterations` x `batch` class-balanced draws with replacement, new ones each time (published code).",
+    )
+    temperature_prior: PositiveFloat | None = Field(
+        0.5, description="Standard deviation of the normal prior on log T (docs/method.md); null: none (published)."
     )
 
 
@@ -222,6 +225,10 @@ class Downstream(Block):
     iterations: PositiveInt = Field(200, description="Steps per epoch (paper: 200).")
     batch: PositiveInt = Field(32, description="Images per step (paper: 32; published command line: 16).")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
+    weight_decay: NaturalFloat = Field(
+        0.0, description="Weight decay of Adam (paper: none, so its recipe converges, but isn't regularized)."
+    )
+    decay: DecayKind = "l2"
     image_size: PositiveInt = Field(256, description="Edge in pixels (paper: 256).")
     augmentation: Augmentation = Field(
         "standard",
@@ -262,6 +269,7 @@ class Diversity(Block):
     subsample: PositiveInt | None = Field(
         None, description="Use at most this many images of each set, drawn by the cell's seed."
     )
+    draws: PositiveInt = Field(10, description="Draws of sets of equal size, whose mean is reported (docs/method.md).")
 
 
 class Execution(Block):

@@ -15,3 +15,5 @@ Validation = Literal["whole", "resampled"]
 Transform = Literal["confidence", "doubled", "threshold", "none"]
 Normalize = Literal["guide_image", "class"]
 JobsPerGpu = Literal[1, 2, 3, 4, 6, 12]
+REAL = "real"
+"""In tables of diversity, takes the place of a generator's name for the ceiling: real images against others."""

@@ -154,12 +154,25 @@ class ExtractFeaturesSettings(ProgramSettings):
     features: FeatureModel
 
 
-class MeasureDiversitySettings(ProgramSettings):
-    """Settings of `measure_diversity.py`."""
+class EqualSize(Block):
+    """Sets of equal size: the most synthetic images per class that every cell and generator has, and draws of them."""
+
+    images_per_class: int
+    draws: int
+
+
+class MeasureCeilingSettings(ProgramSettings):
+    """Settings of `measure_ceiling.py`."""
 
     k: tuple[int, ...]
     real_splits: tuple[str, ...]
     subsample: int | None
+    equal_size: EqualSize
+
+
+class MeasureDiversitySettings(MeasureCeilingSettings):
+    """Settings of `measure_diversity.py`."""
+
     seed: int
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from diagen.config.base import Block
 from diagen.config.blocks import Generator, Method, NoiseCeiling, Weighting
+from diagen.config.choices import REAL
 from diagen.config.comparison import comparison_problems
 from diagen.config.datasets import DrawnWorld, ImageFolder, Photos
 from diagen.config.experiment import references
@@ -67,6 +68,8 @@ def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]
     found += [*_unknown_references(sections, mapping), *_foreign_ceilings(sections), *_shared_folders(sections)]
     found += comparison_problems(sections, mapping)
     found += _folds(sections)
+    if REAL in (sections["generators"] or {}):
+        found.append((f"generators.{REAL}", "names real images in the tables of diversity; choose another name"))
     pool, shots = sections["guide_pool"], sections["shots"]
     most = max(shots) if isinstance(shots, tuple) else 0
     if pool is not None and most > pool:

@@ -33,8 +33,8 @@ class Memberships:
     """Memberships of `m` synthetic and `n` real points in each other's balls, at one k.
 
     `inside` `[m]`: the synthetic point is in the closed ball of at least one real point. `containing` `[m]`: the number
-    of real points' open balls that contain it. `covering` `[n]`: the expected draws of synthetic points in the real
-    point's open ball. `reaching` `[n]`: the expected draws of those whose closed ball contains the real point.
+    of real points' open balls that contain it. `covering` `[n]`: the total share of synthetic points in the real
+    point's open ball. `reaching` `[n]`: the total share of those whose closed ball contains the real point.
     """
 
     inside: NDArray[np.bool_]
@@ -68,26 +68,33 @@ def weighted_diversity(
 ) -> list[Diversity]:
     """The four metrics of a synthetic set `[m, D]` whose points are drawn in proportion to `weights` > 0 `[m]`.
 
-    Radii are those of `diversity`. Precision and density are expectations over one draw. Recall and coverage consider m
-    draws: recall is the mean over real points of min(1, expected number of draws whose closed ball contains the point),
-    coverage the mean of min(1, expected number of draws in the point's open ball). The values are exact, without
-    sampling; equal weights give those of `diversity`. Errors as in `diversity`.
+    Radii are those of `diversity`. The values are expectations, exact and without sampling: precision and density of
+    one draw, recall and coverage of m draws with replacement. A real point is reached by at least one of them with
+    probability 1 - (1 - W)^m, where W is the total share of the synthetic points whose closed ball contains it
+    (recall), or which are in its open ball (coverage). Equal weights give the precision and density of `diversity`, but
+    smaller recall and coverage, since m draws miss some of the m points. Errors as in `diversity`.
     """
     shares = weights / weights.sum()
     return [
         Diversity(
             k=k,
             precision=min(1.0, float(shares[found.inside].sum())),  # the sum of shares may round to more than 1
-            recall=float(np.minimum(found.reaching, 1).mean()),
+            recall=float(_drawn(found.reaching, len(synthetic)).mean()),
             density=float((shares * found.containing).sum() / k),
-            coverage=float(np.minimum(found.covering, 1).mean()),
+            coverage=float(_drawn(found.covering, len(synthetic)).mean()),
         )
-        for k, found in zip(ks, _memberships(real, synthetic, shares * len(synthetic), ks), strict=True)
+        for k, found in zip(ks, _memberships(real, synthetic, shares, ks), strict=True)
     ]
 
 
-def _memberships(real: Points, synthetic: Points, draws: Floats, ks: Sequence[int]) -> list[Memberships]:
-    """Memberships at each k; `draws` `[m]` are the expected numbers of draws of the synthetic points."""
+def _drawn(shares: Floats, draws: int) -> Floats:
+    """The probability that at least one of a number of `draws` is of a part with these `shares`, 1 - (1 - W)^m."""
+    with np.errstate(divide="ignore"):  # of a share of 1, whose logarithm is -inf
+        return -np.expm1(draws * np.log1p(-np.minimum(shares, 1)))  # sums of shares may round to more than 1
+
+
+def _memberships(real: Points, synthetic: Points, shares: Floats, ks: Sequence[int]) -> list[Memberships]:
+    """Memberships at each k; `shares` `[m]` > 0 are those of the synthetic points."""
     for name, points in (("real", real), ("synthetic", synthetic)):
         if not np.isfinite(points).all():
             raise InputError(
@@ -95,7 +102,7 @@ def _memberships(real: Points, synthetic: Points, draws: Floats, ks: Sequence[in
                 "Snakemake again"
             )
     of_real, of_synthetic = balls(real, ks), balls(synthetic, ks)
-    found = _distinct_memberships(of_real, of_synthetic, np.bincount(of_synthetic.member, draws).astype(np.float64))
+    found = _distinct_memberships(of_real, of_synthetic, np.bincount(of_synthetic.member, shares).astype(np.float64))
     return [
         Memberships(
             inside=each.inside[of_synthetic.member],
@@ -107,7 +114,7 @@ def _memberships(real: Points, synthetic: Points, draws: Floats, ks: Sequence[in
     ]
 
 
-def _distinct_memberships(real: Balls, synthetic: Balls, draws: Floats) -> list[Memberships]:
+def _distinct_memberships(real: Balls, synthetic: Balls, shares: Floats) -> list[Memberships]:
     """Memberships of the distinct points, at each k; sums over synthetic points are in their order."""
     n, m = len(real.points), len(synthetic.points)
     found = [Memberships(np.zeros(m, bool), np.zeros(m, np.int64), np.zeros(n), np.zeros(n)) for _ in real.squared[0]]
@@ -122,12 +129,12 @@ def _distinct_memberships(real: Balls, synthetic: Balls, draws: Floats) -> list[
                 each.inside[in_real.column[squared <= radius]] = True
                 center, point = in_real.row[squared < radius], in_real.column[squared < radius]
                 np.add.at(each.containing, point, real.copies[center])
-                np.add.at(each.covering, center, draws[point])
+                np.add.at(each.covering, center, shares[point])
             radii = synthetic.squared[in_synthetic.column]
             squared = _decisive(in_synthetic, radii, real.points, synthetic.points)
             for each, radius in zip(found, radii.T, strict=True):
                 closed = squared <= radius
-                np.add.at(each.reaching, in_synthetic.row[closed], draws[in_synthetic.column[closed]])
+                np.add.at(each.reaching, in_synthetic.row[closed], shares[in_synthetic.column[closed]])
     return found
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from diagen.diversity.manifold import diversity, weighted_diversity
 from diagen.diversity.pair_bounds import Points
 from diagen.errors import InputError, delete_and_rerun
-from diagen.files.json_files import DiversityEntry
+from diagen.files.json_files import DiversityEntry, Variant
 from diagen.seeds import stable_seed
 
 
@@ -47,49 +47,60 @@ class LabeledFeatures:
 
     def subsample(self, at_most: int | None, *seed_parts: str | int) -> "LabeledFeatures":
         """At most `at_most` rows, drawn without replacement by a seed, in their order."""
-        if at_most is None or len(self.classes) <= at_most:
-            return self
-        order = np.random.RandomState(stable_seed(*seed_parts, "subsample")).permutation(len(self.classes))
-        return self.take(sorted(order[:at_most].tolist()))
+        return self.take(subsampled_rows(len(self.classes), at_most, *seed_parts))
 
 
-def diversity_by_scope(real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]) -> list[DiversityEntry]:
-    """The entries of `diversity.json`: `pooled` at each k, then each class at each k that it has enough images for.
+def subsampled_rows(count: int, at_most: int | None, *seed_parts: str | int) -> list[int]:
+    """At most `at_most` of `count` rows, drawn without replacement by a seed, in ascending order."""
+    if at_most is None or count <= at_most:
+        return list(range(count))
+    order = np.random.RandomState(stable_seed(*seed_parts, "subsample")).permutation(count)
+    return sorted(order[:at_most].tolist())
+
+
+def diversity_by_scope(
+    real: LabeledFeatures,
+    synthetic: LabeledFeatures,
+    ks: Sequence[int],
+    variant: Variant = "paper",
+    *,
+    warn: bool = True,
+) -> list[DiversityEntry]:
+    """The entries of a variant: `pooled` at each k, then each class at each k that it has enough images for.
 
     With weights of the synthetic images, the values are those of `weighted_diversity` over images of positive weight.
     All classes together or a class with k or fewer real or synthetic images are omitted at that k, with a warning on
-    standard error.
+    standard error if `warn`.
     """
     synthetic = synthetic.drawn()
-    entries = _possible_entries("pooled", "all classes together are", real, synthetic, ks)
+    scopes = [("pooled", "all classes together are", real, synthetic)]
     for name in sorted(set(real.classes) | set(synthetic.classes)):
-        entries += _possible_entries(name, f"class {name} is", real.of_class(name), synthetic.of_class(name), ks)
+        scopes.append((name, f"class {name} is", real.of_class(name), synthetic.of_class(name)))
+    entries = []
+    for scope, described, real_part, synthetic_part in scopes:
+        fewest = min(len(real_part.classes), len(synthetic_part.classes))
+        possible = [k for k in ks if k < fewest]
+        if warn and len(possible) < len(ks):
+            omitted = ", ".join(str(k) for k in ks if k not in possible)
+            print(
+                f"warning: {variant}: {described} omitted at k = {omitted}: there are only {fewest} real images, or "
+                "synthetic images that are drawn. Lower `diversity.k` to measure them",
+                file=sys.stderr,
+            )
+        entries += _entries(variant, scope, real_part, synthetic_part, possible) if possible else []
     return entries
 
 
-def _possible_entries(
-    scope: str, described: str, real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]
+def _entries(
+    variant: Variant, scope: str, real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]
 ) -> list[DiversityEntry]:
-    """The entries of a scope at each k below its number of images; a warning about the others. `described` names it."""
-    fewest = min(len(real.classes), len(synthetic.classes))
-    possible = [k for k in ks if k < fewest]
-    if len(possible) < len(ks):
-        omitted = ", ".join(str(k) for k in ks if k not in possible)
-        print(
-            f"warning: {described} omitted at k = {omitted}: there are only {fewest} real images, or synthetic images "
-            "that are drawn. Lower `diversity.k` to measure them",
-            file=sys.stderr,
-        )
-    return _entries(scope, real, synthetic, possible) if possible else []
-
-
-def _entries(scope: str, real: LabeledFeatures, synthetic: LabeledFeatures, ks: Sequence[int]) -> list[DiversityEntry]:
     if synthetic.weights is None:
         results = diversity(real.features, synthetic.features, ks)
     else:
         results = weighted_diversity(real.features, synthetic.features, synthetic.weights, ks)
     return [
         {
+            "variant": variant,
             "k": result.k,
             "scope": scope,
             "precision": result.precision,

@@ -4,7 +4,7 @@ Free of torch.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
@@ -13,6 +13,8 @@ from diagen.files.tables import read_json
 
 Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]  # sums of weights are rounded
 Count = Annotated[int, Field(ge=0)]
+Variant = Literal["paper", "without_guides", "equal_size"]
+"""The compared images: all; without the cell's guide images; or sets of equal size, without guide images."""
 
 
 class ClassResult(TypedDict):
@@ -56,12 +58,17 @@ class BothReliabilities(TypedDict):
 
 
 class ValidationFigures(TypedDict):
-    """Calibration error and loss (nats) on validation images, before and after temperature scaling."""
+    """Calibration error and loss (nats) on validation images, before and after temperature scaling.
+
+    `n_errors` of the `n_images` validation images are classified wrong.
+    """
 
     ece_before: float
     ece_after: float
     nll_before: float
     nll_after: float
+    n_images: Count
+    n_errors: Count
 
 
 class Calibration(TypedDict):
@@ -76,8 +83,9 @@ class Calibration(TypedDict):
 
 
 class DiversityEntry(TypedDict):
-    """One scope and k in `diversity.json` (`measure_diversity`)."""
+    """One variant, scope and k in `diversity.json` (`measure_diversity`) or `ceiling.json` (`measure_ceiling`)."""
 
+    variant: Variant
     scope: str
     k: Annotated[int, Field(ge=1)]
     precision: Share
@@ -104,5 +112,5 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def read_diversity(path: Path) -> list[DiversityEntry]:
-    """Read a `diversity.json`, empty if each k is too large for the images. Raises `DamagedFile`."""
+    """Read a `diversity.json` or `ceiling.json`, empty if each k is too large for the images. Raises `DamagedFile`."""
     return read_json(path, DIVERSITY)

@@ -80,12 +80,14 @@ def record_files(
     """Kind and path, relative to the experiment's folder, of each record of the experiment.
 
     `blocks` lists the names of the results of each kind: generators for `manifest`, `features` and `diversity`,
-    `generator/weighting` for `weights` and also for `diversity`.
+    `generator/weighting` for `weights` and also for `diversity`, which includes the ceiling of each dataset.
     """
     seeds_and_shots = list(seeds_and_shots)
     for dataset in datasets:
         yield "features", f"{dataset}/features{SUFFIX}"
         yield from (("prompts", f"{dataset}/prompts/{name}{SUFFIX}") for name in blocks["prompts"])
+        if blocks["diversity"]:
+            yield "diversity", f"{dataset}/ceiling{SUFFIX}"
         for (seed, shots), (kind, names) in product(seeds_and_shots, blocks.items()):
             for name in names if kind != "prompts" else ():
                 yield kind, f"{dataset}/seed{seed}/shots{shots}/{_place(kind, name)}{SUFFIX}"

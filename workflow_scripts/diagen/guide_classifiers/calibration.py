@@ -1,4 +1,7 @@
-"""Temperature scaling (Guo et al. 2017), which calibrates confidences (section 3.4)."""
+"""Temperature scaling (Guo et al. 2017), which calibrates confidences (section 3.4).
+
+Beyond the paper, log T has a normal prior: validation errors alone bound T from below, and few photos hold few of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +12,7 @@ from torch.nn import functional
 
 BINS = 15  # for the expected calibration error, as in Guo et al.
 LARGEST_LOG = 5.0  # bound on |log T|: for logits that are always right the best temperature would be 0
+FEW_ERRORS = 5  # fewer validation errors do not determine a temperature
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,17 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature, and the reliability on the validation images without and with it."""
+    """A temperature, and the reliability on the validation images without and with it.
+
+    `images` is the number of validation images, and `errors` that of those whose class is predicted wrong, each counted
+    once, also if the reliability is that of draws of them.
+    """
 
     temperature: float
     before: Reliability
     after: Reliability
+    images: int
+    errors: int
 
     def to_json(self, classes: Sequence[str]) -> dict[str, object]:
         """The content of `calibration.json`; `classes` are in the order of the logits."""
@@ -48,13 +58,25 @@ class Calibration:
             for name in ("accuracy", "nll", "ece")
             for moment, reliability in (("before", self.before), ("after", self.after))
         }
-        n_images = sum(one.count for one in self.after.bins)
         return {
             "temperature": self.temperature,
             "classes": list(classes),
-            "val": {**figures, "n_images": n_images},
+            "val": {**figures, "n_images": self.images, "n_errors": self.errors},
             "reliability": bins,
         }
+
+    def warning(self, prior: float | None) -> str | None:
+        """What too few validation errors mean for a temperature that was fitted with `prior`; `None` for enough."""
+        if self.errors >= FEW_ERRORS:
+            return None
+        source = "where the optimizer stopped" if prior is None else "largely that of `temperature_prior`"
+        remedy = "set `temperature_prior: 0.5`, or add" if prior is None else "add"
+        return (
+            f"calibration.json: {self.errors} of {self.images} validation images are classified wrong, fewer than the "
+            f"{FEW_ERRORS} that determine a temperature; T = {self.temperature:.3g} is {source}, so confidences show "
+            f"which images are better, but not how likely they are right; {remedy} photos to train-val beyond "
+            "`guide_pool`, which then validate"
+        )
 
 
 def confidences(logits: Tensor, temperature: float) -> Tensor:
@@ -67,11 +89,17 @@ def class_confidences(logits: Tensor, labels: Tensor, temperature: float) -> lis
     return confidences(logits, temperature).gather(1, labels[:, None])[:, 0].tolist()
 
 
-def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Fit the temperature in [exp(-5), exp(5)] that minimizes the mean cross-entropy of `logits` `[n, C]`.
+def fit_temperature(logits: Tensor, labels: Tensor, prior: float | None = None, images: int | None = None) -> float:
+    """Fit the temperature T in [exp(-5), exp(5)] to `logits` `[n, C]` and `labels` `[n]` (int64); 1 without any.
 
-    `labels`: int64 `[n]`. LBFGS on log T in float64; T is positive, so predictions do not change.
+    The maximum a posteriori with log T ~ N(0, prior^2): minimizes the sum of cross-entropies over images plus
+    (log T)^2 / (2 prior^2); without a `prior`, the mean cross-entropy. If rows are draws, `images` is the number of
+    images that they are drawn from, so that an image counts once however often it is drawn. LBFGS on log T in float64;
+    T is positive, so predictions do not change.
     """
+    if len(labels) == 0:
+        return 1.0
+    penalty = 0.0 if prior is None else 1 / (2 * prior**2 * (len(labels) if images is None else images))
     logits = logits.double()
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
@@ -80,7 +108,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        value = functional.cross_entropy(logits * torch.exp(-_bounded(log_temperature)), labels)
+        bounded = _bounded(log_temperature)
+        value = functional.cross_entropy(logits * torch.exp(-bounded), labels) + penalty * bounded**2
         value.backward()
         return value
 
@@ -97,7 +126,7 @@ def reliability(logits: Tensor, labels: Tensor, temperature: float) -> Reliabili
     """Accuracy, mean negative log-likelihood (nats) and expected calibration error at `temperature`.
 
     The expected calibration error is the count-weighted mean of |accuracy - mean confidence| over 15 equal bins of the
-    predicted class's confidence (Guo et al. 2017, eq. (5)).
+    predicted class's confidence (Guo et al. 2017, eq. (5)). All are 0 without images.
     """
     probabilities = confidences(logits, temperature)
     confidence = probabilities.amax(1)
@@ -110,15 +139,23 @@ def reliability(logits: Tensor, labels: Tensor, temperature: float) -> Reliabili
         mean_confidence = float(confidence[inside].mean()) if count else 0.0
         accuracy = float(right[inside].double().mean()) if count else 0.0
         bins.append(Bin(index / BINS, (index + 1) / BINS, mean_confidence, accuracy, count))
-    ece = sum(one.count * abs(one.accuracy - one.confidence) for one in bins) / len(labels)
-    nll = float(functional.cross_entropy(logits.double() / temperature, labels))
-    return Reliability(float(right.double().mean()), nll, ece, tuple(bins))
+    count = max(1, len(labels))
+    ece = sum(one.count * abs(one.accuracy - one.confidence) for one in bins) / count
+    nll = float(functional.cross_entropy(logits.double() / temperature, labels, reduction="sum")) / count
+    return Reliability(float(right.sum()) / count, nll, ece, tuple(bins))
 
 
-def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
-    """Fit the temperature on validation `logits` `[n, C]` and `labels` `[n]` (int64)."""
-    temperature = fit_temperature(logits, labels)
-    return Calibration(temperature, reliability(logits, labels, 1.0), reliability(logits, labels, temperature))
+def calibrate(logits: Tensor, labels: Tensor, prior: float | None = None, rows: Tensor | None = None) -> Calibration:
+    """Fit the temperature with `prior` on the `logits` `[n, C]` and `labels` `[n]` (int64) of validation images.
+
+    With `rows` (int64 `[m]`), it is fitted and assessed on these draws of the images.
+    """
+    images, errors = len(labels), int((logits.argmax(1) != labels).sum())
+    if rows is not None:
+        logits, labels = logits[rows], labels[rows]
+    temperature = fit_temperature(logits, labels, prior, images)
+    before, after = reliability(logits, labels, 1.0), reliability(logits, labels, temperature)
+    return Calibration(temperature, before, after, images, errors)
 
 
 def uncalibrated(classes: Sequence[str]) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The guide classifier: trained on the guide images, then calibrated by one temperature (section 3.4)."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,12 @@ def train_guide_classifier(
 ) -> Calibrated:
     """Train on the guide images, keep the epoch that the recipe selects, and fit the temperature to its layer.
 
-    The best epoch has the lowest validation loss. Raises `InputError` when a loss is not finite, or when the best epoch
-    is kept and there are no validation images.
+    The best epoch has the lowest validation loss. Warns on standard error if validation errors are too few to determine
+    the temperature. Raises `InputError` when a loss is not finite, or when the best epoch is kept and there are no
+    validation images.
     """
-    recipe = Recipe(**settings.guide_classifier.model_dump(), image_size=settings.image_size, best="loss")
+    block = settings.guide_classifier
+    recipe = Recipe(**block.model_dump(exclude={"temperature_prior"}), image_size=settings.image_size, best="loss")
     seed_parts = (*cell, "guide")
     validation = None
     if images.validates(recipe.selection):
@@ -65,4 +68,7 @@ def train_guide_classifier(
         return Calibrated(trained, None)
     features, labels = validation
     rows = validation_rows(labels, recipe, stable_seed(*seed_parts, "calibration"))
-    return Calibrated(trained, calibrate(trained.head.logits(features())[rows], labels[rows]))
+    calibration = calibrate(trained.head.logits(features()), labels, block.temperature_prior, rows)
+    if warning := calibration.warning(block.temperature_prior):
+        print(f"warning: {warning}", file=sys.stderr)
+    return Calibrated(trained, calibration)

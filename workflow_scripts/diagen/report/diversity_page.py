@@ -97,8 +97,12 @@ class Table:
 
 
 def diversity_page(diversity: pd.DataFrame) -> str:
-    """The page for the table `summary/diversity.csv` (columns `statistics.DIVERSITY`); shows the scope `pooled`."""
-    pooled = diversity[diversity["scope"] == "pooled"]
+    """The page for the table `summary/diversity.csv` (columns `statistics.DIVERSITY`).
+
+    Shows the scope `pooled` of the variant `paper`.
+    """
+    shown = (diversity["scope"] == "pooled") & (diversity["variant"] == "paper")
+    pooled = diversity[shown].astype({"seed": int, "shots": int})
     groups = pooled.groupby(["dataset", "k"], sort=False)
     measured = [
         _measured(str(dataset), str(k), rows, pooled[pooled["dataset"] == dataset]) for (dataset, k), rows in groups

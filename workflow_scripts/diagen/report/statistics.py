@@ -15,15 +15,19 @@ from diagen.files.json_files import ClassResult, DiversityEntry, Metrics, SplitR
 from diagen.files.tables import reading
 from diagen.prompts.prompts_file import PromptRow
 
-MeasuredSet = tuple[str, str, int, int, str]
-"""Dataset, generator, seed, shots, and the weighting by which images are drawn; empty for equal weights."""
+MeasuredSet = tuple[str, str, int | None, int | None, str]
+"""Dataset, generator, seed, shots, and the weighting by which images are drawn; empty for equal weights.
+
+The ceiling of a dataset has the generator `config.choices.REAL`, and neither seed nor shots.
+"""
 
 ACCURACY = ["dataset", "method", "seed", "shots", "split", "accuracy", "n_images"]
 PER_CLASS = ["dataset", "method", "seed", "shots", "split", "class", "accuracy", "n_images"]
 MEASURES = ["precision", "recall", "density", "coverage"]
-DIVERSITY = ["dataset", "generator", "seed", "shots", "k", "scope", *MEASURES, "n_real", "n_synthetic", "weighting"]
+_SIZES = ["n_real", "n_synthetic"]
+DIVERSITY = ["dataset", "generator", "seed", "shots", "k", "scope", *MEASURES, *_SIZES, "weighting", "variant"]
 PROMPTS = ["dataset", "prompt_set", "class", "number", "prompt"]
-TEXT = ["dataset", "method", "generator", "prompt_set", "split", "scope", "class", "prompt", "weighting"]
+TEXT = ["dataset", "method", "generator", "prompt_set", "split", "scope", "class", "prompt", "weighting", "variant"]
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
@@ -90,7 +94,7 @@ def over_folds(table: pd.DataFrame, folds: int) -> pd.DataFrame:
     repeats = table.assign(seed=table["seed"] // folds)
     values = [*MEASURES, "n_real", "n_synthetic"]
     by = [name for name in table.columns if name not in values]
-    means = repeats.groupby(by, sort=False, as_index=False)[values].mean()
+    means = repeats.groupby(by, sort=False, as_index=False, dropna=False)[values].mean()
     return means.round({"n_real": 0, "n_synthetic": 0}).astype({"n_real": int, "n_synthetic": int})[list(table.columns)]
 
 
@@ -116,10 +120,10 @@ def per_class_table(metrics: Iterable[Metrics]) -> pd.DataFrame:
 
 
 def diversity_table(sets: Iterable[tuple[MeasuredSet, list[DiversityEntry]]]) -> pd.DataFrame:
-    """One row per set, k and scope (columns `DIVERSITY`), from the contents of `diversity.json` files."""
+    """One row per set, variant, k and scope (columns `DIVERSITY`), from the contents of `diversity.json` files."""
     names = ("dataset", "generator", "seed", "shots", "weighting")
     rows = [{**dict(zip(names, measured, strict=True)), **entry} for measured, entries in sets for entry in entries]
-    return pd.DataFrame(rows, columns=DIVERSITY)
+    return pd.DataFrame(rows, columns=DIVERSITY).astype({"seed": "Int64", "shots": "Int64"})
 
 
 def prompts_table(sets: Iterable[tuple[str, str, Iterable[PromptRow]]]) -> pd.DataFrame:

@@ -85,6 +85,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "downstream/*/head.safetensors": read_head,
     "diversity/*.json": read_diversity,
     "diversity/*/*.json": read_diversity,
+    "ceiling.json": read_diversity,
     "words/*.safetensors": read_learned_words,
     "features/*.safetensors": _read_tensors,
     "checkpoints/*.safetensors": _read_tensors,
