@@ -42,4 +42,4 @@ rule all:
     default_target: True
     input:
         rules.summarize.output,
-        report_figures(),
+        rules.write_report.output,
