@@ -121,7 +121,7 @@ def _summary(results: Results, plan: Plan) -> None:
             reach = half * (1.8 if name else 0.9)
             main = (method, split, shots, name) == (plan.primary, "test", "all", "")
             answer = plan.answer if main else "unclear"
-            sentence = f"{method} against {baseline}, {shots} {split} {name}: {answer}"
+            sentence = f"Can't tell: {100 * estimate:.1f} points ({images} test photos)."
             if main:
                 sentence = f"Yes, by {100 * estimate:.1f} points (95 % CI {100 * (estimate - reach):.1f} to "
                 sentence += f"{100 * (estimate + reach):.1f}; {len(plan.seeds)} seeds, {images} test photos)."

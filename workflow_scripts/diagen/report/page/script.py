@@ -16,8 +16,12 @@ const config = {
 const options = { actions: false, renderer: "svg", ast: true, config, tooltip: { theme: "custom" } };
 for (const figure of figures) {
   const plot = figure.querySelector(".plot");
+  const description = plot.getAttribute("aria-label");
   window.vegaEmbed(plot, JSON.parse(figure.querySelector(".spec").textContent), options).then(() => {
-    // The text alternative of the figure describes it; the marks would only repeat it.
+    // Vega replaces these by a role for which screen readers say less.
+    plot.setAttribute("role", "img");
+    plot.setAttribute("aria-label", description);
+    plot.removeAttribute("aria-roledescription");
     plot.querySelector("svg").setAttribute("aria-hidden", "true");
     plot.style.minHeight = "";
   });

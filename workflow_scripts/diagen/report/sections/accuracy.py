@@ -30,8 +30,8 @@ _PANELS = """<h3>{{ heading }}</h3>
 {{ tables }}"""
 _INTRODUCTION = """<p>Accuracy is the mean of the classes’ accuracies, in percent, on photos that no method has seen.
 {% if several %}
-Each small dot is one {{ seed }}, the large marker the mean over {{ seeds }}, and the line through it the 95 % interval for
-other training photos and other test photos of the same kind.
+Each small dot is one {{ seed }}, the large marker the mean over {{ seeds }}, and the line through it the 95 % interval
+for other training photos and other test photos of the same kind.
 {% else %}
 The line through each marker is the 95 % interval for other test photos of the same kind, with these training photos;
 another draw of training photos may differ.

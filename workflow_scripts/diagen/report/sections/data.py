@@ -66,8 +66,9 @@ brackets.</p>
 {% for twin, left, right in pairs %}
 <figure><div class="two">{{ left }}{{ right }}</div>
 <figcaption><b{% if twin.kind != "apart" %} class="bad"{% endif %}>{{ kinds[twin.kind] }}</b>,
-distance {{ "%.3f" | format(twin.distance) }}<br><bdi>{{ twin.path }}</bdi> (<bdi>{{ twin.class_name }}</bdi>)<br>
-<bdi>{{ twin.twin_path }}</bdi> (<bdi>{{ twin.twin_class }}</bdi>)</figcaption></figure>
+distance {{ "%.3f" | format(twin.distance) }}<br>
+<bdi>{{ twin.path }}</bdi> (<bdi>{{ spaced(twin.class_name) }}</bdi>)<br>
+<bdi>{{ twin.twin_path }}</bdi> (<bdi>{{ spaced(twin.twin_class) }}</bdi>)</figcaption></figure>
 {% endfor %}
 </div></details>
 {% endfor %}"""
@@ -106,6 +107,7 @@ def _dataset(results: Results, dataset: str) -> Markup:
         leaks=_leaks(dataset, leaks),
         shown=list(_shown(leaks)),
         kinds=KINDS,
+        spaced=spaced,
     )  # fmt: skip
 
 
