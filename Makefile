@@ -1,5 +1,5 @@
 # make setup        create .venv with the pinned versions, or update it when the pins change
-# make demo         set up, run the demo, print the path of its report
+# make demo         set up, run the demo with its report page and Snakemake's report, print the path of the page
 # make test         set up, run all tests except those on SLURM
 # make test-slurm   set up, test the workflow and its failures on a temporary SLURM cluster on this machine
 # make torture      set up, kill a small run 30 times with `kill -9` and compare its results (3 minutes)
@@ -47,11 +47,11 @@ $(READY):
 
 demo: $(READY)
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
-	@$(MAKE) --no-print-directory results/demo/report.html
+	@$(MAKE) --no-print-directory results/demo/provenance.html
 	@echo
 	@echo "The report: $(CURDIR)/results/demo/report.html"
 
-results/demo/report.html: $(wildcard results/demo/summary/* results/demo/figures/* results/demo/figures/gallery/* report/*)
+results/demo/provenance.html: $(wildcard results/demo/summary/* results/demo/report.html report/*)
 	$(BIN)/snakemake --cores 1 --configfile config/demo.yaml --report $@
 
 demo-models: $(READY)

@@ -44,4 +44,4 @@ rule all:
     input:
         rules.summarize.output,
         rules.compare_methods.output,
-        report_figures(),
+        rules.write_report.output,

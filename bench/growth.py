@@ -16,14 +16,16 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
+
+matplotlib.use("Agg")
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from bench.arguments import output_file
-from diagen.report.figures import STYLE, save_figure
-from diagen.runtime.arguments import figure_file
 
 RESULTS = Path(__file__).with_name("results") / "growth.json"
 FIGURE = Path(__file__).parents[1] / "docs" / "growth.svg"
@@ -31,6 +33,26 @@ TOLERANCE = 0.15  # of a fitted exponent
 REPEATS = 3
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f", "#5d3a9b", "#994f00")
 MARKERS = "osD^vP<X>p"
+STYLE: dict[Any, Any] = {  # matplotlib lists the allowed keys in its type
+    "svg.hashsalt": "diagen",
+    "font.size": 10,
+    "text.color": "#333333",
+    "axes.labelcolor": "#333333",
+    "axes.edgecolor": "#d9d9d9",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlesize": 11,
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "grid.color": "#ececec",
+    "legend.frameon": False,
+}
+"""The look of the figure; the salt makes equal figures equal files."""
 
 
 @dataclass(frozen=True)
@@ -154,9 +176,18 @@ def plot(growths: Sequence[Growth]) -> Figure:
     return figure
 
 
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write the figure, without a date, in the format of the suffix (.svg or .png)."""
+    with matplotlib.rc_context(STYLE):
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(path, bbox_inches="tight", facecolor="white", metadata=metadata, dpi=160)
+
+
 def output_figure(text: str) -> Path:
     """The path of a figure to write. Raises `ArgumentTypeError` if its suffix is wrong or it cannot be written."""
-    return output_file(str(figure_file(text)))
+    if not text.endswith((".svg", ".png")):
+        raise argparse.ArgumentTypeError(f"`{text}` does not end with .svg or .png")
+    return output_file(text)
 
 
 def main() -> None:

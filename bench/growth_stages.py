@@ -33,17 +33,16 @@ from diagen.embeddings.word_groups import ClassGuides, learn_group
 from diagen.export.image_folder import place_images, plan_export
 from diagen.generation.fill import generate, image_names, manifest_of, missing_rows
 from diagen.generation.img2img import encode_guides
-from diagen.generation.manifest_file import ManifestRow, read_manifest
+from diagen.generation.manifest_file import ManifestRow
 from diagen.generation.plan import plan_generation
 from diagen.generation.plan_file import PlanRow
 from diagen.guide_classifiers.scoring import score_images
 from diagen.models.backbones import load_backbone, load_feature_extractor
 from diagen.models.diffusion import load_diffusion
 from diagen.prompts.judging import Judge
-from diagen.report.gallery import SyntheticSet, gallery_page
 from diagen.store.unneeded import find_unneeded
 from diagen.store.verification import verify_results
-from diagen.weighting.weights_file import read_shares, read_weights
+from diagen.weighting.weights_file import read_shares
 
 CPU = torch.device("cpu")
 CELL = Cell("photos", 0, 4)
@@ -88,7 +87,6 @@ def operations(folder: Path) -> list[Operation]:
         Operation("images in the store", "composing the manifest", 1, thousands, in_store(_compose), True),
         Operation("images in the store", "verifying results", 1, thousands, in_store(_verify), True),
         Operation("images in the store", "finding unneeded files", 1, thousands, in_store(_find_unneeded), True),
-        Operation("images in the store", "gallery", 1, thousands, in_store(_gallery), True),
         Operation("images in the store", "export", 1, thousands, in_store(_export), True),
         Operation("images in the store", "export again", 1, thousands, in_store(_export_again), True),
     ]
@@ -256,13 +254,6 @@ def _verify(experiment: Experiment, _: Path) -> None:
 def _find_unneeded(experiment: Experiment, _: Path) -> None:
     if unneeded := find_unneeded(experiment.results.parent, experiment.store).removable():
         raise ValueError(f"a needed file is reported as unneeded: {unneeded[0]}")
-
-
-def _gallery(experiment: Experiment, _: Path) -> object:
-    weights = read_weights(experiment.synthetic / "weights" / "paper.csv")
-    manifest = read_manifest(experiment.synthetic / "manifest.csv")
-    shown = SyntheticSet("diagen", manifest, {row.file_name: row.weight for row in weights})
-    return gallery_page(experiment.shots, [shown], experiment.store)
 
 
 def _export(experiment: Experiment, output: Path) -> None:

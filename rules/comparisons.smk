@@ -2,9 +2,24 @@ rule compare_methods:
     input:
         cells(f"{CELL}/downstream/{{method}}/predictions.csv", method=CONFIG.compared_methods),
     output:
-        comparisons="<results>/summary/comparisons.csv",
-        worth="<results>/summary/worth.csv",
-        means="<results>/summary/means.csv",
+        comparisons=report(
+            "<results>/summary/comparisons.csv",
+            category="Summary",
+            labels={"table": "Comparisons"},
+            caption="../report/comparisons.rst",
+        ),
+        worth=report(
+            "<results>/summary/worth.csv",
+            category="Summary",
+            labels={"table": "Worth in real photos"},
+            caption="../report/worth.rst",
+        ),
+        means=report(
+            "<results>/summary/means.csv",
+            category="Summary",
+            labels={"table": "Means and intervals"},
+            caption="../report/means.rst",
+        ),
     log:
         "<logs>/compare_methods.log",
     benchmark:

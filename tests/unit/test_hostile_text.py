@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -281,12 +282,14 @@ class Elements(HTMLParser):
         self.text += data
 
 
-def test_pages_contain_names_prompts_and_paths_as_text(folder: Path) -> None:
+def test_parts_of_the_report_contain_names_prompts_and_paths_as_text(folder: Path) -> None:
+    import altair as alt
     from PIL import Image
 
-    from diagen.data.leakage_file import Leak, Twin
-    from diagen.report.dataset_page import dataset_page
-    from diagen.report.gallery import SyntheticSet, gallery_page
+    from diagen.report.page.charts import figure, records
+    from diagen.report.page.tables import Cell, Column, Row, table
+    from diagen.report.page.templates import join
+    from diagen.report.page.thumbnails import thumbnail
 
     Image.new("RGB", (8, 8)).save(folder / "i.png")
     plain: list[Elements] = []
@@ -294,36 +297,23 @@ def test_pages_contain_names_prompts_and_paths_as_text(folder: Path) -> None:
     @settings(max_examples=60)
     @given(LABELS, PATHS)
     def check(label: str, path: str) -> None:
-        photo = folder / f"{class_label(path)[:40].replace('/', '')}.png"
-        photo.write_bytes((folder / "i.png").read_bytes())
-        twin = Twin("exact", 0.0, str(photo), label, str(photo), label)
-        pages = [
-            dataset_page(
-                "world",
-                [ImageRow(path, label, "test", 1, 1, "0")],
-                [SkippedImage(path, label, "val", f"`{path}` is broken")],
-                [Leak(0, 2, "guide", "test", 1, 1, 0, (twin,))],
-                0.1,
-            ),
-            gallery_page(
-                [Shot("guide", label, 0, str(photo), "0")],
-                [
-                    SyntheticSet(
-                        "DIAGen", [ManifestRow("i.png", label, 0, 0, f"a {pseudo_word(label)}", 0.1, 0, 0, "0", 8)]
-                    )
-                ],
-                folder,
-            ),
-        ]
-        found = [Elements(page) for page in pages]
-        plain.extend(found if not plain else [])
-        for elements, usual in zip(found, plain, strict=True):
-            assert elements.tags == usual.tags and elements.attributes == usual.attributes
-            assert class_words(label) in elements.text.replace("_", " ")
-        assert f"a {pseudo_word(label)}" in found[1].text
+        chart = alt.Chart(records([{"name": label, "value": 1}])).mark_bar().encode(x="value:Q", y="name:N")
+        columns, row = [Column(f"in {label}"), Column("b")], Row([Cell(label), Cell(path, 1.0, label)])
+        page = join([
+            table("t", f"of {label}", columns, [row]),
+            thumbnail(folder / "i.png", path),
+            figure("f", chart, f"about {label}", height=10, title=label, caption=f"at {path}"),
+        ])  # fmt: skip
+        found = Elements(str(page))
+        plain.extend([found] if not plain else [])
+        assert found.tags == plain[0].tags and found.attributes == plain[0].attributes
+        assert f"of {label}" in found.text and path in found.text.replace("\r", "\n")
+        specification = page.partition('class="spec">')[2].partition("</script>")[0]
+        (values,) = json.loads(specification)["datasets"].values()
+        assert values == [{"name": label, "value": 1}]
 
     check()
-    assert not {"script", "onerror"} & (plain[0].tags | plain[0].attributes)
+    assert "onerror" not in plain[0].attributes
 
 
 # ---------------------------------------------------------------- messages

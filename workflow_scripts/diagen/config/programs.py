@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import ValidationError, field_validator
 
 from diagen.config.base import Block
-from diagen.config.blocks import Downstream, Embedding, Generator, GuideClassifier, Weighting
+from diagen.config.blocks import Downstream, Embedding, Generator, GuideClassifier, Method, Weighting
 from diagen.config.choices import CeilingUse, NoiseDraw, Normalize, Transform, Turns, ViewAugmentation, WordMatch
 from diagen.config.datasets import Dataset
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
@@ -210,13 +210,38 @@ class CompareMethodsSettings(ProgramSettings):
     split: str
 
 
-class TabulateMadeWithSettings(ProgramSettings):
-    """Settings of `tabulate_made_with.py`: the shown records, by kind of result as for `record_files`."""
+class ModelFacts(Block):
+    """A pretrained model as the report names it: where it comes from, and the hash of its weights, if known."""
 
-    datasets: tuple[str, ...]
+    source: str
+    sha256: str | None
+
+
+class WriteReportSettings(ProgramSettings):
+    """Settings of `write_report.py`: what the page says about the blocks whose results it shows.
+
+    `datasets` are the adapters by name, `seeds` the repeats, each of which has `folds` cells. `primary` is the method
+    whose images and errors are shown, `None` without a comparison. `recorded` are the shown records by kind of result,
+    as for `record_files`.
+    """
+
+    experiment: str
+    datasets: dict[str, str]
     seeds: tuple[int, ...]
+    folds: int = 1
     shots: tuple[int, ...]
-    blocks: dict[str, tuple[str, ...]]
+    primary: str | None
+    methods: dict[str, Method]
+    generators: dict[str, Generator]
+    prompt_sets: tuple[str, ...]
+    weightings: dict[str, Weighting]
+    models: dict[str, ModelFacts]
+    recorded: dict[str, tuple[str, ...]]
+
+    @property
+    def cell_seeds(self) -> tuple[int, ...]:
+        """The seeds of the cells: a number per repeat and fold."""
+        return tuple(seed * self.folds + fold for seed in self.seeds for fold in range(self.folds))
 
 
 class ExportDatasetSettings(ProgramSettings):

@@ -1,7 +1,11 @@
-"""Names of methods, generators and splits in figures and tables."""
+"""Names of methods, generators and splits in the report, as the paper writes them."""
+
+import re
 
 _NAMES = {
     "standard": "Standard augmentation",
+    "logistic_regression": "Logistic regression",
+    "nearest_class_mean": "Nearest class mean",
     "randaugment": "RandAugment",
     "cutmix": "CutMix",
     "real_guidance": "Real guidance",
@@ -13,12 +17,21 @@ _NAMES = {
     "diagen": "DIAGen",
     "logistic_regression": "Logistic regression",
     "nearest_class_mean": "Nearest class mean",
+    "real": "Real photos (ceiling)",
     "val": "Validation",
     "test": "Test",
     "test_uncommon": "Uncommon Settings",
 }
 
+_PHRASES = {"test": "on test photos", "test_uncommon": "in Uncommon Settings"}
+
 
 def label(name: str) -> str:
-    """The display name of a block or split; in unknown names, underscores become spaces."""
-    return _NAMES.get(name, name.replace("_", " "))
+    """The display name of a block or split; unknown names become words: `strength_0_5` is `Strength 0.5`."""
+    words = re.sub(r"(?<=\d)_(?=\d)", ".", name).replace("_", " ")
+    return _NAMES.get(name, words[:1].upper() + words[1:])
+
+
+def where(split: str) -> str:
+    """The photos of a split as part of a sentence."""
+    return _PHRASES.get(split, f"on {label(split)}")

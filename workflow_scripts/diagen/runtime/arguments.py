@@ -1,7 +1,6 @@
 """Command-line arguments that several programs share."""
 
 import argparse
-from pathlib import Path
 
 from diagen.cells import Cell
 from diagen.runtime.gpu_lease import JOBS
@@ -12,14 +11,6 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
-
-
-def figure_file(text: str) -> Path:
-    """The path of a figure to write. Raises `ArgumentTypeError` unless its suffix is .svg or .png."""
-    path = Path(text)
-    if path.suffix not in (".svg", ".png"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end with .svg or .png")
-    return path
 
 
 def add_cell_arguments(parser: argparse.ArgumentParser) -> None:

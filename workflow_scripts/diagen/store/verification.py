@@ -93,8 +93,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "skipped.csv": read_skipped,
     "leakage.json": read_leaks,
     "features.npy": read_features,
-    "*.svg": _read_page,
-    "*.html": _read_page,
+    "report.html": _read_page,
+    "provenance.html": _read_page,
 }
 """The reader of a file by the end of its path; the first match counts, since a prompt set may be named `images`."""
 WRITTEN_TOGETHER: dict[str, tuple[tuple[str, ...], ...]] = {
