@@ -43,3 +43,4 @@ rule all:
     input:
         rules.summarize.output,
         report_figures(),
+        noise_ladders(),

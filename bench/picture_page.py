@@ -1,0 +1,34 @@
+"""A page of sections alone, as the report puts them together, to measure and test them in a browser."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from diagen.report.section import Section
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #24292f; --faint: #5c6670; --line: #d9dee3; --ground: #f6f7f8; --card: #fff;
+  --accent: #0b6bb5; --good: #18794e; --bad: #b42318; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --faint: #a0a8b0; --line: #3a4148; --ground: #15181b;
+  --card: #1e2226; --accent: #58a6e8; --good: #4cc38a; --bad: #ff8a80; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+main { max-width: 80rem; margin: 0 auto; padding: 1rem; }
+p { max-width: 48rem; }
+@media print { :root { --ground: #fff; } }
+"""
+
+
+def write_page(sections: Sequence[Section], path: Path) -> None:
+    """Write a page with `sections` to the file `path`."""
+    styles = "".join(section.style for section in sections)
+    bodies = "".join(f'<section id="{each.identifier}"><h2>{each.title}</h2>{each.body}</section>' for each in sections)
+    data = {key: value for section in sections for key, value in section.data.items()}
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Pictures</title>')
+        file.write('<meta name="viewport" content="width=device-width, initial-scale=1">')
+        file.write(f"<style>{_STYLE}{styles}</style></head><body><main><h1>Pictures</h1>{bodies}</main>")
+        for key, value in data.items():
+            file.write(f'<script type="text/plain" id="{key}">{value}</script>')
+        for section in sections:
+            file.write(f"<script>(() => {{{section.script}}})();</script>")
+        file.write("</body></html>\n")
