@@ -1,7 +1,13 @@
 """A page of sections alone, as the report puts them together, to measure and test them in a browser."""
 
-from collections.abc import Sequence
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
 
 from diagen.report.section import Section
 
@@ -16,6 +22,41 @@ main { max-width: 80rem; margin: 0 auto; padding: 1rem; }
 p { max-width: 48rem; }
 @media print { :root { --ground: #fff; } }
 """
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# The first image of the list is there, decoded, and a frame was drawn with it.
+_SHOWN = """() => {
+  const picture = document.querySelector("#gallery .tile .picture");
+  return picture?.style.backgroundImage && new Promise((done) => {
+    const image = new Image();
+    image.onload = () => requestAnimationFrame(() => done(true));
+    image.src = picture.style.backgroundImage.slice(5, -2);
+  });
+}"""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A page in Chromium: seconds from navigation to the first image, and messages on its console."""
+
+    page: Page
+    opening: float
+    messages: list[str]
+
+
+@contextmanager
+def opened(path: Path, *, width: int = 1400, height: int = 1000, dark: bool = False) -> Iterator[Opened]:
+    """Open a page with a gallery in a headless Chromium."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+        messages: list[str] = []
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        start = time.perf_counter()
+        page.goto(path.as_uri())
+        page.wait_for_function(_SHOWN)
+        yield Opened(page, time.perf_counter() - start, messages)
+        browser.close()
 
 
 def write_page(sections: Sequence[Section], path: Path) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 from diagen.config.programs import PicturesSettings
 from diagen.data.shots_file import read_shots
 from diagen.generation.manifest_file import ManifestRow, read_manifest
-from diagen.report.labels import label
-from diagen.report.pictures.collection import cell_folder, first_cell
+from diagen.report.pictures.collection import cell_folder, first_cell, used_by
 from diagen.report.pictures.markup import filled, words
 from diagen.report.pictures.thumbnails import data_uri
 from diagen.report.section import Section
@@ -36,9 +35,8 @@ _STYLE = """
 #noise-ladder ol { list-style: none; margin: 0; padding: 4px; display: grid; gap: .9rem .8rem;
   grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); }
 #noise-ladder img { display: block; width: 100%; height: auto; border-radius: 5px; }
-#noise-ladder img.small { image-rendering: pixelated; }
-#noise-ladder p { font-variant-numeric: tabular-nums; }
-#noise-ladder li p { margin: .35rem 0 0; font-size: .82rem; color: var(--faint); }
+#noise-ladder li p { margin: .35rem 0 0; font-size: .82rem; color: var(--faint);
+  font-variant-numeric: tabular-nums; }
 #noise-ladder .guide img { outline: 2px solid var(--accent); outline-offset: 2px; }
 #noise-ladder .used p { color: var(--ink); font-weight: 600; }
 #noise-ladder .used p::before { content: ""; display: inline-block; width: .55em; height: .55em; border-radius: 50%;
@@ -60,7 +58,7 @@ def noise_ladder_section(settings: PicturesSettings, results: Path, store: Path)
             for row in rows
         ]
         ladders.append((words(rows[0].class_name), words(rows[0].prompt), data_uri(guide), steps))
-    body = filled(_BODY, ladders=ladders, generator=label(settings.ladder))
+    body = filled(_BODY, ladders=ladders, generator=used_by(settings, settings.ladder))
     return Section("noise-ladder", "One word at growing noise", body, _STYLE)
 
 
