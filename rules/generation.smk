@@ -3,7 +3,8 @@ include: "functions/generation.smk"
 
 # The noise ladder shows the noise of one generator on a word of the first seed's largest cell.
 LADDER = CONFIG.generators.get(CONFIG.ladder_generator() or "")
-LADDER_CELL = f"seed{CONFIG.seeds[0]}/shots{max(CONFIG.shots)}"
+LADDER_SEED, LADDER_SHOTS = CONFIG.seeds[0], max(CONFIG.shots)
+LADDER_CELL = f"seed{LADDER_SEED}/shots{LADDER_SHOTS}"
 
 
 rule plan_generation:
@@ -109,7 +110,7 @@ rule draw_noise_ladder:
         ),
         code=code("draw_noise_ladder"),
         store=STORE,
-        cell=f"--seed {CONFIG.seeds[0]} --shots {max(CONFIG.shots)}",
+        cell=f"--seed {LADDER_SEED} --shots {LADDER_SHOTS}",
     shell:
         'python "$DIAGEN"/workflow_scripts/draw_noise_ladder.py {input.shots} {input.words}'
         " --settings {params.settings:q} --dataset {wildcards.dataset} {params.cell} --store {params.store}"

@@ -129,9 +129,7 @@ def test_the_dialog_opens_with_keys_and_gives_the_focus_back(page):
     page.keyboard.press("Enter")
     dialog = page.locator("#gallery dialog")
     assert dialog.is_visible() and dialog.locator("h3").text_content() == "car: image 3 of guide image 1"
-    facts = dict(
-        zip(dialog.locator("dt").all_text_contents(), dialog.locator("dd").all_text_contents(), strict=True)
-    )
+    facts = dict(zip(dialog.locator("dt").all_text_contents(), dialog.locator("dd").all_text_contents(), strict=True))
     assert facts["Prompt"] == "a photo of a <car>" and facts["Strength"] == "0.5" and facts["Guidance scale"] == "7.5"
     assert re.fullmatch(r"images/../\w{64}\.png", facts["File in the store"]) and len(facts["SHA-256"]) == 64
     assert facts["Cell"] == "world, seed 0, 5 shots" and facts["Guide image"].endswith(".png")

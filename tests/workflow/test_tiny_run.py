@@ -11,6 +11,7 @@ GENERATORS = ("da_fusion", "diagen")
 
 RECORDED = (
     "tiny/world/features",
+    "tiny/world/noise_ladder",
     "tiny/world/prompts/paper",
     f"{CELL}/embeddings/paper",
     f"{CELL}/guide_classifiers/paper/head",
@@ -30,6 +31,7 @@ def expected_files() -> set[str]:
         "tiny/world/skipped.csv",
         "tiny/world/leakage.json",
         "tiny/world/features.npy",
+        "tiny/world/noise_ladder.csv",
         "tiny/world/prompts/paper.csv",
         "tiny/world/prompts/paper.lines.csv",
         f"{CELL}/shots.csv",
@@ -71,7 +73,7 @@ def test_every_job_has_a_log_and_a_benchmark_that_tells_how_it_ran(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.jsonl")
     }
     assert logs == benchmarks
-    assert len(logs) == 30
+    assert len(logs) == 31
     record = json.loads((results / "benchmarks/generate_images/world/seed7/shots2/diagen.jsonl").read_text())
     assert record["resources"]["micro_batch"] == 4
     assert record["max_rss"] > 0

@@ -177,23 +177,6 @@ class TabulateMadeWithSettings(ProgramSettings):
     blocks: dict[str, tuple[str, ...]]
 
 
-class PicturesSettings(ProgramSettings):
-    """What the pictures of the report show.
-
-    `methods` has the generator and weighting of each method with synthetic images, `generators` the generators in the
-    order in which their images are shown. The map of features shows the images of the method `primary`, and those of
-    DA-Fusion. `ladder` is the generator whose settings the noise ladder has; without it there is none.
-    """
-
-    datasets: tuple[str, ...]
-    seeds: tuple[int, ...]
-    shots: tuple[int, ...]
-    methods: dict[str, tuple[str, str | None]]
-    generators: dict[str, Generator]
-    primary: str
-    ladder: str | None = None
-
-
 class DrawNoiseLadderSettings(ProgramSettings):
     """Settings of `draw_noise_ladder.py`: levels in growing order, and how images are generated."""
 

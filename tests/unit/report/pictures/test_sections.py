@@ -129,4 +129,4 @@ def test_weights_of_unknown_images_are_left_out(experiment):
 
 def test_without_synthetic_images_there_is_no_section(experiment):
     settings, results, store = experiment
-    assert picture_sections(settings.model_copy(update={"generators": {}, "methods": {}}), results, store) == []
+    assert picture_sections(replace(settings, generators={}, methods={}), results, store) == []

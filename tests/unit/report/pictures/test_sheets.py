@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 from diagen.errors import InputError
 from diagen.images import load_image
 from diagen.report.pictures import sheets
-from diagen.report.pictures.sheets import COLUMNS, Album, pack
+from diagen.report.pictures.sheets import ACROSS, Album, pack
 from diagen.report.pictures.thumbnails import data_uri, thumbnail
 
 
@@ -40,10 +40,10 @@ def test_small_images_are_kept_exactly_where_the_layout_says(images):
     assert packed.exact and layout["count"] == len(images) and len(packed.images) == 3
     opened = [decoded(text) for text in packed.images]
     for number, path in enumerate(images):
-        edge, cell = packed.edges[number // COLUMNS**2], number % COLUMNS**2
-        left, top = cell % COLUMNS * edge, cell // COLUMNS * edge
+        edge, cell = packed.edges[number // ACROSS**2], number % ACROSS**2
+        left, top = cell % ACROSS * edge, cell // ACROSS * edge
         width, height = layout["distinct"][layout["sizes"][number]]
-        found = opened[number // COLUMNS**2].crop((left, top, left + width, top + height))
+        found = opened[number // ACROSS**2].crop((left, top, left + width, top + height))
         assert np.array_equal(np.asarray(found), np.asarray(load_image(path))), path.name
 
 

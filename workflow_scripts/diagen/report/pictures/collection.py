@@ -6,11 +6,11 @@ from itertools import product
 from pathlib import Path
 
 from diagen.cells import Cell
-from diagen.config.programs import PicturesSettings
 from diagen.data.shots_file import read_shots
 from diagen.files.tables import DamagedFile
 from diagen.generation.manifest_file import ManifestRow, read_manifest
 from diagen.report.labels import label
+from diagen.report.pictures.settings import PicturesSettings
 from diagen.weighting.weights_file import WeightRow, read_weights
 
 
@@ -90,7 +90,8 @@ def first_cell(settings: PicturesSettings, dataset: str) -> Cell:
 
 def shown_method(settings: PicturesSettings) -> str:
     """The method that stands for the experiment: the primary one, or the last one with images."""
-    return settings.primary if settings.primary in settings.methods else list(settings.methods)[-1]
+    primary = settings.primary
+    return primary if primary in settings.methods else list(settings.methods)[-1]
 
 
 def used_by(settings: PicturesSettings, generator: str) -> str:

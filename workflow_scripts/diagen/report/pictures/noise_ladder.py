@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from diagen.config.programs import PicturesSettings
 from diagen.data.shots_file import read_shots
 from diagen.generation.manifest_file import ManifestRow, read_manifest
 from diagen.report.pictures.collection import cell_folder, first_cell, used_by
 from diagen.report.pictures.markup import filled, words
+from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.thumbnails import data_uri
 from diagen.report.section import Section
 

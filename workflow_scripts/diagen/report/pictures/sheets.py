@@ -15,14 +15,14 @@ EDGES = ((5_000, 96), (10_000, 80))
 SMALLEST = 64  # pixels of a thumbnail's edge for more images
 LOSSLESS = 2_500  # images, up to which small ones are kept exactly: 5 KB for one of 64 pixels, 0.7 KB otherwise
 BLOCK = 16  # pixels of WebP's blocks: in cells of whole blocks, thumbnails do not run into each other
-COLUMNS = 8  # thumbnails in a row, and rows, of a sheet: small, since any of them may be needed for a single thumbnail
+ACROSS = 8  # thumbnails in a row, and rows, of a sheet: small, since any of them may be needed for a single thumbnail
 
 
 @dataclass(frozen=True)
 class Sheets:
     """Sheets of thumbnails: WebP in base64, with square cells of `edges` pixels.
 
-    Thumbnail n is in sheet n // `COLUMNS`**2, in the upper left of its cell; `sizes` are widths and heights. `exact` if
+    Thumbnail n is in sheet n // `ACROSS`**2, in the upper left of its cell; `sizes` are widths and heights. `exact` if
     no image was scaled down or compressed with losses.
     """
 
@@ -37,7 +37,7 @@ class Sheets:
         numbers = {size: number for number, size in enumerate(distinct)}
         return {
             "edges": self.edges,
-            "columns": COLUMNS,
+            "columns": ACROSS,
             "count": len(self.sizes),
             "exact": self.exact,
             "distinct": distinct,
@@ -63,7 +63,7 @@ def pack(paths: Sequence[Path]) -> Sheets:
     memory. Raises `InputError` for an image that cannot be read.
     """
     edge = next((edge for most, edge in EDGES if len(paths) <= most), SMALLEST)
-    chunks = [paths[start : start + COLUMNS**2] for start in range(0, len(paths), COLUMNS**2)]
+    chunks = [paths[start : start + ACROSS**2] for start in range(0, len(paths), ACROSS**2)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         made = list(pool.map(lambda chunk: _sheet(chunk, edge, exactly=len(paths) <= LOSSLESS), chunks))
     return Sheets(
@@ -90,8 +90,8 @@ def _sheet(paths: Sequence[Path], largest: int, *, exactly: bool) -> _Sheet:
     sizes = [image.size for image in thumbnails]
     longest = max(max(size) for size in sizes)
     edge = -(-longest // BLOCK) * BLOCK
-    sheet = Image.new("RGB", (edge * COLUMNS, edge * -(-len(paths) // COLUMNS)))
+    sheet = Image.new("RGB", (edge * ACROSS, edge * -(-len(paths) // ACROSS)))
     for number, image in enumerate(thumbnails):
-        sheet.paste(image, (number % COLUMNS * edge, number // COLUMNS * edge))
+        sheet.paste(image, (number % ACROSS * edge, number // ACROSS * edge))
     exact = exactly and longest < largest
     return _Sheet(encoded(sheet, lossless=exact), edge, sizes, exact)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diagen.config.programs import PicturesSettings
 from diagen.data.images_file import read_images
 from diagen.data.shots_file import read_shots
 from diagen.errors import InputError, delete_and_rerun
@@ -16,6 +15,7 @@ from diagen.generation.manifest_file import read_manifest
 from diagen.report.labels import label
 from diagen.report.pictures.collection import cell_folder, first_cell, shown_method
 from diagen.report.pictures.markup import words
+from diagen.report.pictures.settings import PicturesSettings
 from diagen.seeds import stable_seed
 
 REAL, UNCOMMON, COMPARED, SHOWN, GUIDE = range(5)

@@ -6,7 +6,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from diagen.config.programs import PicturesSettings
 from diagen.report.pictures.collection import first_cell
 from diagen.report.pictures.feature_map.points import (
     COMPARED,
@@ -24,6 +23,7 @@ from diagen.report.pictures.feature_map.projection import project
 from diagen.report.pictures.feature_map.script import MAP
 from diagen.report.pictures.feature_map.style import STYLE
 from diagen.report.pictures.markup import compact_json, filled, words
+from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.sheets import Album
 from diagen.report.section import Section
 
@@ -50,7 +50,7 @@ arrow keys move from point to point.</p>
 <div class="plot">
 <div class="field"><canvas tabindex="0" role="application" style="aspect-ratio: {{ map.width }} / {{ map.height }}"
  aria-label="Map of features of {{ map.name }}. {{ map.sentence }} Arrow keys move from point to point."></canvas></div>
-<div class="card"><div class="image"></div><p class="what" role="status">The image of a point appears here.</p></div>
+<div class="pointed"><div class="image"></div><p class="what" role="status">The image of a point appears here.</p></div>
 </div>
 <div class="legend" role="group" aria-label="Kinds of images on the map">
 {% for kind, name, number, shape in map.kinds %}

@@ -8,7 +8,7 @@ STYLE = """
   border-radius: 10px; }
 #feature-map canvas:focus-visible, #feature-map button:focus-visible { outline: 2px solid var(--accent);
   outline-offset: -2px; }
-#feature-map .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .7rem;
+#feature-map .pointed { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .7rem;
   min-height: 15.5rem; }
 #feature-map .image { height: 176px; display: flex; align-items: center; justify-content: center; }
 #feature-map .picture { display: block; background-repeat: no-repeat; border-radius: 4px;
@@ -37,12 +37,12 @@ STYLE = """
 #feature-map tbody th { font-weight: 500; }
 @media (max-width: 45rem) {
   #feature-map .plot { grid-template-columns: 1fr; }
-  #feature-map .card { display: flex; gap: .8rem; min-height: 0; align-items: start; }
+  #feature-map .pointed { display: flex; gap: .8rem; min-height: 0; align-items: start; }
   #feature-map .image { flex: none; width: 128px; height: 128px; }
   #feature-map .what { margin: 0; }
 }
 @media print {
-  #feature-map .card, #feature-map details { display: none; }
+  #feature-map .pointed, #feature-map details { display: none; }
   #feature-map .plot { grid-template-columns: 1fr; }
   #feature-map .map { break-inside: avoid; }
 }

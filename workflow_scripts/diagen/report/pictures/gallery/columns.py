@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from diagen.config.programs import PicturesSettings
 from diagen.report.labels import label
 from diagen.report.pictures.collection import Guide, Picture, used_by
 from diagen.report.pictures.markup import words
+from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.sheets import Album
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from diagen.config.programs import PicturesSettings
 from diagen.report.labels import label
 from diagen.report.pictures.collection import Picture, first_cell, shown_method
 from diagen.report.pictures.markup import filled, words
+from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.thumbnails import encoded, thumbnail
 
 CLASSES = 40  # of a dataset on paper

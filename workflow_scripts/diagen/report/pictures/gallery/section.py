@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from diagen.config.programs import PicturesSettings
 from diagen.report.pictures.collection import Picture, used_by
 from diagen.report.pictures.gallery.columns import gallery_columns
 from diagen.report.pictures.gallery.filter_script import GALLERY
 from diagen.report.pictures.gallery.printed import printed_selection
 from diagen.report.pictures.gallery.style import STYLE
 from diagen.report.pictures.markup import compact_json, filled, words
+from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.sheets import Album
 from diagen.report.section import Section
 
@@ -64,14 +64,15 @@ class.</p>
 <div class="canvas" data-part="canvas"></div>
 <p class="none" data-part="none" hidden>No image fits these filters.</p>
 </div>
-<dialog data-part="dialog" aria-labelledby="gallery-title">
-<header><h3 id="gallery-title" data-part="title"></h3><button type="button" data-part="close">close</button></header>
+<dialog data-part="dialog" aria-labelledby="gallery-dialog-title">
+<header><h3 id="gallery-dialog-title" data-part="title"></h3>
+<button type="button" data-part="close">close</button></header>
 <div class="pair">
 <figure><span class="picture" role="img" data-part="large"></span><figcaption>synthetic image</figcaption></figure>
 <figure><span class="picture" role="img" data-part="source"></span><figcaption>guide image</figcaption></figure>
 </div>
-<nav aria-label="Images"><button type="button" data-part="back">previous</button>
-<button type="button" data-part="forth">next</button></nav>
+<div class="steps"><button type="button" data-part="back">previous</button>
+<button type="button" data-part="forth">next</button></div>
 <dl data-part="facts"></dl>
 </dialog>
 </div>

@@ -14,18 +14,18 @@ STYLE = """
 #gallery th:first-child { text-align: left; }
 #gallery thead th { color: var(--faint); font-weight: 500; border-bottom: 1px solid var(--line); }
 #gallery tbody th { font-weight: 500; }
-#gallery form { display: flex; flex-wrap: wrap; gap: .6rem .9rem; align-items: end; margin: 1rem 0 .5rem; }
+#gallery form { display: flex; flex-wrap: wrap; gap: .6rem .8rem; align-items: end; margin: 1rem 0 .5rem; }
 #gallery label, #gallery fieldset { display: flex; flex-direction: column; gap: .2rem; font-size: .8rem;
   color: var(--faint); min-width: 0; }
 #gallery fieldset { border: 0; margin: 0; padding: 0; flex-direction: row; flex-wrap: wrap; align-items: center;
-  width: 13.5rem; height: 3.35rem; align-content: space-between; }
+  width: 12.2rem; height: 3.35rem; align-content: space-between; }
 #gallery legend { padding: 0; margin-bottom: .45rem; }
 #gallery legend output { color: var(--ink); font-variant-numeric: tabular-nums; }
-#gallery input[type=range] { width: 6.4rem; margin: 0; accent-color: var(--accent); height: 1.6rem; }
+#gallery input[type=range] { width: 5.8rem; margin: 0; accent-color: var(--accent); height: 1.6rem; }
 #gallery select, #gallery input[type=search], #gallery button:not(.tile) { font: inherit; font-size: .9rem;
   color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .35rem .6rem;
   height: 2.2rem; max-width: 15rem; }
-#gallery input[type=search] { width: 11rem; }
+#gallery input[type=search] { width: 9rem; }
 #gallery button:not(.tile) { cursor: pointer; }
 #gallery button:not(.tile):hover:enabled, #gallery select:hover { border-color: var(--accent); }
 #gallery button:disabled { opacity: .45; cursor: default; }
@@ -69,7 +69,7 @@ STYLE = """
 #gallery .pair { display: flex; gap: 1.2rem; align-items: end; flex-wrap: wrap; }
 #gallery figure { margin: 0; }
 #gallery figcaption { font-size: .8rem; color: var(--faint); margin-top: .3rem; }
-#gallery nav { display: flex; gap: .5rem; margin: .8rem 0; }
+#gallery .steps { display: flex; gap: .5rem; margin: .8rem 0; }
 #gallery dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .3rem 1rem; margin: 0;
   font-size: .88rem; }
 #gallery dt { color: var(--faint); }
