@@ -1,6 +1,12 @@
 include: "functions/generation.smk"
 
 
+# The noise ladder shows the noise of one generator on a word of the first seed's largest cell.
+LADDER = CONFIG.generators.get(CONFIG.ladder_generator() or "")
+LADDER_SEED, LADDER_SHOTS = CONFIG.seeds[0], max(CONFIG.shots)
+LADDER_CELL = f"seed{LADDER_SEED}/shots{LADDER_SHOTS}"
+
+
 rule plan_generation:
     input:
         shots=f"{CELL}/shots.csv",
@@ -71,3 +77,42 @@ rule generate_images:
         " --store {params.store}"
         " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
         " --shards {resources.shards} --compile {resources.compile} --output {output.manifest} 2>&1 | tee {log}"
+
+
+rule draw_noise_ladder:
+    input:
+        shots=f"<results>/{{dataset}}/{LADDER_CELL}/shots.csv",
+        words=lambda wildcards: f"<results>/{wildcards.dataset}/{LADDER_CELL}/embeddings/{LADDER.embedding}.safetensors",
+    output:
+        manifest="<results>/{dataset}/noise_ladder.csv",
+        made_with="<results>/{dataset}/noise_ladder.made_with.json",
+    log:
+        "<logs>/draw_noise_ladder/{dataset}.log",
+    benchmark:
+        "<benchmarks>/draw_noise_ladder/{dataset}.jsonl"
+    conda:
+        "../envs/diffusion.yaml"
+    threads: EXECUTION.torch_threads
+    resources:
+        gpu=WHOLE_GPU,
+        mem_mb=megabytes("draw_noise_ladder"),
+        runtime=minutes("draw_noise_ladder"),
+        device=EXECUTION.device,
+        torch_threads=EXECUTION.torch_threads,
+        micro_batch=EXECUTION.micro_batch,
+    params:
+        settings=lambda wildcards: settings(
+            "DrawNoiseLadder",
+            levels=CONFIG.ladder_levels(),
+            generation=programs.GenerateImagesSettings(
+                **fields(LADDER, "GenerateImages"), diffusion=CONFIG.models.diffusion
+            ),
+        ),
+        code=code("draw_noise_ladder"),
+        store=STORE,
+        cell=f"--seed {LADDER_SEED} --shots {LADDER_SHOTS}",
+    shell:
+        'python "$DIAGEN"/workflow_scripts/draw_noise_ladder.py {input.shots} {input.words}'
+        " --settings {params.settings:q} --dataset {wildcards.dataset} {params.cell} --store {params.store}"
+        " --device {resources.device} --torch-threads {resources.torch_threads} --micro-batch {resources.micro_batch}"
+        " --output {output.manifest} 2>&1 | tee {log}"

@@ -1,4 +1,5 @@
 include: "functions/report.smk"
+include: "functions/pictures.smk"
 
 
 from itertools import product

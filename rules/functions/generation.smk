@@ -14,3 +14,8 @@ def noise_ceilings(wildcards):
     """The noise ceilings of the generator, if any."""
     ceiling = CONFIG.generators[wildcards.generator].noise_ceiling
     return f"{CELL}/noise_ceilings/{ceiling}.csv" if ceiling else []
+
+
+def noise_ladders():
+    """The noise ladders of all datasets, if a generator that a method uses has noise."""
+    return expand("<results>/{dataset}/noise_ladder.csv", dataset=CONFIG.datasets) if LADDER else []

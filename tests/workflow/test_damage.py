@@ -63,6 +63,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "tiny/world/images.csv": (change(b",sha256", b",sha"), "missing columns: sha256"),
     "tiny/world/features.npy": (lambda path: path.write_bytes(b""), "No data left in file"),
     "tiny/world/leakage.json": (cut, "Invalid JSON: EOF while parsing"),
+    "tiny/world/noise_ladder.csv": (change(b",sha256", b",sha"), "missing columns: sha256"),
     "tiny/world/prompts/paper.csv": (change(b",0,", b",0"), "line 2 does not have one value per column"),
     "tiny/world/prompts/paper.lines.csv": (change(b",kept", b",fine"), "line 2: unknown verdict 'fine'"),
     f"{CELL}/shots.csv": (change(b"guide,car,", b"guide,"), "line 2 does not have one value per column"),

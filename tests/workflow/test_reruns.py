@@ -22,6 +22,7 @@ DIAGEN_SET = {
     *TABLES,
     *GALLERY,
 }
+LADDER = {"draw_noise_ladder"}
 PROMPTS = {"write_prompts paper", "tabulate_prompts", "plan_generation diagen"}
 DA_FUSION_SET = {
     "generate_images da_fusion",
@@ -84,10 +85,14 @@ CONFIGURATION = {
         lambda config: config["prompts"]["paper"].update(per_class=3),
         {*PROMPTS, *DIAGEN_SET},
     ),
-    "strength": (lambda config: config["generators"]["diagen"].update(strength=0.9), DIAGEN_SET),
+    "strength": (lambda config: config["generators"]["diagen"].update(strength=0.9), {*DIAGEN_SET, *LADDER}),
+    "noise levels": (
+        lambda config: config["generators"]["diagen"].update(noise_levels=[0.01, 0.025]),
+        {"plan_generation diagen", *DIAGEN_SET, *LADDER},
+    ),
     "embeddings.steps": (
         lambda config: config["embeddings"]["paper"].update(steps=4),
-        {"learn_embeddings paper", *DA_FUSION_SET, *DIAGEN_SET},
+        {"learn_embeddings paper", *DA_FUSION_SET, *DIAGEN_SET, *LADDER},
     ),
     "one more method": (
         lambda config: config["methods"].update(half={"generator": "diagen", "synthetic_probability": 0.5}),
@@ -143,7 +148,7 @@ def test_new_cells(changeable, edit, cell):
     in_cell = {str(job) for job in jobs if job.cell}
     assert {"draw_shots", "learn_embeddings paper", "train_guide_classifier paper"} < in_cell
     assert len(in_cell) == 16
-    assert {str(job) for job in jobs if not job.cell} - GALLERY == {*TABLES, *AUDIT, "plot_calibration"}
+    assert {str(job) for job in jobs if not job.cell} - GALLERY - LADDER == {*TABLES, *AUDIT, "plot_calibration"}
 
 
 def test_instruction(changeable):
@@ -161,6 +166,7 @@ COMPUTES = {
         "EDITED = True\nimport string",
         {*PROMPTS, *DIAGEN_SET},
     ),
+    "the noise ladder": ("generation/noise_ladder.py", "from collections", "EDITED = True\nfrom collections", LADDER),
     "a figure": ("report/figures.py", "import numpy", "EDITED = True\nimport numpy", FIGURES),
 }
 COMPUTES_NOTHING = {

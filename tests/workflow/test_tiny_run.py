@@ -11,6 +11,7 @@ GENERATORS = ("da_fusion", "diagen")
 
 RECORDED = (
     "tiny/world/features",
+    "tiny/world/noise_ladder",
     "tiny/world/prompts/paper",
     f"{CELL}/embeddings/paper",
     f"{CELL}/guide_classifiers/paper/head",
@@ -32,6 +33,7 @@ def expected_files() -> set[str]:
         "tiny/world/leakage.json",
         "tiny/world/features.npy",
         "tiny/world/ceiling.json",
+        "tiny/world/noise_ladder.csv",
         "tiny/world/prompts/paper.csv",
         "tiny/world/prompts/paper.lines.csv",
         f"{CELL}/shots.csv",

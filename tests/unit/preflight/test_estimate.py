@@ -54,6 +54,8 @@ def test_operations_of_the_papers_stages(config: Config) -> None:
     assert job(config, "score_images", **cell) == pytest.approx(images * 0.0107)
     assert job(config, "extract_features", **cell, generator="llm") == pytest.approx(images * 0.162)
     assert job(config, "extract_real_features") == pytest.approx((600 + 368) * 0.162)
+    # Without noise, at three levels, and at 2, 4 and 8 times the largest.
+    assert job(config, "draw_noise_ladder") == pytest.approx(7 * 60.4, rel=0.01)
     assert synthetic_images(config, COUNTS) == 2 * (23 * 2 + 23 * 4) * 10 * 5
 
 
@@ -85,6 +87,7 @@ def test_each_job_of_a_model_s_stages_is_listed_once(config: Config) -> None:
         "score_images",
         "train_downstream",
         "extract_features",
+        "draw_noise_ladder",
         "extract_real_features",
     ]
     cells = 4

@@ -24,6 +24,7 @@ JOBS = {
     "train_downstream": {**CELL, "method": "diagen"},
     "extract_features": {**CELL, "generator": "diagen"},
     "extract_real_features": {"dataset": "photos"},
+    "draw_noise_ladder": {"dataset": "photos"},
 }
 
 

@@ -69,7 +69,14 @@ IMPORTED = {
     "verify_results": {"torch", *TABLES},
 }
 """The packages of `HEAVY` that the imports of a program load; of other programs, they load none."""
-WITH_DIFFUSION = {"describe_reruns", "find_noise_ceilings", "generate_images", "learn_embeddings", "preflight"}
+WITH_DIFFUSION = {
+    "describe_reruns",
+    "draw_noise_ladder",
+    "find_noise_ceilings",
+    "generate_images",
+    "learn_embeddings",
+    "preflight",
+}
 
 
 @pytest.mark.parametrize("program", sorted({path.stem for path in PROGRAMS.glob("*.py")} - WITH_DIFFUSION))

@@ -71,6 +71,13 @@ def test_an_image_is_needed_while_any_experiment_names_it(folder):
     assert folder.unneeded() == [folder.store / f"images/{name}.png" for name in ("aa/aa2", "bb/bb3")]
 
 
+def test_images_of_a_noise_ladder_are_needed(folder):
+    for name in ("aa1", "bb3"):
+        folder.image(name)
+    folder.manifest("one/world", "aa1").rename(folder.results / "one/world/noise_ladder.csv")
+    assert folder.unneeded() == [folder.store / "images/bb/bb3.png"]
+
+
 def test_images_are_kept_while_a_plan_has_no_manifest(folder):
     image = folder.image("aa1")
     plan = folder.file("one/world/seed0/shots2/synthetic/diagen/plan.csv")

@@ -244,6 +244,13 @@ class WriteReportSettings(ProgramSettings):
         return tuple(seed * self.folds + fold for seed in self.seeds for fold in range(self.folds))
 
 
+class DrawNoiseLadderSettings(ProgramSettings):
+    """Settings of `draw_noise_ladder.py`: levels in growing order, and how images are generated."""
+
+    levels: tuple[float, ...]
+    generation: GenerateImagesSettings
+
+
 class ExportDatasetSettings(ProgramSettings):
     """Settings of `export_dataset.py`: the method, and, for the card, the blocks and models that made its images."""
 

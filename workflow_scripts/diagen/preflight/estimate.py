@@ -74,6 +74,10 @@ def all_work(config: Config, counts: Mapping[str, ImageCounts], operations: Oper
         for seed, shots in product(config.cell_seeds, config.shot_counts):
             cell = {"dataset": dataset, "seed": str(seed), "shots": str(shots)}
             yield from _cell_work(config, cell, found, shots, operations)
+        if (ladder := config.ladder_generator()) is not None:
+            levels, kind = len(config.ladder_levels()), _kind_of_generation(config)
+            tflop = levels * _image_tflop(config.generators[ladder], operations) + operations.encode
+            yield Work("draw_noise_ladder", {"dataset": dataset}, tflop, kind, read=levels)
         if config.used_blocks()["generators"]:
             real = sum(count for split, count in found.splits.items() if split != "test_uncommon")
             yield Work("extract_real_features", {"dataset": dataset}, real * operations.features, read=real)
@@ -87,7 +91,7 @@ def _cell_work(
     validation = found.splits.get("val") or max(found.classes if config.needs_validation else 0, rest)
     tests = found.splits.get("test", 0) + found.splits.get("test_uncommon", 0) + tested_by_fold(config, found)
     evaluated = validation + tests
-    kind: Kind = "single" if config.models.diffusion.dtype == "float32" else "half"
+    kind = _kind_of_generation(config)
     used = config.used_blocks()
     for name in used["embeddings"]:
         embedding = config.embeddings[name]
@@ -133,6 +137,10 @@ def _cell_work(
     for name in used["generators"]:
         images = guides * config.generators[name].images_per_guide
         yield Work("extract_features", cell | {"generator": name}, images * operations.features, read=images)
+
+
+def _kind_of_generation(config: Config) -> Kind:
+    return "single" if config.models.diffusion.dtype == "float32" else "half"
 
 
 def _training(

@@ -35,6 +35,7 @@ LOADED_MODELS = {
     "learn_embeddings": ("diffusion",),
     "generate_images": ("diffusion",),
     "find_noise_ceilings": ("diffusion", "backbone"),
+    "draw_noise_ladder": ("diffusion",),
     "train_guide_classifier": ("backbone",),
     "score_images": ("backbone",),
     "train_downstream": ("backbone",),

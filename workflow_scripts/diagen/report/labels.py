@@ -15,8 +15,6 @@ _NAMES = {
     "llm": "Prompts",
     "noise_llm": "Noise + prompts",
     "diagen": "DIAGen",
-    "logistic_regression": "Logistic regression",
-    "nearest_class_mean": "Nearest class mean",
     "real": "Real photos (ceiling)",
     "val": "Validation",
     "test": "Test",

@@ -12,6 +12,7 @@ from diagen.files.atomic import TEMPORARY
 from diagen.files.tables import DamagedFile, read_rows
 
 KEPT_DAYS = 30  # of words, features and checkpoints, which later or interrupted jobs use
+MANIFESTS = ("manifest.csv", "noise_ladder.csv")  # tables that list images
 Word = tuple[str, bytes]  # class, vectors
 
 
@@ -45,7 +46,8 @@ def find_unneeded(results: Path, store: Path) -> Unneeded:
     Raises `DamagedFile` for an unreadable manifest, since its images would appear unneeded.
     """
     found = Unneeded()
-    named = {name for manifest in _experiments(results, store, "manifest.csv") for name in _named_images(manifest)}
+    manifests = [file for name in MANIFESTS for file in _experiments(results, store, name)]
+    named = {name for manifest in manifests for name in _named_images(manifest)}
     plans = _experiments(results, store, "plan.csv")
     found.unfilled = [plan for plan in plans if not plan.with_name("manifest.csv").is_file()]
     unnamed = [

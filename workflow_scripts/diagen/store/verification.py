@@ -92,6 +92,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "images.csv": read_images,
     "skipped.csv": read_skipped,
     "leakage.json": read_leaks,
+    "noise_ladder.csv": read_manifest,
     "features.npy": read_features,
     "report.html": _read_page,
     "provenance.html": _read_page,
@@ -146,6 +147,8 @@ def verify_results(results: Path, store: Path) -> Iterator[Finding]:
             yield Finding(path, problem, (path,), path)
         elif path.match(MANIFEST):
             yield from _compare_with_plan(path, content, tables(path.with_name("plan.csv"))[0])
+            yield from _check_images(path, content, store)
+        elif path.match("noise_ladder.csv"):
             yield from _check_images(path, content, store)
         elif path.match("prompts/*.csv"):
             yield from _missing_lines(path)
