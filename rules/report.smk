@@ -99,7 +99,7 @@ rule write_report:
         ),
         shots=cells(f"{CELL}/shots.csv"),
         predictions=cells(f"{CELL}/downstream/{PRIMARY}/predictions.csv") if PRIMARY else [],
-        images=[file for table in shown_images(CELL) for file in cells(table)],
+        pictures=picture_files(),
         calibrations=cells(
             f"{CELL}/guide_classifiers/{{guide_classifier}}/calibration.json", guide_classifier=CALIBRATED
         ),

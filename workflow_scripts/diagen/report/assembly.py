@@ -8,6 +8,8 @@ from diagen.report.labels import label
 from diagen.report.page.frame import page
 from diagen.report.page.templates import fragment
 from diagen.report.page.words import count, listed
+from diagen.report.pictures.sections import picture_sections
+from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.results import Results
 from diagen.report.section import Section
 from diagen.report.sections.accuracy import accuracy
@@ -35,7 +37,24 @@ BUILDERS: tuple[Callable[[Results], Section | None], ...] = (
     cost,
     made_with,
 )
-"""What makes each section, in the order of the page; `None` where an experiment has nothing to show."""
+"""What makes each section that shows figures; `None` where an experiment has nothing to show."""
+ORDER = (
+    "verdict",
+    "accuracy",
+    "methods",
+    "curves",
+    "noise-ladder",
+    "prompts",
+    "diversity",
+    "classes",
+    "gallery",
+    "feature-map",
+    "data",
+    "calibration",
+    "cost",
+    "made-with",
+)
+"""Identifiers of the sections, in the order of the page."""
 
 _LEAD = """{{ methods }} on {{ datasets }}: {{ seeds }}{{ folds }}, {{ shots }} real photos per class. DIAGen generates
 training images that vary in object, place and time of day from a few real photos, weights them, and trains a
@@ -49,9 +68,23 @@ settings of its job: <a href="provenance.html">provenance.html</a> beside this f
 def report_page(results: Results) -> str:
     """The page as HTML, self-contained. Raises `InputError` for a damaged file of the results."""
     sections = [section for build in BUILDERS if (section := build(results)) is not None]
+    sections += picture_sections(_pictures(results), results.folder, results.store)
+    sections.sort(key=lambda section: ORDER.index(section.identifier))
     return page(label(results.settings.experiment), _lead(results), sections, fragment(
         _FOOTER, experiment=results.settings.experiment
     ))  # fmt: skip
+
+
+def _pictures(results: Results) -> PicturesSettings:
+    names = results.settings
+    return PicturesSettings.of(
+        datasets=tuple(names.datasets),
+        cell_seeds=names.cell_seeds,
+        shots=names.shots,
+        methods=names.methods,
+        generators=names.generators,
+        primary=names.primary,
+    )
 
 
 def _lead(results: Results) -> Markup:
