@@ -136,12 +136,8 @@ def _message(detail: Mapping[str, Any]) -> str:
     return f"{text} (given: {given if len(given) < 80 else given[:77] + '...'})"
 
 
-RENAMED = {
-    "guides": "guide_classifiers",
-    "guide": "guide_classifier",
-    "normalise": "normalize",
-    "kept_epoch": "selection",
-}
+RENAMED = {"guides": "guide_classifiers", "guide": "guide_classifier", "normalise": "normalize"}
+RENAMED |= {"kept_epoch": "selection"}
 """Keys of version 0.1.0 that have another name now."""
 
 
