@@ -8,10 +8,8 @@ import pytest
 
 from tests.workflow.project import copy_project
 
-TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity", "tabulate_made_with"}
-FIGURES = {"plot_accuracy", "plot_ablation", "plot_calibration"}
-GALLERY = {"plot_gallery"}
-AUDIT = {"audit_leakage", "tabulate_dataset"}
+TABLES = {"summarize", "compare_methods", "write_report"}
+AUDIT = {"audit_leakage"}
 DIAGEN_SET = {
     "generate_images diagen",
     "score_images diagen paper",
@@ -20,9 +18,8 @@ DIAGEN_SET = {
     "measure_diversity diagen",
     "measure_weighted_diversity diagen paper",
     *TABLES,
-    *GALLERY,
 }
-PROMPTS = {"write_prompts paper", "tabulate_prompts", "plan_generation diagen"}
+PROMPTS = {"write_prompts paper", "plan_generation diagen"}
 DA_FUSION_SET = {
     "generate_images da_fusion",
     "train_downstream da_fusion",
@@ -37,7 +34,7 @@ CONFIGURATION = {
     ),
     "weighting taken away": (
         lambda config: config["methods"]["diagen"].pop("weighting"),
-        {"train_downstream diagen", *TABLES, *GALLERY},
+        {"train_downstream diagen", *TABLES},
     ),
     "first weighting of a generator": (
         lambda config: config["methods"]["da_fusion"].update(weighting="paper"),
@@ -46,7 +43,6 @@ CONFIGURATION = {
             "train_downstream da_fusion",
             "measure_weighted_diversity da_fusion paper",
             *TABLES,
-            *GALLERY,
         },
     ),
     "diversity.k": (
@@ -117,7 +113,7 @@ def test_new_cells(changeable, edit, cell):
     in_cell = {str(job) for job in jobs if job.cell}
     assert {"draw_shots", "learn_embeddings paper", "train_guide_classifier paper"} < in_cell
     assert len(in_cell) == 16
-    assert {str(job) for job in jobs if not job.cell} - GALLERY == {*TABLES, *AUDIT, "plot_calibration"}
+    assert {str(job) for job in jobs if not job.cell} == {*TABLES, *AUDIT}
 
 
 def test_instruction(changeable):
@@ -130,7 +126,6 @@ SCORED = {
     "train_downstream diagen",
     "measure_weighted_diversity diagen paper",
     *TABLES,
-    *GALLERY,
 }
 LIBRARY = "workflow_scripts/diagen"
 COMPUTES = {
@@ -142,7 +137,7 @@ COMPUTES = {
         "EDITED = True\nimport string",
         {*PROMPTS, *DIAGEN_SET},
     ),
-    "a figure": ("report/figures.py", "import numpy", "EDITED = True\nimport numpy", FIGURES),
+    "a chart": ("report/page/charts.py", "import json", "EDITED = True\nimport json", {"write_report"}),
 }
 COMPUTES_NOTHING = {
     "a message of an adapter": ("data/adapters/image_folder.py", "this class has no folder", "edited"),

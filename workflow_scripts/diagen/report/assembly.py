@@ -22,20 +22,12 @@ from diagen.report.sections.methods import methods
 from diagen.report.sections.prompts import prompts
 from diagen.report.sections.verdict import verdict
 
-BUILDERS: tuple[Callable[[Results], Section | None], ...] = (
-    verdict,
-    accuracy,
-    methods,
-    curves,
-    prompts,
-    diversity,
-    classes,
-    data,
-    calibration,
-    cost,
-    made_with,
-)
-"""What makes each section, in the order of the page; `None` where an experiment has nothing to show."""
+Builder = Callable[[Results], Section | None]
+"""Makes a section; `None` where an experiment has nothing to show."""
+ANSWERS: tuple[Builder, ...] = (verdict, accuracy, methods, curves, prompts, diversity, classes)
+"""The sections on what an experiment found, in the order of the page. Those that show its images follow."""
+BACKGROUND: tuple[Builder, ...] = (data, calibration, cost, made_with)
+"""The sections on what it was made from, at the end of the page."""
 
 _LEAD = """{{ methods }} on {{ datasets }}: {{ seeds }}{{ folds }}, {{ shots }} real photos per class. DIAGen generates
 training images that vary in object, place and time of day from a few real photos, weights them, and trains a
@@ -48,7 +40,8 @@ settings of its job: <a href="provenance.html">provenance.html</a> beside this f
 
 def report_page(results: Results) -> str:
     """The page as HTML, self-contained. Raises `InputError` for a damaged file of the results."""
-    sections = [section for build in BUILDERS if (section := build(results)) is not None]
+    built = [build(results) for build in (*ANSWERS, *BACKGROUND)]
+    sections = [section for section in built if section is not None]
     return page(label(results.settings.experiment), _lead(results), sections, fragment(
         _FOOTER, experiment=results.settings.experiment
     ))  # fmt: skip
