@@ -186,7 +186,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 def output_figure(text: str) -> Path:
     """The path of a figure to write. Raises `ArgumentTypeError` if its suffix is wrong or it cannot be written."""
     if not text.endswith((".svg", ".png")):
-        raise argparse.ArgumentTypeError(f"`{text}` does not end with .svg or .png")
+        raise argparse.ArgumentTypeError(f"{text!r} does not end with .svg or .png")
     return output_file(text)
 
 

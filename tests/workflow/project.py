@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "profiles", "envs", "config", "report", "demo", "workflow_scripts")
 CONFIG = "config/tiny.yaml"
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", re.MULTILINE)
+COST = re.compile(rb'<section id="cost".*?</section>', re.DOTALL)
 WILDCARDS = re.compile(r"^    wildcards: (.*)$", re.MULTILINE)
 
 
@@ -81,12 +82,18 @@ class Project:
         path.write_text(text.replace(old, new, 1), "utf-8")
 
     def results(self) -> dict[str, bytes]:
-        """The content of every result by its path: all but logs, benchmarks, locks and the memory of the store."""
+        """The content of every result by its path: all but logs, benchmarks, locks and the memory of the store.
+
+        The report page is there without its section on the time of jobs, which differs between runs.
+        """
         folder = self.folder / "results"
         found = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
         files = {path.relative_to(folder).as_posix(): path for path in found}
         left_out = ("tiny/logs/", "tiny/benchmarks/", "store/checkpoints/", "store/checksums.json")
-        return {name: path.read_bytes() for name, path in files.items() if not name.startswith(left_out)}
+        contents = {name: path.read_bytes() for name, path in files.items() if not name.startswith(left_out)}
+        if "tiny/report.html" in contents:
+            contents["tiny/report.html"] = COST.sub(b"", contents["tiny/report.html"])
+        return contents
 
 
 def copy_project(folder: Path, stand_ins: Path) -> Project:

@@ -77,7 +77,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     f"{CELL}/downstream/standard/head.safetensors": (cut, "Error while deserializing header"),
     f"{CELL}/diversity/diagen.json": (lambda path: path.write_text('[{"k": 3}]'), "0.scope: Field required"),
     "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "No columns to parse from file"),
-    "tiny/figures/accuracy.svg": (cut, "it does not end with </svg>"),
+    "tiny/report.html": (cut, "it does not end with </html>"),
 }
 
 

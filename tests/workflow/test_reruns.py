@@ -8,10 +8,8 @@ import pytest
 
 from tests.workflow.project import copy_project
 
-TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity", "tabulate_made_with"}
-FIGURES = {"plot_accuracy", "plot_ablation", "plot_calibration"}
-GALLERY = {"plot_gallery"}
-AUDIT = {"audit_leakage", "tabulate_dataset"}
+TABLES = {"summarize", "compare_methods", "write_report"}
+AUDIT = {"audit_leakage"}
 DIAGEN_SET = {
     "generate_images diagen",
     "score_images diagen paper",
@@ -20,10 +18,9 @@ DIAGEN_SET = {
     "measure_diversity diagen",
     "measure_weighted_diversity diagen paper",
     *TABLES,
-    *GALLERY,
 }
 LADDER = {"draw_noise_ladder"}
-PROMPTS = {"write_prompts paper", "tabulate_prompts", "plan_generation diagen"}
+PROMPTS = {"write_prompts paper", "plan_generation diagen"}
 DA_FUSION_SET = {
     "generate_images da_fusion",
     "train_downstream da_fusion",
@@ -50,7 +47,7 @@ CONFIGURATION = {
     ),
     "weighting taken away": (
         lambda config: config["methods"]["diagen"].pop("weighting"),
-        {"train_downstream diagen", *TABLES, *GALLERY},
+        {"train_downstream diagen", *TABLES},
     ),
     "first weighting of a generator": (
         lambda config: config["methods"]["da_fusion"].update(weighting="paper"),
@@ -59,7 +56,6 @@ CONFIGURATION = {
             "train_downstream da_fusion",
             "measure_weighted_diversity da_fusion paper",
             *TABLES,
-            *GALLERY,
         },
     ),
     "diversity.k": (
@@ -148,7 +144,7 @@ def test_new_cells(changeable, edit, cell):
     in_cell = {str(job) for job in jobs if job.cell}
     assert {"draw_shots", "learn_embeddings paper", "train_guide_classifier paper"} < in_cell
     assert len(in_cell) == 16
-    assert {str(job) for job in jobs if not job.cell} - GALLERY - LADDER == {*TABLES, *AUDIT, "plot_calibration"}
+    assert {str(job) for job in jobs if not job.cell} - LADDER == {*TABLES, *AUDIT}
 
 
 def test_instruction(changeable):
@@ -167,7 +163,7 @@ COMPUTES = {
         {*PROMPTS, *DIAGEN_SET},
     ),
     "the noise ladder": ("generation/noise_ladder.py", "from collections", "EDITED = True\nfrom collections", LADDER),
-    "a figure": ("report/figures.py", "import numpy", "EDITED = True\nimport numpy", FIGURES),
+    "a chart": ("report/page/charts.py", "import json", "EDITED = True\nimport json", {"write_report"}),
 }
 COMPUTES_NOTHING = {
     "a message of an adapter": ("data/adapters/image_folder.py", "this class has no folder", "edited"),

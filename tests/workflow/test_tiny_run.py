@@ -49,14 +49,8 @@ def expected_files() -> set[str]:
         *(f"{CELL}/diversity/{generator}.json" for generator in GENERATORS),
         f"{CELL}/diversity/diagen/paper.json",
         *(f"tiny/summary/{name}.csv" for name in ("accuracy", "per_class", "diversity", "prompts")),
-        *(
-            f"tiny/figures/{name}"
-            for name in ("accuracy.svg", "ablation.svg", "calibration.svg", "diversity.html", "prompts.html")
-        ),
-        "tiny/figures/gallery/world.html",
-        "tiny/figures/made_with.html",
+        "tiny/report.html",
         *(f"{result}.made_with.json" for result in RECORDED),
-        "tiny/figures/dataset/world.html",
     }
 
 
@@ -75,7 +69,7 @@ def test_every_job_has_a_log_and_a_benchmark_that_tells_how_it_ran(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.jsonl")
     }
     assert logs == benchmarks
-    assert len(logs) == 31
+    assert len(logs) == 24
     record = json.loads((results / "benchmarks/generate_images/world/seed7/shots2/diagen.jsonl").read_text())
     assert record["resources"]["micro_batch"] == 4
     assert record["max_rss"] > 0
@@ -99,6 +93,9 @@ def test_summary_holds_each_method_and_split(finished):
     assert all(0 <= float(row["accuracy"]) <= 1 for row in rows)
 
 
-def test_the_report_is_one_file(changeable):
-    changeable.make("--report", "results/tiny/report.html")
-    assert "DIAGen" in (changeable.folder / "results/tiny/report.html").read_text("utf-8")
+def test_the_report_answers_and_links_to_its_provenance(changeable):
+    page = (changeable.folder / "results/tiny/report.html").read_text("utf-8")
+    assert "Does DIAGen help, compared with Standard augmentation, on test photos?" in page
+    assert 'href="provenance.html"' in page
+    changeable.make("--report", "results/tiny/provenance.html")
+    assert "report.html" in (changeable.folder / "results/tiny/provenance.html").read_text("utf-8")

@@ -58,12 +58,8 @@ HEAVY = {
 TABLES = {"pandas", "scipy"}
 IMPORTED = {
     "extract_features": {"torch"},
-    "plot_ablation": {"matplotlib", *TABLES},
-    "plot_accuracy": {"matplotlib", *TABLES},
-    "plot_calibration": {"matplotlib", *TABLES},
     "score_images": {"torch"},
     "summarize": TABLES,
-    "tabulate_diversity": TABLES,
     "train_downstream": {"torch"},
     "train_guide_classifier": {"torch"},
     "verify_results": {"torch", *TABLES},

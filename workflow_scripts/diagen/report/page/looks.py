@@ -40,7 +40,7 @@ PATHS = {
 }
 """Each shape as an SVG path in a box of 16 by 16."""
 
-_LEGEND = """<ul class="legend">
+_LEGEND = """<ul class="key">
 {% for name, color, path in entries %}
 <li><svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path d="{{ path }}" fill="{{ color }}"/></svg>
 {{ name }}</li>

@@ -62,14 +62,14 @@ footer div { margin-top: 4rem; border-top: 1px solid var(--line); padding: 1.4re
 .note { border-left: 4px solid var(--bad); padding: .1rem 0 .1rem .9rem; }
 .good { color: var(--good); } .bad { color: var(--bad); }
 figure { margin: 0; min-width: 0; break-inside: avoid; }
-.plot { width: 100%; overflow: hidden; }
-.plot svg { display: block; max-width: 100%; height: auto; }
-.plot.vega-embed { display: block; padding: 0; }
+.chart .plot { width: 100%; overflow: hidden; }
+.chart .plot svg { display: block; max-width: 100%; height: auto; }
+.chart .plot.vega-embed { display: block; padding: 0; }
 .chart .title { font-size: .95rem; font-weight: 650; margin: 0 0 .4rem; }
 figcaption { color: var(--faint); font-size: .88rem; line-height: 1.45; margin-top: .5rem; max-width: 46rem; }
-.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; list-style: none; margin: 0 0 1rem; padding: 0;
+.key { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; list-style: none; margin: 0 0 1rem; padding: 0;
   font-size: .92rem; }
-.legend li { display: flex; align-items: center; gap: .4rem; }
+.key li { display: flex; align-items: center; gap: .4rem; }
 .table { margin: 1.1rem 0; min-width: 0; }
 .table .tools { display: flex; flex-wrap: wrap; align-items: baseline; gap: .2rem .5rem; margin-bottom: .35rem; }
 .table .name { font-weight: 650; font-size: .95rem; margin-right: auto; }

@@ -18,7 +18,7 @@ from diagen.report.results import ALL_SHOTS, Results, Table
 from diagen.report.section import Section
 
 MOST_LINES = 9
-"""Methods in the charts; more could not be told apart."""
+"""Methods in the charts; more cannot be distinguished."""
 ALWAYS = ("standard", "logistic_regression", "nearest_class_mean", "da_fusion")
 """Methods that are drawn before others when there are too many."""
 DODGE = 0.045  # of the width of the axis, between methods at the same number of shots
