@@ -75,7 +75,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     f"{CELL}/synthetic/diagen/weights/paper.csv": (change(b"images/", b"pictures/"), "rows differ from manifest.csv"),
     f"{CELL}/downstream/diagen/metrics.json": (Path.unlink, "is missing"),
     f"{CELL}/downstream/standard/head.safetensors": (cut, "Error while deserializing header"),
-    f"{CELL}/diversity/diagen.json": (lambda path: path.write_text('[{"k": 3}]'), "0.scope: Field required"),
+    f"{CELL}/diversity/diagen.json": (lambda path: path.write_text('[{"k": 3}]'), "0.variant: Field required"),
+    "tiny/world/ceiling.json": (change(b'"equal_size"', b'"equal"'), "0.variant: Input should be 'paper'"),
     "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "No columns to parse from file"),
     "tiny/report.html": (cut, "it does not end with </html>"),
 }

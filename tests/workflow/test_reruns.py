@@ -38,7 +38,6 @@ SCORED = {
     "train_downstream diagen",
     "measure_weighted_diversity diagen paper",
     *TABLES,
-    *GALLERY,
 }
 CONFIGURATION = {
     "synthetic_probability": (
@@ -74,7 +73,7 @@ CONFIGURATION = {
     ),
     "temperature_prior": (
         lambda config: config["guide_classifiers"]["paper"].update(temperature_prior=None),
-        {"train_guide_classifier paper", *SCORED, "plot_calibration"},
+        {"train_guide_classifier paper", *SCORED},
     ),
     "leakage.near_distance": (lambda config: config.update(leakage={"near_distance": 0.1}), AUDIT),
     "number of prompts": (

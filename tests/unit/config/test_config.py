@@ -175,6 +175,10 @@ def test_unknown_keys(key: str, remedy: str | None) -> None:
         ("recipes", {"bad": {None: 1}}),
         ("methods.llm.synthetic_probability", 1.5),
         ("downstream.learning_rate", 0),
+        ("downstream.weight_decay", -1),
+        ("downstream.decay", "l1"),
+        ("guide_classifiers.paper.temperature_prior", 0),
+        ("diversity.draws", 0),
         ("diversity.k", [0]),
         ("execution.device", "gpu"),
         ("downstream.cached_views", 1001),
@@ -231,6 +235,11 @@ def test_folders_with_two_uses() -> None:
     world = DEMO["datasets"]["world"]
     again = {**world, "root": f"./{world['root']}/"}
     assert "`datasets.again.root`: `world` is drawn into" in only_problem(changed("datasets.again", again))
+
+
+def test_the_ceilings_name_is_no_generators() -> None:
+    problem = only_problem(changed("generators.real", DEMO["generators"]["llm"]))
+    assert problem == "`generators.real`: names real images in the tables of diversity; choose another name"
 
 
 def test_a_configuration_that_is_too_long_for_a_command_line() -> None:
@@ -408,6 +417,7 @@ def test_published_code_is_off_by_default() -> None:
     config = load_config(demo(), FILE)
     guide, weighting, down = config.guide_classifiers["paper"], config.weightings["paper"], config.downstream
     assert (guide.batch_norm, guide.selection, guide.validation, guide.decay) == ("frozen", "best", "whole", "l2")
+    assert (guide.temperature_prior, down.weight_decay, down.decay) == (0.5, 0, "l2")
     assert (weighting.views, weighting.transform, weighting.normalize) == (0, "confidence", "guide_image")
     assert (down.batch_norm, down.selection, down.augmentation) == ("frozen", "best", "standard")
     assert down.cached_views is None

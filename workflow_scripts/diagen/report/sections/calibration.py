@@ -1,13 +1,15 @@
 """Whether the confidences that weight images can be trusted: reliability of the guide classifiers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import altair as alt
 import numpy as np
 from markupsafe import Markup
 
-from diagen.files.json_files import Bin, Calibration, read_calibration
+from diagen.files.json_files import Bin, BothReliabilities, ValidationFigures, read_calibration
 from diagen.report.labels import label
 from diagen.report.page.charts import ACCENT, CARD, FAINT, LINE, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
@@ -29,20 +31,36 @@ _GUIDE = """<div class="card"><h3 style="margin-top: 0">{{ name }}</h3>
 <p>{{ meaning }}</p>{% if warning %}<p class="note">{{ warning }}</p>{% endif %}{{ chart }}</div>"""
 
 
+_UNCALIBRATED = """<p>{{ classifiers }} had no validation photo of each class: T is 1, and nothing here tells how far the
+confidences can be trusted.</p>"""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The content of a `calibration.json` with validation images."""
+
+    temperature: float
+    val: ValidationFigures
+    reliability: BothReliabilities
+
+
 def calibration(results: Results) -> Section | None:
     """Reliability of each guide classifier, pooled over its cells; none if no method weights images."""
     names = results.settings
     used = [names.weightings[each.weighting].guide_classifier for each in names.methods.values() if each.weighting]
-    cards, rows = [], []
+    cards, rows, classifiers = [], [], 0
     for name in dict.fromkeys(used):
-        found = [
-            read_calibration(results.cell_folder(cell) / "guide_classifiers" / name / "calibration.json")
+        files = [
+            results.cell_folder(cell) / "guide_classifiers" / name / "calibration.json"
             for dataset in names.datasets
             for cell in results.cells(dataset)
         ]
-        cards.append(_guide(name, found))
-        rows += [_row(name, found, state) for state in ("before", "after")]
-    if not cards:
+        found = _calibrated(files)
+        classifiers += len(files) - len(found)
+        if found:
+            cards.append(_guide(name, found))
+            rows += [_row(name, found, state) for state in ("before", "after")]
+    if not used:
         return None
     columns = [
         Column("Guide classifier", numeric=False),
@@ -52,17 +70,30 @@ def calibration(results: Results) -> Section | None:
         Column("Temperature, mean (range)"),
         Column("Classifiers"),
     ]
-    content = [
-        fragment(_INTRODUCTION),
-        fragment('<div class="grid">{{ cards }}</div>', cards=join(cards)),
-        table("calibration-table", "Means over the classifiers, on validation photos", columns, rows),
-    ]
+    content = [fragment(_INTRODUCTION)]
+    if classifiers:
+        content.append(fragment(_UNCALIBRATED, classifiers=count(classifiers, "classifier")))
+    if cards:
+        content += [
+            fragment('<div class="grid">{{ cards }}</div>', cards=join(cards)),
+            table("calibration-table", "Means over the classifiers, on validation photos", columns, rows),
+        ]
     return Section("calibration", "Calibration", join(content))
 
 
-def _row(name: str, found: Sequence[Calibration], state: States) -> Row:
-    temperatures = [each["temperature"] for each in found]
-    values = [each["val"] for each in found]
+def _calibrated(files: Sequence[Path]) -> list[Calibrated]:
+    """The contents of those `files` that have validation images."""
+    contents = [read_calibration(file) for file in files]
+    return [
+        Calibrated(each["temperature"], val, reliability)
+        for each in contents
+        if (val := each["val"]) is not None and (reliability := each["reliability"]) is not None
+    ]
+
+
+def _row(name: str, found: Sequence[Calibrated], state: States) -> Row:
+    temperatures = [each.temperature for each in found]
+    values = [each.val for each in found]
     if state == "before":
         error, loss = (float(np.mean([each[key] for each in values])) for key in ("ece_before", "nll_before"))
     else:
@@ -79,15 +110,10 @@ def _row(name: str, found: Sequence[Calibration], state: States) -> Row:
     ])  # fmt: skip
 
 
-def _errors(found: Calibration) -> float:
-    """The number of validation photos that the classifier gets wrong."""
-    return sum(each["count"] * (1 - each["accuracy"]) for each in found["reliability"]["after"])
-
-
-def _guide(name: str, found: Sequence[Calibration]) -> Markup:
-    before = float(np.mean([each["val"]["ece_before"] for each in found]))
-    after = float(np.mean([each["val"]["ece_after"] for each in found]))
-    temperature = float(np.mean([each["temperature"] for each in found]))
+def _guide(name: str, found: Sequence[Calibrated]) -> Markup:
+    before = float(np.mean([each.val["ece_before"] for each in found]))
+    after = float(np.mean([each.val["ece_after"] for each in found]))
+    temperature = float(np.mean([each.temperature for each in found]))
     was = (
         "too sure of itself" if temperature > 1.05 else "too unsure of itself" if temperature < 0.95 else "about right"
     )
@@ -95,7 +121,7 @@ def _guide(name: str, found: Sequence[Calibration]) -> Markup:
         f"Before scaling the classifier was {was} (mean T = {temperature:.2f}). Its confidence differs from the share "
         f"of right predictions by {100 * after:.1f} points on average, without scaling by {100 * before:.1f}."
     )
-    few = sum(_errors(each) < FEW_ERRORS - 0.5 for each in found)
+    few = sum(each.val["n_errors"] < FEW_ERRORS for each in found)
     warning = (
         f"{count(few, 'classifier')} of {len(found)} had fewer than {FEW_ERRORS} errors on validation photos, too few "
         "to determine a temperature."
@@ -105,11 +131,11 @@ def _guide(name: str, found: Sequence[Calibration]) -> Markup:
     return fragment(_GUIDE, name=label(name), meaning=meaning, warning=warning, chart=_chart(name, found, after))
 
 
-def _chart(name: str, found: Sequence[Calibration], error: float) -> Markup:
+def _chart(name: str, found: Sequence[Calibrated], error: float) -> Markup:
     values = []
     states: tuple[tuple[States, str], ...] = (("before", "before scaling"), ("after", "after scaling"))
     for state, text in states:
-        counts, confidence, accuracy = pool_bins([each["reliability"][state] for each in found])
+        counts, confidence, accuracy = pool_bins([each.reliability[state] for each in found])
         values += [
             {"state": text, "confidence": 100 * x, "accuracy": 100 * y, "photos": int(n)}
             for n, x, y in zip(counts[counts > 0].tolist(), confidence.tolist(), accuracy.tolist(), strict=True)
