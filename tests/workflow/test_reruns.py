@@ -63,7 +63,7 @@ CONFIGURATION = {
     ),
     "fewer images of a generator": (
         lambda config: config["generators"]["da_fusion"].update(images_per_guide=1),
-        {"plan_generation da_fusion", *DA_FUSION_SET, *MEASURED, *TABLES, *GALLERY},
+        {"plan_generation da_fusion", *DA_FUSION_SET, *MEASURED, *TABLES},
     ),
     "weight decay of a recipe": (
         lambda config: config.update(
