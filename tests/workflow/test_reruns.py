@@ -9,6 +9,7 @@ import pytest
 from tests.workflow.project import copy_project
 
 TABLES = {"summarize", "plot_accuracy", "plot_ablation", "tabulate_diversity", "tabulate_made_with"}
+TRAINED = {*TABLES, "compare_methods"}
 FIGURES = {"plot_accuracy", "plot_ablation", "plot_calibration"}
 GALLERY = {"plot_gallery"}
 AUDIT = {"audit_leakage", "tabulate_dataset"}
@@ -19,7 +20,7 @@ DIAGEN_SET = {
     "extract_features diagen",
     "measure_diversity diagen",
     "measure_weighted_diversity diagen paper",
-    *TABLES,
+    *TRAINED,
     *GALLERY,
 }
 PROMPTS = {"write_prompts paper", "tabulate_prompts", "plan_generation diagen"}
@@ -33,11 +34,11 @@ MEASURED = {"measure_diversity da_fusion", "measure_diversity diagen", "measure_
 CONFIGURATION = {
     "synthetic_probability": (
         lambda config: config["methods"]["diagen"].update(synthetic_probability=0.5),
-        {"train_downstream diagen", *TABLES},
+        {"train_downstream diagen", *TRAINED},
     ),
     "weighting taken away": (
         lambda config: config["methods"]["diagen"].pop("weighting"),
-        {"train_downstream diagen", *TABLES, *GALLERY},
+        {"train_downstream diagen", *TRAINED, *GALLERY},
     ),
     "first weighting of a generator": (
         lambda config: config["methods"]["da_fusion"].update(weighting="paper"),
@@ -45,13 +46,26 @@ CONFIGURATION = {
             "score_images da_fusion paper",
             "train_downstream da_fusion",
             "measure_weighted_diversity da_fusion paper",
-            *TABLES,
+            *TRAINED,
             *GALLERY,
         },
     ),
     "diversity.k": (
         lambda config: config["diversity"].update(k=[1, 2]),
         {*MEASURED, *TABLES},
+    ),
+    "primary comparison": (lambda config: config.update(comparison={"primary": "da_fusion"}), {"compare_methods"}),
+    "image size of classifiers without a recipe of their own": (
+        lambda config: config["downstream"].update(image_size=36),
+        {
+            "train_guide_classifier paper",
+            "score_images diagen paper",
+            "measure_weighted_diversity diagen paper",
+            "fit_baselines",
+            *(f"train_downstream {method}" for method in ("standard", "da_fusion", "diagen")),
+            *(TRAINED | GALLERY),
+            "plot_calibration",
+        },
     ),
     "leakage.near_distance": (lambda config: config.update(leakage={"near_distance": 0.1}), AUDIT),
     "number of prompts": (
@@ -65,13 +79,13 @@ CONFIGURATION = {
     ),
     "one more method": (
         lambda config: config["methods"].update(half={"generator": "diagen", "synthetic_probability": 0.5}),
-        {"train_downstream half", *TABLES},
+        {"train_downstream half", *TRAINED},
     ),
     "a baseline by a recipe": (
         lambda config: config.update(
             recipes={"cutmix": {"augmentation": "cutmix"}}, methods=config["methods"] | {"cutmix": {"recipe": "cutmix"}}
         ),
-        {"train_downstream cutmix", *TABLES},
+        {"train_downstream cutmix", *TRAINED},
     ),
     "another weighting of a generator": (
         lambda config: config.update(
@@ -83,7 +97,7 @@ CONFIGURATION = {
             "score_images diagen per_class",
             "train_downstream per_class",
             "measure_weighted_diversity diagen per_class",
-            *TABLES,
+            *TRAINED,
         },
     ),
     "another way to run": (
@@ -116,8 +130,8 @@ def test_new_cells(changeable, edit, cell):
     assert {job.cell for job in jobs if job.cell} == {cell}
     in_cell = {str(job) for job in jobs if job.cell}
     assert {"draw_shots", "learn_embeddings paper", "train_guide_classifier paper"} < in_cell
-    assert len(in_cell) == 16
-    assert {str(job) for job in jobs if not job.cell} - GALLERY == {*TABLES, *AUDIT, "plot_calibration"}
+    assert len(in_cell) == 17
+    assert {str(job) for job in jobs if not job.cell} - GALLERY == {*TRAINED, *AUDIT, "plot_calibration"}
 
 
 def test_instruction(changeable):
@@ -129,7 +143,7 @@ SCORED = {
     "score_images diagen paper",
     "train_downstream diagen",
     "measure_weighted_diversity diagen paper",
-    *TABLES,
+    *TRAINED,
     *GALLERY,
 }
 LIBRARY = "workflow_scripts/diagen"
@@ -141,6 +155,13 @@ COMPUTES = {
         "import string",
         "EDITED = True\nimport string",
         {*PROMPTS, *DIAGEN_SET},
+    ),
+    "an interval": ("comparisons/intervals.py", "import numpy", "EDITED = True\nimport numpy", {"compare_methods"}),
+    "a baseline on real photos": (
+        "downstream/baselines.py",
+        "import numpy",
+        "EDITED = True\nimport numpy",
+        {"fit_baselines", *TRAINED},
     ),
     "a figure": ("report/figures.py", "import numpy", "EDITED = True\nimport numpy", FIGURES),
 }
