@@ -39,10 +39,10 @@ def main() -> None:
     device = prepare_torch(arguments.device, arguments.torch_threads, jobs_per_gpu=arguments.jobs_per_gpu)
 
     from diagen.classifiers.cell_images import arrange
-    from diagen.classifiers.predictions_file import write_predictions
     from diagen.classifiers.trained_file import write_head, write_history
     from diagen.data.shots_file import read_shots
     from diagen.downstream.training import Synthetic, train_downstream
+    from diagen.files.predictions_file import write_predictions
     from diagen.generation.manifest_file import read_manifest
     from diagen.models.backbones import load_backbone
     from diagen.runtime.made_with import torch_record

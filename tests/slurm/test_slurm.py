@@ -25,6 +25,7 @@ ON_GPU = {
     "train_guide_classifier",
     "score_images",
     "train_downstream",
+    "fit_baselines",
     "extract_features",
     "extract_real_features",
 }

@@ -8,8 +8,9 @@ import pytest
 
 from tests.workflow.project import copy_project
 
-TABLES = {"summarize", "compare_methods", "write_report"}
-AUDIT = {"audit_leakage"}
+TABLES = {"summarize", "write_report"}
+TRAINED = {*TABLES, "compare_methods"}
+AUDIT = {"audit_leakage", "write_report"}
 DIAGEN_SET = {
     "generate_images diagen",
     "score_images diagen paper",
@@ -17,9 +18,9 @@ DIAGEN_SET = {
     "extract_features diagen",
     "measure_diversity diagen",
     "measure_weighted_diversity diagen paper",
-    *TABLES,
+    *TRAINED,
 }
-LADDER = {"draw_noise_ladder"}
+LADDER = {"draw_noise_ladder", "write_report"}
 PROMPTS = {"write_prompts paper", "plan_generation diagen"}
 DA_FUSION_SET = {
     "generate_images da_fusion",
@@ -37,16 +38,16 @@ SCORED = {
     "score_images diagen paper",
     "train_downstream diagen",
     "measure_weighted_diversity diagen paper",
-    *TABLES,
+    *TRAINED,
 }
 CONFIGURATION = {
     "synthetic_probability": (
         lambda config: config["methods"]["diagen"].update(synthetic_probability=0.5),
-        {"train_downstream diagen", *TABLES},
+        {"train_downstream diagen", *TRAINED},
     ),
     "weighting taken away": (
         lambda config: config["methods"]["diagen"].pop("weighting"),
-        {"train_downstream diagen", *TABLES},
+        {"train_downstream diagen", *TRAINED},
     ),
     "first weighting of a generator": (
         lambda config: config["methods"]["da_fusion"].update(weighting="paper"),
@@ -54,7 +55,7 @@ CONFIGURATION = {
             "score_images da_fusion paper",
             "train_downstream da_fusion",
             "measure_weighted_diversity da_fusion paper",
-            *TABLES,
+            *TRAINED,
         },
     ),
     "diversity.k": (
@@ -69,11 +70,26 @@ CONFIGURATION = {
         lambda config: config.update(
             recipes={"decayed": {"weight_decay": 0.1}}, methods=config["methods"] | {"decayed": {"recipe": "decayed"}}
         ),
-        {"train_downstream decayed", *TABLES},
+        {"train_downstream decayed", *TRAINED},
     ),
     "temperature_prior": (
         lambda config: config["guide_classifiers"]["paper"].update(temperature_prior=None),
         {"train_guide_classifier paper", *SCORED},
+    ),
+    "primary comparison": (
+        lambda config: config.update(comparison={"primary": "da_fusion"}),
+        {"compare_methods", "write_report"},
+    ),
+    "image size of classifiers without a recipe of their own": (
+        lambda config: config["downstream"].update(image_size=36),
+        {
+            "train_guide_classifier paper",
+            "score_images diagen paper",
+            "measure_weighted_diversity diagen paper",
+            "fit_baselines",
+            *(f"train_downstream {method}" for method in ("standard", "da_fusion", "diagen")),
+            *TRAINED,
+        },
     ),
     "leakage.near_distance": (lambda config: config.update(leakage={"near_distance": 0.1}), AUDIT),
     "number of prompts": (
@@ -91,13 +107,13 @@ CONFIGURATION = {
     ),
     "one more method": (
         lambda config: config["methods"].update(half={"generator": "diagen", "synthetic_probability": 0.5}),
-        {"train_downstream half", *TABLES},
+        {"train_downstream half", *TRAINED},
     ),
     "a baseline by a recipe": (
         lambda config: config.update(
             recipes={"cutmix": {"augmentation": "cutmix"}}, methods=config["methods"] | {"cutmix": {"recipe": "cutmix"}}
         ),
-        {"train_downstream cutmix", *TABLES},
+        {"train_downstream cutmix", *TRAINED},
     ),
     "another weighting of a generator": (
         lambda config: config.update(
@@ -109,7 +125,7 @@ CONFIGURATION = {
             "score_images diagen per_class",
             "train_downstream per_class",
             "measure_weighted_diversity diagen per_class",
-            *TABLES,
+            *TRAINED,
         },
     ),
     "another way to run": (
@@ -142,8 +158,8 @@ def test_new_cells(changeable, edit, cell):
     assert {job.cell for job in jobs if job.cell} == {cell}
     in_cell = {str(job) for job in jobs if job.cell}
     assert {"draw_shots", "learn_embeddings paper", "train_guide_classifier paper"} < in_cell
-    assert len(in_cell) == 16
-    assert {str(job) for job in jobs if not job.cell} - LADDER == {*TABLES, *AUDIT}
+    assert len(in_cell) == 17
+    assert {str(job) for job in jobs if not job.cell} - LADDER == {*TRAINED, *AUDIT}
 
 
 def test_instruction(changeable):
@@ -163,6 +179,18 @@ COMPUTES = {
     ),
     "the noise ladder": ("generation/noise_ladder.py", "from collections", "EDITED = True\nfrom collections", LADDER),
     "a chart": ("report/page/charts.py", "import json", "EDITED = True\nimport json", {"write_report"}),
+    "an interval": (
+        "comparisons/intervals.py",
+        "import numpy",
+        "EDITED = True\nimport numpy",
+        {"compare_methods", "write_report"},
+    ),
+    "a baseline on real photos": (
+        "downstream/baselines.py",
+        "import numpy",
+        "EDITED = True\nimport numpy",
+        {"fit_baselines", *TRAINED},
+    ),
 }
 COMPUTES_NOTHING = {
     "a message of an adapter": ("data/adapters/image_folder.py", "this class has no folder", "edited"),

@@ -6,6 +6,7 @@ import json
 
 CELL = "tiny/world/seed7/shots2"
 METHODS = ("standard", "da_fusion", "diagen")
+BASELINES = ("logistic_regression", "nearest_class_mean")
 GENERATORS = ("da_fusion", "diagen")
 
 
@@ -17,7 +18,7 @@ RECORDED = (
     f"{CELL}/guide_classifiers/paper/head",
     *(f"{CELL}/synthetic/{generator}/{name}" for generator in GENERATORS for name in ("manifest", "features")),
     f"{CELL}/synthetic/diagen/weights/paper",
-    *(f"{CELL}/downstream/{method}/metrics" for method in METHODS),
+    *(f"{CELL}/downstream/{method}/metrics" for method in (*METHODS, *BASELINES)),
     *(f"{CELL}/diversity/{generator}" for generator in GENERATORS),
     f"{CELL}/diversity/diagen/paper",
     "tiny/world/ceiling",
@@ -46,9 +47,11 @@ def expected_files() -> set[str]:
             for method in METHODS
             for name in ("metrics.json", "history.csv", "predictions.csv", "head.safetensors")
         ),
+        *(f"{CELL}/downstream/{name}/{file}" for name in BASELINES for file in ("metrics.json", "predictions.csv")),
         *(f"{CELL}/diversity/{generator}.json" for generator in GENERATORS),
         f"{CELL}/diversity/diagen/paper.json",
         *(f"tiny/summary/{name}.csv" for name in ("accuracy", "per_class", "diversity", "prompts")),
+        *(f"tiny/summary/{name}.csv" for name in ("comparisons", "worth", "means")),
         "tiny/report.html",
         *(f"{result}.made_with.json" for result in RECORDED),
     }
@@ -69,7 +72,7 @@ def test_every_job_has_a_log_and_a_benchmark_that_tells_how_it_ran(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.jsonl")
     }
     assert logs == benchmarks
-    assert len(logs) == 24
+    assert len(logs) == 26
     record = json.loads((results / "benchmarks/generate_images/world/seed7/shots2/diagen.jsonl").read_text())
     assert record["resources"]["micro_batch"] == 4
     assert record["max_rss"] > 0
@@ -88,9 +91,30 @@ def test_summary_holds_each_method_and_split(finished):
     with open(finished.folder / "results/tiny/summary/accuracy.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {(row["method"], row["split"]) for row in rows} == {
-        (method, split) for method in METHODS for split in ("val", "test", "test_uncommon")
+        (method, split) for method in (*METHODS, *BASELINES) for split in ("val", "test", "test_uncommon")
     }
     assert all(0 <= float(row["accuracy"]) <= 1 for row in rows)
+
+
+def test_each_method_is_compared_with_the_baseline(finished):
+    with open(finished.folder / "results/tiny/summary/comparisons.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] == ""]
+    assert {(row["method"], row["split"], row["shots"]) for row in rows} == {
+        (method, split, shots)
+        for method in (*METHODS[1:], *BASELINES)
+        for split in ("test", "test_uncommon")
+        for shots in ("2", "all")
+    }
+    (primary,) = [row for row in rows if row["primary"] == "True"]
+    assert (primary["method"], primary["baseline"], primary["split"]) == ("diagen", "standard", "test")
+    assert "another draw may differ" in primary["verdict"]
+
+
+def test_tables_in_latex_are_made_on_request(changeable):
+    assert {str(job) for job in changeable.plan("latex_tables")} == {"latex_tables"}
+    changeable.make("--cores", "1", "latex_tables")
+    made = {path.name for path in (changeable.folder / "results/tiny/summary").glob("*.tex")}
+    assert made == {"accuracy.tex", "comparisons.tex", "diversity.tex"}
 
 
 def test_the_report_answers_and_links_to_its_provenance(changeable):

@@ -168,3 +168,11 @@ def test_an_interval_excludes_zero_exactly_if_p_is_below_its_level(study, alpha)
     low, high = interval(overall, alpha, (-2, 2))
     if overall.variance > 0:
         assert ((low > 0) | (high < 0)) == (p_value(overall) < alpha)
+
+
+def test_the_example_of_the_documentation():
+    rows = [[1, 0, 0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 1, -1, 1], [1, 1, 0, 0, 0, 0, 0, 1]]
+    found, _ = estimate(np.array(rows), np.array([4, 4]))
+    assert found.by_seed.tolist() == [0.375, 0.25, 0.375]
+    numbers = [found.mean, found.variance_images, found.variance_seeds, found.df, *interval(found)]
+    assert [round(float(number), 4) for number in numbers] == [0.3333, 0.0266, 0.0017, 6.7224, -0.0682, 0.7349]

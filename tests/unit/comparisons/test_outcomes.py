@@ -98,8 +98,8 @@ def test_an_additional_image_is_reported(experiment):
     [
         (lambda text: text + text.splitlines()[-1] + "\n", "it lists photos/test_uncommon/star/0, it.jpg twice"),
         (lambda text: text.replace("predicted", "guess", 1), "missing columns: predicted"),
-        (lambda text: text[: text.rindex(",star,")] + "\n", "do not have one value per column"),
-        (lambda text: "", "No columns to parse"),
+        (lambda text: text[: text.rindex(",star,")] + "\n", "line 25 does not have one value per column"),
+        (lambda text: "", "missing columns: split, path, class, predicted, probability"),
     ],
 )
 def test_damaged_tables_are_named(experiment, damage, reason):

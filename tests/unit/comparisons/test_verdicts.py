@@ -70,7 +70,7 @@ def test_folds_are_repeated_and_test_all_photos():
         ((NAN, NAN), 0.05, "Neither more seeds nor more photos alone would decide"),
         ((2.0, 100.0), 0.015, "It is too close to zero; a difference of 2 points would have been found"),
         ((NAN, 183.0), NAN, "It would take about 190 test photos to decide"),
-        ((NAN, NAN), NAN, "A single photo tells nothing about others."),
+        ((NAN, NAN), NAN, "A single photo says nothing about others."),
     ],
 )
 def test_what_would_decide(numbers, detectable, remedy):

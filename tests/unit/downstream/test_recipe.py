@@ -18,7 +18,7 @@ from diagen.weighting.drawing import draw_rows
 CPU = torch.device("cpu")
 CLASSES = ("boat", "car", "star")
 PARTS = ("world", 0, 2, "downstream")
-SHORT = {"epochs": 3, "iterations": 5, "batch": 4, "learning_rate": 0.05, "image_size": 8, "kept_epoch": "last"}
+SHORT = {"epochs": 3, "iterations": 5, "batch": 4, "learning_rate": 0.05, "image_size": 8, "selection": "last"}
 
 
 class Pixels(torch.nn.Module):

@@ -86,6 +86,7 @@ def test_each_job_of_a_model_s_stages_is_listed_once(config: Config) -> None:
         "train_guide_classifier",
         "score_images",
         "train_downstream",
+        "fit_baselines",
         "extract_features",
         "draw_noise_ladder",
         "extract_real_features",
@@ -93,6 +94,7 @@ def test_each_job_of_a_model_s_stages_is_listed_once(config: Config) -> None:
     cells = 4
     assert rules.count("generate_images") == rules.count("extract_features") == 5 * cells
     assert rules.count("train_downstream") == 7 * cells
+    assert rules.count("fit_baselines") == cells
     assert rules.count("score_images") == rules.count("train_guide_classifier") == cells
     assert rules.count("extract_real_features") == 1
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diagen.classifiers.predictions_file import Prediction
 from diagen.files.json_files import ClassResult, SplitResult
+from diagen.files.predictions_file import Prediction
 
 
 def class_means(values: Tensor, labels: Tensor, n_classes: int) -> Tensor:

@@ -1,21 +1,23 @@
 """Which test images each method classifies correctly, from all tables `predictions.csv` of a dataset."""
 
+import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from diagen.classifiers.predictions_file import COLUMNS
-from diagen.errors import InputError, delete_and_rerun, rm
+from diagen.errors import InputError, rm
+from diagen.files.predictions_file import COLUMNS
 from diagen.files.tables import DamagedFile, reading
 
 VALIDATION = "val"
 """This split chose the epoch of some methods, so it is no result."""
-KEY = ["split", "class", "path"]
+Key = tuple[str, str, str]
+"""Split, class and path of an image."""
 
 
 @dataclass(frozen=True)
@@ -56,56 +58,67 @@ def read_outcomes(
         [results / dataset / f"seed{seed}/shots{number}/downstream/{method}/predictions.csv" for seed in seeds]
         for method, number, seeds in product(methods, shots, repeats.values())
     ]
-    first = _read(groups[0])
-    images = first[KEY].sort_values(KEY)
-    order, images = images.index, images.reset_index(drop=True)
+    first, _ = _read(groups[0])
+    _require_distinct(first, groups[0])
+    order = sorted(range(len(first)), key=first.__getitem__)
+    images = [first[index] for index in order]
     rows = []
     for files in groups:
-        found = _read(files)
-        if found[KEY].equals(first[KEY]):  # sorting each table would take longer than reading it
-            found = found.loc[order]
-        else:
-            found = found.sort_values(KEY, ignore_index=True)
-            if not found[KEY].equals(images):
-                raise _difference(found, images, files, groups[0])
-        rows.append((found["class"] == found["predicted"]).to_numpy(dtype=bool))
+        keys, is_right = _read(files)
+        if keys == first:  # sorting each table would take longer than reading it
+            rows.append(np.array(is_right, dtype=bool)[order])
+            continue
+        _require_distinct(keys, files)
+        found = dict(zip(keys, is_right, strict=True))
+        if found.keys() != set(images):
+            raise _difference(keys, images, files, groups[0])
+        rows.append(np.array([found[key] for key in images], dtype=bool))
     right = np.stack(rows).reshape(len(methods), len(shots), len(repeats), len(images))
     entries = []
-    for split in dict.fromkeys(images["split"]):
-        chosen = (images["split"] == split).to_numpy()
-        sizes = images["class"][chosen].value_counts(sort=False)
-        names, counts = tuple(map(str, sizes.index)), sizes.to_numpy(dtype=np.int64)
+    for split in dict.fromkeys(key[0] for key in images):
+        chosen = np.array([key[0] == split for key in images])
+        sizes = Counter(key[1] for key in images if key[0] == split)
+        counts = np.array(list(sizes.values()), dtype=np.int64)
         found_in = np.ascontiguousarray(right[..., chosen])
-        entries.append(Outcomes(dataset, str(split), tuple(methods), tuple(shots), names, counts, found_in))
+        entries.append(Outcomes(dataset, split, tuple(methods), tuple(shots), tuple(sizes), counts, found_in))
     return entries
 
 
-def _read(files: Sequence[Path]) -> pd.DataFrame:
-    """The predictions of the folds of a seed together, without those of the validation images."""
-    parts = []
+def _read(files: Sequence[Path]) -> tuple[list[Key], list[bool]]:
+    """The images in tables of predictions but those for validation, and whether each is classified correctly."""
+    keys, is_right = [], []
     for path in files:
-        with reading(path):
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda name: name in COLUMNS)
-            if missing := [name for name in COLUMNS if name not in table.columns]:
+        with reading(path, csv.Error), open(path, encoding="utf-8", newline="") as file:
+            lines = csv.reader(file, strict=True)  # a dictionary per line would take several times longer
+            header = next(lines, [])
+            if missing := [name for name in COLUMNS if name not in header]:
                 raise ValueError(f"missing columns: {', '.join(missing)}")
-            if (table.isna() | (table == "")).to_numpy().any():
-                raise ValueError("some lines do not have one value per column")
-            parts.append(table[table["split"] != VALIDATION])
-        twice = parts[-1][KEY].duplicated()
-        if twice.any():
-            raise DamagedFile(path, f"it lists {parts[-1]['path'][twice].iloc[0]} twice")
-    together = pd.concat(parts, ignore_index=True)
-    if len(parts) > 1 and (twice := together[KEY].duplicated()).any():
-        raise InputError(
-            f"{files[0]}: {together['path'][twice].iloc[0]} is tested in two folds of this seed. "
-            f"{delete_and_rerun(files[0])}"
-        )
-    return together
+            split, image, label, predicted = (header.index(name) for name in COLUMNS[:4])
+            for line in lines:
+                if len(line) != len(header):
+                    raise ValueError(f"line {lines.line_num} does not have one value per column")
+                if line[split] != VALIDATION:
+                    keys.append((line[split], line[label], line[image]))
+                    is_right.append(line[label] == line[predicted])
+    return keys, is_right
 
 
-def _difference(found: pd.DataFrame, images: pd.DataFrame, files: Sequence[Path], others: Sequence[Path]) -> InputError:
+def _require_distinct(keys: Sequence[Key], files: Sequence[Path]) -> None:
+    """Raise `InputError` if an image is listed twice."""
+    if len(set(keys)) == len(keys):
+        return
+    _, _, image = next(key for key, number in Counter(keys).items() if number > 1)
+    if len(files) == 1:
+        raise DamagedFile(files[0], f"it lists {image} twice")
+    remedy = f"Delete all of them and run Snakemake again: {rm(*files)}"
+    raise InputError(f"{files[0]}: {image} is tested in two folds of this seed. {remedy}")
+
+
+def _difference(
+    found: Sequence[Key], images: Sequence[Key], files: Sequence[Path], others: Sequence[Path]
+) -> InputError:
     """The error that the images in `files` differ from the `images` in `others`."""
-    paths, expected = set(found["path"]), set(images["path"])
+    paths, expected = {key[2] for key in found}, {key[2] for key in images}
     lacking, extra = sorted(expected - paths), sorted(paths - expected)
     how = f"lacks {lacking[0]}" if lacking else f"also has {extra[0]}" if extra else "has other classes or splits"
     remedy = f"Delete both and run Snakemake again: {rm(*files, *others)}"

@@ -63,7 +63,7 @@ class Evidence:
         if self.images_needed > self.images:
             ways.append(f"about {_rounded_up(self.images_needed)} {'' if self.folds else 'test '}photos")
         if not ways and math.isnan(self.detectable):
-            return "A single photo tells nothing about others."
+            return "A single photo says nothing about others."
         if not ways:
             return f"Neither more seeds nor more photos alone would decide {difference}."
         these = " for these training photos" if self.seeds == 1 else ""

@@ -18,10 +18,10 @@ from torch import Tensor
 from diagen.cells import Cell
 from diagen.classifiers.cell_images import CellImages
 from diagen.classifiers.heads import Head
-from diagen.classifiers.predictions_file import Prediction
 from diagen.config.programs import FitBaselinesSettings
 from diagen.downstream.results import predictions_of, split_metrics
 from diagen.downstream.stored_features import stored_features
+from diagen.files.predictions_file import Prediction
 from diagen.models.classifier_body import Backbone
 
 Numbers = NDArray[np.float64]

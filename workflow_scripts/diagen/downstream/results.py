@@ -6,7 +6,7 @@ from torch import Tensor
 
 from diagen.classifiers.cell_images import CellImages
 from diagen.classifiers.evaluation import evaluate, predict
-from diagen.classifiers.predictions_file import Prediction
+from diagen.files.predictions_file import Prediction
 
 
 def split_metrics(logits: Mapping[str, Tensor], images: CellImages) -> dict[str, object]:

@@ -13,12 +13,12 @@ from diagen.cells import Cell
 from diagen.classifiers.cell_images import CellImages, labels_of
 from diagen.classifiers.image_features import decode_all, plain_features, repeatable_features
 from diagen.classifiers.linear_probe import Trained, train_head
-from diagen.classifiers.predictions_file import Prediction
 from diagen.classifiers.recipe import Recipe
 from diagen.config import Downstream
 from diagen.config.programs import TrainDownstreamSettings
 from diagen.downstream.results import predictions_of, split_metrics
 from diagen.downstream.stored_features import stored_features
+from diagen.files.predictions_file import Prediction
 from diagen.generation.manifest_file import ManifestRow
 from diagen.models.classifier_body import Backbone
 from diagen.weighting.drawing import drawing_probabilities

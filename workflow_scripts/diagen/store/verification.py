@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from diagen.classifiers import predictions_file
 from diagen.classifiers.trained_file import Epoch, read_head
 from diagen.comparisons import tables_file
 from diagen.config import REAL_BASELINES
@@ -23,6 +22,7 @@ from diagen.data.images_file import read_images, read_skipped
 from diagen.data.leakage_file import read_leaks
 from diagen.data.shots_file import read_shots
 from diagen.embeddings.words_file import read_learned_words
+from diagen.files import predictions_file
 from diagen.files.json_files import read_calibration, read_diversity, read_metrics
 from diagen.files.made_with import read_made_with
 from diagen.files.tables import DamagedFile, read_features, read_rows, reading
