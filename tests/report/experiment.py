@@ -161,13 +161,20 @@ def _summary(results: Results, plan: Plan) -> None:
     )
     diversity = [
         {
-            **dict(zip(keys, one, strict=True)), "precision": 0.95 if one[1] == "real" else 0.6 + 0.3 * random.random(),
+            **dict(zip(keys, one, strict=True)),
+            "precision": 0.95 if one[1] == "real" else 0.6 + 0.3 * random.random(),
             "recall": 0.93 if one[1] == "real" else 0.2 + 0.1 * generators.index(one[1]) + 0.1 * random.random(),
-            "density": 0.9, "coverage": 0.5, "n_real": 100, "n_synthetic": 60, "weighting": "",
+            "density": 0.9,
+            "coverage": 0.5,
+            "n_real": 100,
+            "n_synthetic": 60,
+            "weighting": "",
         }
         for one in product(*axes)
-        if one[1] != "real" or one[-1] == "equal_size"
-    ]  # fmt: skip
+        if one[1] != "real" or (one[-1] == "equal_size" and one[2:4] == (plan.seeds[0], plan.shots[0]))
+    ]
+    for row in diversity:
+        row.update({"seed": "", "shots": ""} if row["generator"] == "real" else {})  # fmt: skip
     _frame(results, "diversity", diversity or [dict.fromkeys([*keys, *"precision recall density coverage".split(),
                                                               "n_real", "n_synthetic", "weighting"], "")])  # fmt: skip
 

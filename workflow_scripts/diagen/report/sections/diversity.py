@@ -90,7 +90,13 @@ def _dataset(dataset: str, rows: Table, reported: str | None) -> list[Markup]:
 
 
 def _means(rows: Table) -> Table:
-    return rows.groupby(["generator", "weighting", "shots"], sort=False)[list(MEASURES)].mean()
+    """Means over seeds by generator, weighting and shots; those of real photos hold for every number of shots."""
+    synthetic = rows[rows["generator"] != REAL]
+    means = synthetic.groupby(["generator", "weighting", "shots"], sort=False)[list(MEASURES)].mean()
+    real = rows[rows["generator"] == REAL]
+    for shots in sorted(set(synthetic["shots"])) if len(real) else ():
+        means.loc[(REAL, "", shots)] = real[list(MEASURES)].mean()
+    return means
 
 
 def _name(generator: str, weighting: str) -> str:
@@ -100,10 +106,13 @@ def _name(generator: str, weighting: str) -> str:
 
 def _chart(dataset: str, rows: Table, variant: str) -> Markup:
     means = _means(rows[rows["weighting"] == ""]).reset_index().dropna(subset=["precision", "recall"])
+    ceiling = means["generator"] == REAL
+    synthetic = means[~ceiling]
+    means = pd.concat([synthetic, means[ceiling][:1]])  # the ceiling is the same for every number of shots
     values = [
-        (row["generator"], f"{row['shots']:.0f}", row["precision"], row["recall"]) for row in means.to_dict("records")
+        (row["generator"], "" if row["generator"] == REAL else f"{row['shots']:.0f}", row["precision"], row["recall"])
+        for row in means.to_dict("records")
     ]
-    synthetic = means[means["generator"] != REAL]
     names = [label(name) for name in dict.fromkeys(means["generator"])]
     description = f"Precision over recall of {listed(names)} on {label(dataset)}."
     if len(synthetic):
