@@ -37,6 +37,7 @@ BLOCKS = {
     "Method": "methods.<name>",
     "Downstream": "downstream, recipes.<name>",
     "Diversity": "diversity",
+    "Evaluation": "evaluation",
     "Leakage": "leakage",
     "Execution": "execution",
 }
@@ -89,8 +90,8 @@ def _type(field: dict[str, Any]) -> str:
         return "block"
     if "enum" in field or "const" in field:
         return " or ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
-    if "anyOf" in field:
-        return " or ".join(_type(kind) for kind in field["anyOf"] if kind.get("type") != "null")
+    if kinds := field.get("anyOf", field.get("oneOf")):
+        return " or ".join(_type(kind) for kind in kinds if kind.get("type") != "null")
     if field["type"] == "array":
         return "list of " + _type(field["items"])
     if field["type"] == "object":

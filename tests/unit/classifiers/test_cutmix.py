@@ -96,7 +96,7 @@ def test_training_is_the_papers_step_by_step(stand_ins: Path) -> None:
     images = [torch.randint(0, 256, (3, 36, 40), generator=generator, dtype=torch.uint8) for _ in range(6)]
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
     validation = backbone(torch.rand(5, 3, 32, 32, generator=generator)), torch.tensor([0, 1, 0, 1, 0])
-    plan = Recipe(3, 4, 4, 0.01, 0.0, "cutmix", 32, "accuracy", kept_epoch="last")
+    plan = Recipe(3, 4, 4, 0.01, 0.0, "cutmix", 32, "accuracy", selection="last")
     parts = ("world", 0, 2, "downstream")
     trained = train_head(
         backbone, images, labels, np.full(6, 1 / 6), ("a", "b"), (lambda: validation[0], validation[1]), plan,

@@ -157,7 +157,7 @@ def guide_folder(tmp_path_factory: pytest.TempPathFactory, stand_ins: Path, cell
                     ManifestRow(file_name, name, guide, number, "a photo", 0.0, 1, 10 * guide + number, "0" * 64, 8)
                 )
     write_manifest(rows, folder / "manifest.csv")
-    published = {"batch_norm": "training", "kept_epoch": "last", "validation": "resampled"}
+    published = {"batch_norm": "training", "selection": "last", "validation": "resampled"}
     with pytest.MonkeyPatch.context() as patch:
         for kind, options in {"paper": {}, "published_code": published}.items():
             guide = {"epochs": 3, "iterations": 10, "batch": 8, "learning_rate": 0.05, **options}
@@ -297,7 +297,7 @@ def test_synthetic_only_training_ignores_the_guide_images(
         {"augmentation": "randaugment"},
         {"augmentation": "cutmix"},
         {"augmentation": "standard_no_crop"},
-        {"batch_norm": "training", "kept_epoch": "last", "batch": 4},
+        {"batch_norm": "training", "selection": "last", "batch": 4},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
@@ -313,7 +313,7 @@ def test_recipes_run_in_the_same_protocol(
     assert (tmp_path / "once" / "head.safetensors").read_bytes() != (
         tmp_path / "plain" / "head.safetensors"
     ).read_bytes()
-    if "kept_epoch" in options:
+    if "selection" in options:
         assert metrics["best_epoch"] == 2
         rows = list(csv.DictReader((tmp_path / "once" / "history.csv").open()))
         assert float(rows[-1]["val_accuracy"]) == metrics["splits"]["val"]["accuracy"], (

@@ -84,7 +84,7 @@ def interleaved(backbone: Backbone, plan: Recipe, optimizer_type: type) -> list[
 
 @pytest.mark.parametrize("kept", ["best", "last"])
 def test_batch_norm_in_training_mode(backbone: Backbone, kept: str) -> None:
-    plan = replace(PAPER, batch_norm="training", kept_epoch=kept, epochs=4)
+    plan = replace(PAPER, batch_norm="training", selection=kept, epochs=4)
     expected = interleaved(backbone, plan, torch.optim.Adam)
     before = batch_norm.running_statistics(backbone)
     trained = train(backbone, plan)
@@ -111,7 +111,7 @@ def test_backbone_is_unchanged_by_default(backbone: Backbone) -> None:
 
 def test_last_epoch_is_kept_even_if_an_earlier_one_is_better(backbone: Backbone) -> None:
     plan = replace(PAPER, learning_rate=1.0, epochs=5, patience=2)
-    best, last = train(backbone, plan), train(backbone, replace(plan, kept_epoch="last"))
+    best, last = train(backbone, plan), train(backbone, replace(plan, selection="last"))
     assert best.history == last.history, "early stopping uses the best epoch in both cases"
     assert last.best_epoch == len(last.history) > best.best_epoch
     layer, *_ = interleaved(backbone, plan, torch.optim.Adam)[last.best_epoch - 1]
@@ -120,7 +120,7 @@ def test_last_epoch_is_kept_even_if_an_earlier_one_is_better(backbone: Backbone)
 
 @pytest.mark.parametrize(("decay", "optimizer"), [("l2", torch.optim.Adam), ("decoupled", torch.optim.AdamW)])
 def test_weight_decay_equals_torchs_optimizers(backbone: Backbone, decay: str, optimizer: type) -> None:
-    plan = replace(PAPER, decay=decay, kept_epoch="last")
+    plan = replace(PAPER, decay=decay, selection="last")
     layer, *_ = interleaved(backbone, plan, optimizer)[-1]
     torch.testing.assert_close(train(backbone, plan).head.weight, layer.weight.detach(), rtol=1e-4, atol=1e-5)
 

@@ -55,7 +55,7 @@ def shots_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("program", "options"),
     [
-        (train_guide_classifier, {"batch_norm": "training", "kept_epoch": "last", "validation": "resampled"}),
+        (train_guide_classifier, {"batch_norm": "training", "selection": "last", "validation": "resampled"}),
         (train_downstream, {"augmentation": "cutmix"}),
     ],
     ids=["guide as published", "downstream"],

@@ -372,14 +372,14 @@ def test_missing_files_are_reported_only_on_request() -> None:
 
 def test_recipes_inherit_from_downstream() -> None:
     mapping = demo()
-    mapping["recipes"] = {"cutmix": {"augmentation": "cutmix"}, "published_code": {"batch": 16, "kept_epoch": "last"}}
+    mapping["recipes"] = {"cutmix": {"augmentation": "cutmix"}, "published_code": {"batch": 16, "selection": "last"}}
     mapping["methods"]["cutmix"] = {"recipe": "cutmix"}
     mapping["methods"]["published_code"] = {"recipe": "published_code"}
     config = load_config(mapping, FILE)
     common = config.downstream
     assert config.recipe_of("standard") == config.recipe_of("diagen") == common
     assert config.recipe_of("cutmix") == common.model_copy(update={"augmentation": "cutmix"})
-    assert config.recipe_of("published_code") == common.model_copy(update={"batch": 16, "kept_epoch": "last"})
+    assert config.recipe_of("published_code") == common.model_copy(update={"batch": 16, "selection": "last"})
     assert common.learning_rate != 1e-4 and common.epochs != 50, "not the defaults, so that the above says something"
     again = Config.model_validate(config.model_dump(mode="json"))
     assert again.recipe_of("cutmix") == config.recipe_of("cutmix")
@@ -407,9 +407,9 @@ def test_cached_views_need_views_of_single_images(other: dict[str, str], option:
 def test_published_code_is_off_by_default() -> None:
     config = load_config(demo(), FILE)
     guide, weighting, down = config.guide_classifiers["paper"], config.weightings["paper"], config.downstream
-    assert (guide.batch_norm, guide.kept_epoch, guide.validation, guide.decay) == ("frozen", "best", "whole", "l2")
+    assert (guide.batch_norm, guide.selection, guide.validation, guide.decay) == ("frozen", "best", "whole", "l2")
     assert (weighting.views, weighting.transform, weighting.normalize) == (0, "confidence", "guide_image")
-    assert (down.batch_norm, down.kept_epoch, down.augmentation) == ("frozen", "best", "standard")
+    assert (down.batch_norm, down.selection, down.augmentation) == ("frozen", "best", "standard")
     assert down.cached_views is None
 
 

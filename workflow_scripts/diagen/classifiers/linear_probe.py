@@ -131,7 +131,7 @@ def train_head(
             break
         if checkpoint and epoch % CHECKPOINT_EVERY == 0 and epoch < last:
             state.save(checkpoint)
-    if recipe.kept_epoch == "last":
+    if recipe.selection == "last":
         state.best_epoch, state.best = len(state.history), state.head_now()
     if updates_statistics:
         batch_norm.set_statistics(backbone, state.best.statistics)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from diagen.config.choices import Augmentation, BatchNormMode, Decay, EpochChoice, Validation
+from diagen.config.choices import Augmentation, BatchNormMode, Decay, Selection, Validation
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Recipe:
 
     `decay`: `weight_decay` is the L2 penalty of Adam (`l2`) or decoupled from the gradient (`decoupled`). `best`: the
     best epoch has the highest validation accuracy (ties: the lower loss) or the lowest validation loss; the earliest
-    of equal ones. `kept_epoch`: keep the best epoch or the last. `patience`: stop after this many epochs without a
+    of equal ones. `selection`: keep the best epoch or the last. `patience`: stop after this many epochs without a
     better one; `None` never stops early. `batch_norm`: `frozen`, or `training` as in `diagen.classifiers.batch_norm`.
     `validation`: each image once (`whole`), or new class-balanced draws for each epoch, as many as it has training
     draws (`resampled`). `cached_views`: each draw is one of this many views of its image, whose features are computed
@@ -30,7 +30,7 @@ class Recipe:
     patience: int | None = None
     decay: Decay = "l2"
     batch_norm: BatchNormMode = "frozen"
-    kept_epoch: EpochChoice = "best"
+    selection: Selection = "best"
     validation: Validation = "whole"
     cached_views: int | None = None
 

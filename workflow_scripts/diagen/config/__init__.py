@@ -14,7 +14,17 @@ from diagen.config.blocks import (
     NoiseCeiling,
     Weighting,
 )
-from diagen.config.datasets import Coco, CustomCoco, Dataset, DrawnWorld, Focus, ImageFolder, Leakage, Photos
+from diagen.config.datasets import (
+    Coco,
+    CustomCoco,
+    Dataset,
+    DrawnWorld,
+    Evaluation,
+    Focus,
+    ImageFolder,
+    Leakage,
+    Photos,
+)
 from diagen.config.experiment import Config
 from diagen.config.load import ConfigError, load_config
 from diagen.config.models import BackboneModel, DiffusionModel, FeatureModel, LlamaModel, Models
@@ -34,6 +44,7 @@ __all__ = [
     "DrawnWorld",
     "Embedding",
     "EndpointPrompts",
+    "Evaluation",
     "Execution",
     "FeatureModel",
     "Focus",

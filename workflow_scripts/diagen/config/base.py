@@ -1,9 +1,9 @@
 """The base class of all blocks of the configuration, and the types of their fields."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints
 
 from diagen.letters import CONTROL
 
@@ -64,6 +64,18 @@ def _planned_path(path: str) -> str:
         letters = " and ".join(f"`{letter}`" for letter in found)
         raise ValueError(f"the path contains {letters}, which Snakemake reads as variables; rename the file or folder")
     return path
+
+
+WORD, OTHER = "<word>", "<other>"
+"""Tags of the two kinds of values of `or_word`, which pydantic inserts into the places of errors."""
+
+
+def or_word(word: str) -> Any:
+    """The discriminator of a union of the literal `word`, tagged `WORD`, and another type, tagged `OTHER`.
+
+    Without it, pydantic reports an invalid value once for each type.
+    """
+    return Discriminator(lambda value: WORD if value == word else OTHER)
 
 
 BlockName = Annotated[

@@ -21,10 +21,10 @@ from diagen.config.choices import (
     BatchNormMode,
     CeilingUse,
     Decay,
-    EpochChoice,
     JobsPerGpu,
     NoiseDraw,
     Normalize,
+    Selection,
     Transform,
     Turns,
     Validation,
@@ -135,11 +135,11 @@ BatchNorm = Annotated[
         "uses (published code). A whole `batch` then passes at once, regardless of `execution.micro_batch`."
     ),
 ]
-KeptEpoch = Annotated[
-    EpochChoice,
+SelectedEpoch = Annotated[
+    Selection,
     Field(
-        description="The epoch whose layer is used: the one best on validation (paper), or the last (published code, "
-        "whose best weights are an alias of the live ones)."
+        description="The epoch whose layer is used: the one `best` on validation (paper), or the `last`, which needs no "
+        "validation images (published code, whose best weights are an alias of the live ones)."
     ),
 ]
 
@@ -150,7 +150,9 @@ class GuideClassifier(Block):
     epochs: PositiveInt = Field(50, description="Largest number of epochs (paper: 50).")
     iterations: PositiveInt = Field(200, description="Steps per epoch (paper: 200).")
     patience: PositiveInt = Field(
-        6, description="Stop after this many epochs without a better validation loss (paper: 6)."
+        6,
+        description="Stop after this many epochs without a better validation loss (paper: 6). With `selection: last` "
+        "and a class without validation images, training never stops early.",
     )
     batch: PositiveInt = Field(32, description="Images per step.")
     learning_rate: PositiveFloat = Field(1e-4, description="Learning rate of Adam (paper: 1e-4).")
@@ -162,7 +164,7 @@ class GuideClassifier(Block):
     )
     augmentation: ViewAugmentation = Field("randaugment", description="Training augmentation (paper: RandAugment).")
     batch_norm: BatchNorm = "frozen"
-    kept_epoch: KeptEpoch = "best"
+    selection: SelectedEpoch = "best"
     validation: Validation = Field(
         "whole",
         description="Images for the validation loss and the temperature: `whole`, each image once, or `resampled`, "
@@ -228,7 +230,7 @@ class Downstream(Block):
         "(arXiv 1905.04899), which pastes standard views of a batch into each other and mixes their labels.",
     )
     batch_norm: BatchNorm = "frozen"
-    kept_epoch: KeptEpoch = "best"
+    selection: SelectedEpoch = "best"
     cached_views: Annotated[int, Field(ge=1, le=1000), NUMBER] | None = Field(
         None,
         description="Train on the features of this many random views of each image, computed once before the first "

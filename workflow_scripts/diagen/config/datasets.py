@@ -2,9 +2,21 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, Tag, model_validator
 
-from diagen.config.base import Block, FilePath, NaturalFloat, PlannedPath, PositiveFloat, PositiveInt, Seed
+from diagen.config.base import (
+    NUMBER,
+    OTHER,
+    WORD,
+    Block,
+    FilePath,
+    NaturalFloat,
+    PlannedPath,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    or_word,
+)
 
 Split = Literal["train_val", "val", "test", "test_uncommon"]
 
@@ -29,7 +41,11 @@ class ImageFolder(Photos):
     val: FilePath | None = Field(
         None, description="Name of a folder with validation images; without one, the rest of `train_val` validates."
     )
-    test: FilePath = Field("test", description="Name of the folder with test images.")
+    test: Annotated[FilePath | None, BeforeValidator(lambda name: None if name == "none" else name)] = Field(
+        "test",
+        description="Name of the folder with test images. `none`: there are none, and all images, in `<root>/<class>/` "
+        "or in the folder `train_val`, are for shots and validation; `evaluation.folds` then tests on them.",
+    )
     test_uncommon: FilePath | None = Field(
         "test_uncommon", description="Name of the folder with test images in uncommon settings; optional."
     )
@@ -49,6 +65,12 @@ class ImageFolder(Photos):
             raise ValueError("`split_table` and `test_per_class` both define the test images; remove one of them")
         split_folders = ("train_val", "val", "test", "test_uncommon")
         named = [name for name in split_folders if getattr(self, name) != type(self).model_fields[name].default]
+        if self.test is None and self.test_per_class is None:
+            others = [f"`{name}`" for name in named if name not in ("train_val", "test")]
+            if others:
+                raise ValueError(f"`test: none` uses one folder of images; remove {' and '.join(others)}")
+            if self.split_table is not None and named == ["test"]:
+                return self
         if named and (self.split_table is not None or self.test_per_class is not None):
             layout = "split_table" if self.split_table is not None else "test_per_class"
             raise ValueError(
@@ -98,6 +120,19 @@ class DrawnWorld(Block):
 
 
 Dataset = Annotated[ImageFolder | CustomCoco | Focus | Coco | DrawnWorld, Field(discriminator="adapter")]
+
+
+class Evaluation(Block):
+    """How methods are tested on datasets without test images (`test: none`): by cross-validation."""
+
+    folds: Annotated[
+        Annotated[Literal["leave_one_out"], Tag(WORD)]
+        | Annotated[Annotated[int, Field(ge=2, le=1000), NUMBER], Tag(OTHER)],
+        or_word("leave_one_out"),
+    ] = Field(
+        description="Parts of each class's images, drawn by each seed. Each part is tested once, by methods that see "
+        "only the others. `leave_one_out`: as many parts as the largest class has images.",
+    )
 
 
 class Leakage(Block):

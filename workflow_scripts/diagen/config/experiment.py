@@ -1,11 +1,11 @@
 """The whole configuration of an experiment, and which of its blocks the methods use."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, Tag, model_validator
 
-from diagen.config.base import DISTINCT, Block, BlockName, PositiveInt, Seed
+from diagen.config.base import DISTINCT, OTHER, WORD, Block, BlockName, PositiveInt, Seed, or_word
 from diagen.config.blocks import (
     Diversity,
     Downstream,
@@ -17,7 +17,7 @@ from diagen.config.blocks import (
     NoiseCeiling,
     Weighting,
 )
-from diagen.config.datasets import Dataset, Leakage
+from diagen.config.datasets import Dataset, Evaluation, ImageFolder, Leakage
 from diagen.config.models import Models
 from diagen.config.prompt_sets import PromptSet
 
@@ -41,11 +41,20 @@ class Config(Block):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), DISTINCT] = Field(
         (0, 1, 2), description="Seeds of the few-shot splits (paper: 0, 1, 2)."
     )
-    shots: Annotated[tuple[PositiveInt, ...], Field(min_length=1), DISTINCT] = Field(
-        (2, 4, 8), description="Guide images per class (paper: 2, 4, 8)."
+    shots: Annotated[
+        Annotated[Literal["all"], Tag(WORD)]
+        | Annotated[tuple[PositiveInt, ...], Field(min_length=1), DISTINCT, Tag(OTHER)],
+        or_word("all"),
+    ] = Field(
+        (2, 4, 8),
+        description="Guide images per class (paper: 2, 4, 8). `all`: as many as each class has for training, at most "
+        "`guide_pool`.",
     )
     guide_pool: PositiveInt = Field(
         8, description="Images per class reserved as guide images; the other train-val images validate."
+    )
+    evaluation: Evaluation | None = Field(
+        None, description="Cross-validation of datasets with `test: none`; without it, nothing is tested on them."
     )
     models: Models
     embeddings: dict[BlockName, Embedding] = Field({}, description="Textual Inversion settings by name.")
@@ -74,6 +83,58 @@ class Config(Block):
             return values
         complete = {name: {**common, **own} if isinstance(own, Mapping) else own for name, own in recipes.items()}
         return {**values, "recipes": complete}
+
+    @property
+    def folds(self) -> int:
+        """The parts into which each class's images are divided; 1 without cross-validation.
+
+        Raises `ValueError` for `leave_one_out`, until `diagen.data.photo_list.with_counted_folds` counts the images.
+        """
+        if self.evaluation is None:
+            return 1
+        if self.evaluation.folds == "leave_one_out":
+            raise ValueError("`leave_one_out` is no number yet; get one from `with_counted_folds`")
+        return self.evaluation.folds
+
+    @property
+    def cell_seeds(self) -> tuple[int, ...]:
+        """The seeds of cells: `seed * folds + fold` for each seed and fold, which without folds are the seeds."""
+        return tuple(seed * self.folds + fold for seed in self.seeds for fold in range(self.folds))
+
+    @property
+    def takes_all_shots(self) -> bool:
+        """Whether each class gives all images that it has for training, at most the number in `shot_counts`."""
+        return self.shots == "all"
+
+    @property
+    def shot_counts(self) -> tuple[int, ...]:
+        """The numbers of shots; with `shots: all` the largest one of a class, `guide_pool`."""
+        return (self.guide_pool,) if self.shots == "all" else self.shots
+
+    @property
+    def required_shots(self) -> int:
+        """The guide images that each class must have."""
+        return 1 if self.shots == "all" else max(self.shots)
+
+    @property
+    def untested_datasets(self) -> list[str]:
+        """The datasets without test images and without cross-validation."""
+        return [
+            name
+            for name, dataset in self.datasets.items()
+            if isinstance(dataset, ImageFolder) and dataset.test is None and self.evaluation is None
+        ]
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether a classifier keeps its best epoch, which takes validation images.
+
+        Blocks that no method uses do not count, nor do recipes if no dataset is tested.
+        """
+        classifiers = [self.guide_classifiers[name] for name in self.used_blocks()["guide_classifiers"]]
+        is_tested = len(self.untested_datasets) < len(self.datasets)
+        recipes = [self.recipe_of(method) for method in self.methods if is_tested]
+        return any(block.selection == "best" for block in (*classifiers, *recipes))
 
     def recipe_of(self, method: str) -> Downstream:
         """The recipe of `method`'s downstream classifier."""

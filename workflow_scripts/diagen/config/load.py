@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from diagen.config.base import Block
+from diagen.config.base import OTHER, WORD, Block
 from diagen.config.experiment import Config
 from diagen.config.relations import missing_files, problems_between
 from diagen.letters import visible
@@ -107,6 +107,7 @@ def _is_consequence(detail: Mapping[str, Any], places: set[tuple[Any, ...]], map
 def _message(detail: Mapping[str, Any]) -> str:
     """An error of pydantic with key, problem and remedy."""
     section, *place = detail["loc"]
+    place = [part for part in place if part not in (WORD, OTHER)]
     if place[-1:] == ["[key]"]:  # of a block; pydantic writes booleans and invalid Unicode in another way
         place[-2:] = [str(detail["input"])]
     blocks = list(_blocks_in(Config.model_fields[section].annotation))
@@ -135,7 +136,12 @@ def _message(detail: Mapping[str, Any]) -> str:
     return f"{text} (given: {given if len(given) < 80 else given[:77] + '...'})"
 
 
-RENAMED = {"guides": "guide_classifiers", "guide": "guide_classifier", "normalise": "normalize"}
+RENAMED = {
+    "guides": "guide_classifiers",
+    "guide": "guide_classifier",
+    "normalise": "normalize",
+    "kept_epoch": "selection",
+}
 """Keys of version 0.1.0 that have another name now."""
 
 

@@ -64,7 +64,9 @@ def problems_between(sections: Sections, mapping: Mapping[str, Any]) -> set[str]
         for key, problem in check(block)
     ]
     found += [*_unknown_references(sections, mapping), *_foreign_ceilings(sections), *_shared_folders(sections)]
-    pool, most = sections["guide_pool"], max(sections["shots"] or (0,))
+    found += _folds(sections)
+    pool, shots = sections["guide_pool"], sections["shots"]
+    most = max(shots) if isinstance(shots, tuple) else 0
     if pool is not None and most > pool:
         found.append(("guide_pool", f"{pool} images are fewer than {most} shots; raise it to at least {most}"))
     asked = any(asks_llama(block) for block in (sections["prompts"] or {}).values())
@@ -230,6 +232,19 @@ def _shared_folders(sections: Sections) -> Problems:
             other = drawn.setdefault(os.path.normpath(dataset.root), name)
             if other != name:
                 yield f"datasets.{name}.root", f"`{other}` is drawn into {dataset.root} as well; name another folder"
+
+
+def _folds(sections: Sections) -> Problems:
+    """Cross-validation of datasets with test images, and leaving one out of several datasets at once."""
+    evaluation, datasets = sections["evaluation"], sections["datasets"] or {}
+    if evaluation is None:
+        return
+    for name, dataset in datasets.items():
+        if not (isinstance(dataset, ImageFolder) and dataset.test is None):
+            remedy = "set `test: none` there" if isinstance(dataset, ImageFolder) else "remove `evaluation`"
+            yield "evaluation", f"only valid with datasets without test images, and `{name}` has some; {remedy}"
+    if evaluation.folds == "leave_one_out" and len(datasets) > 1:
+        yield "evaluation.folds", "`leave_one_out` counts the images of one dataset; set a number, or name one dataset"
 
 
 # ---------------------------------------------------------------- files
