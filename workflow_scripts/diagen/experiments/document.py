@@ -2,17 +2,15 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from diagen.config.datasets import ImageFolder
+from diagen.config.datasets import CustomCoco, ImageFolder
 from diagen.data.adapters.interface import SPLITS
 from diagen.experiments import reasons
-from diagen.experiments.machine import Machine
-from diagen.experiments.plan import Plan
+from diagen.experiments.order import Order
 from diagen.experiments.survey import Survey
 from diagen.letters import visible
 
@@ -23,40 +21,6 @@ MARK = "Written by `make "
 CLASSES_SHOWN = 40
 DatasetLine = tuple[str, object, str]
 """A key of the dataset block, its value, and the comment beside it."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to write: for which photos, divided how, run where; `name` is that of the experiment and of the dataset.
-
-    `file` is the configuration's path in commands. With `images_only` there is no experiment, only images.
-    """
-
-    survey: Survey
-    plan: Plan
-    machine: Machine
-    name: str
-    file: str
-    images_only: bool = False
-
-    @property
-    def full(self) -> bool:
-        """Whether the machine can run models of full size."""
-        return self.machine.learns_words
-
-    @property
-    def report(self) -> str:
-        """Where the result will be."""
-        return f"results/{self.name}/{'export/' if self.images_only else 'report.html'}"
-
-    def commands(self) -> list[tuple[str, str]]:
-        """The steps from the configuration to the result, each with its command."""
-        run = f".venv/bin/snakemake --cores {{cores}} {{target}} --configfile {self.file}"
-        gpus = f" --resources gpu={self.machine.gpus}" if self.machine.gpus > 1 else ""
-        target = "export_dataset" if self.images_only else ""
-        steps = [("models", run.format(cores=1, target="download_models"))] if self.full else []
-        steps.append(("check", run.format(cores=1, target="preflight")))
-        return [*steps, ("run", run.format(cores="all", target=target).replace("  ", " ") + gpus)]
 
 
 def document(order: Order) -> str:
@@ -72,7 +36,7 @@ def document(order: Order) -> str:
         machine=order.machine,
         full=order.full,
         images_only=order.images_only,
-        commands=[*order.commands(), ("images" if order.images_only else "report", order.report)],
+        commands=[*order.commands(), ("images" if order.images_only else "report", order.result)],
         table=list(_table(order.survey)),
         dataset=list(_dataset(order)),
         guide={} if plan.keeps_best else {"selection": "last"},
@@ -91,6 +55,8 @@ def in_yaml(value: object) -> str:
 def _dataset(order: Order) -> Iterator[DatasetLine]:
     """The lines of the dataset block."""
     dataset, plan = order.survey.dataset, order.plan
+    if order.images_only and isinstance(dataset, CustomCoco):  # an image folder, whose test photos are of no use here
+        dataset = ImageFolder(adapter="image_folder", root=dataset.root)
     keys = dataset.model_dump(exclude_defaults=True)
     yield "adapter", keys.pop("adapter"), ""
     yield "root", keys.pop("root"), ""
@@ -149,4 +115,6 @@ def _ruled(title: str, line: str = "-") -> str:
 
 
 def _commented_out(text: str) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in text.strip("\n").split("\n"))
+    """The lines as comments, without those that are comments already."""
+    lines = (line for line in text.strip("\n").split("\n") if not line.startswith("#"))
+    return "\n".join(f"# {line}".rstrip() for line in lines)

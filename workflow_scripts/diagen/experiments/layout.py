@@ -43,18 +43,19 @@ def find_layout(root: Path) -> Layout:
         raise InputError(problem)
     notes: list[str] = []
     for _ in range(WRAPPERS):
+        if layout := _public(root, notes) or _split_folders(root, notes):
+            return layout
         folders = list(_folders(root))
         if len(folders) != 1 or not any(_folders(folders[0])) or _photos(folders[0]) or _photos(root):
             break
         notes.append(f"the photos are in its only folder, {folders[0].name}")
         root = folders[0]
-    if layout := _public(root, notes) or _split_folders(root, notes):
-        return layout
     photos = _photos(root)
     if not list(_folders(root)):
         raise InputError(_no_classes(root, photos))
     if photos:
-        notes.append(f"passed over {len(photos)} photos beside the class folders, such as {photos[0].name}")
+        names = shortened([path.name for path in photos], SHOWN)
+        notes.append(f"passed over {_count(len(photos), 'photo')} beside the class folders: {names}")
     dataset = ImageFolder(adapter="image_folder", root=root.as_posix(), test=None)
     return Layout(dataset, "one folder per class, no test photos set apart", notes)
 
@@ -128,9 +129,13 @@ def _no_classes(root: Path, photos: Sequence[Path]) -> Problem:
     if not photos:
         return Problem(f"{root}: holds no photos; put those of each class into a folder with its name: mkdir {example}")
     return Problem(
-        f"{root}: {len(photos)} photos, but no class folders; move the photos of each class into a folder with its "
+        f"{root}: {_count(len(photos), 'photo')}, but no class folders; move the photos of each class into a folder with its "
         f"name: mkdir {example}; mv {shlex.quote(str(photos[0]))} {example}"
     )
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _folders(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from diagen.config.datasets import ImageFolder
 from diagen.errors import InputError
 from diagen.experiments.survey import Survey
 from diagen.letters import shortened
@@ -45,12 +44,9 @@ def plan_experiment(survey: Survey) -> Plan:
     smallest, largest = min(survey.learned.values()), max(survey.learned.values())
     seeds = (0, 1, 2)
     if survey.tested:
-        if "val" in survey.counts:
-            validation = min(survey.counts["val"][name] for name in survey.classes)
-            return _shots(smallest, largest, seeds, keeps_best=validation >= VALIDATION)
-        if smallest >= max(SHOTS) + VALIDATION:
-            return _shots(smallest, largest, seeds, keeps_best=True)
-        return _shots(smallest, largest, seeds, keeps_best=False)
+        apart = survey.counts.get("val")
+        validation = smallest - max(SHOTS) if apart is None else min(apart[name] for name in survey.classes)
+        return _shots(smallest, largest, seeds, keeps_best=validation >= VALIDATION)
     if smallest // 2 >= max(SHOTS) + VALIDATION:
         return Plan(SHOTS, max(SHOTS), seeds, test_per_class=smallest // 2, keeps_best=True)
     if single := [name for name, count in sorted(survey.learned.items()) if count < 2]:
@@ -75,13 +71,3 @@ def _shots(smallest: int, largest: int, seeds: tuple[int, ...], *, keeps_best: b
     if not fitting or (smallest < max(SHOTS) and largest >= 2 * smallest):
         return Plan(None, min(MOST, largest), seeds, keeps_best=False)
     return Plan(fitting, max(fitting), seeds, keeps_best=keeps_best)
-
-
-def images_dataset(survey: Survey) -> dict[str, object]:
-    """The keys of the dataset block for images alone: all photos to learn from, none for testing."""
-    keys = survey.dataset.model_dump(exclude_defaults=True)
-    if isinstance(survey.dataset, ImageFolder):
-        keys |= {"test": None}
-        keys.pop("val", None)
-        keys.pop("test_uncommon", None)
-    return keys

@@ -21,7 +21,7 @@ def texts(survey: Survey, plan: Plan, machine: Machine, *, images_only: bool) ->
     guide = "" if plan.keeps_best else " `selection: last` needs no photos for validation."
     return {
         "heading": _heading(survey, images_only),
-        "notes": [*map(_sentence, survey.notes), *_unreadable(survey)],
+        "notes": [*map(_sentence, survey.notes), *unreadable(survey)],
         "division": _images_division(plan) if images_only else _division(survey, plan),
         "pool_why": _pool(survey, plan, images_only),
         "models_why": _full_size(machine, images_only) if machine.learns_words else _small(machine, images_only),
@@ -62,7 +62,7 @@ def _sentence(note: str) -> str:
     return f"{note[0].upper()}{note[1:]}."
 
 
-def _unreadable(survey: Survey) -> list[str]:
+def unreadable(survey: Survey) -> list[str]:
     """A sentence for each reason to leave out files."""
     sentences = []
     for reason, paths in survey.unreadable.items():
