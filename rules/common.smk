@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from diagen.config import ConfigError, DrawnWorld, load_config, programs
 from diagen.config.prompt_sets import asks_llama
 from diagen.config.repeated_keys import repeated_keys
+from diagen.data.photo_list import with_counted_folds
+from diagen.errors import InputError
 from diagen.files.checksums import checksum
 from diagen.preflight.needs import Needs
 from diagen.runtime.fingerprint import fingerprint
@@ -57,9 +59,11 @@ def read_config(config, files):
     problems = [problem for path in paths for problem in repeated_keys(Path(path).read_text("utf-8"), path)]
     names = ", ".join(paths)
     try:
-        named = load_config(config, names, check_files=not ALLOW_MISSING_FILES)
+        named = with_counted_folds(load_config(config, names, check_files=not ALLOW_MISSING_FILES))
     except ConfigError as error:
         problems += error.problems
+    except InputError as error:
+        problems.append(str(error))
     if problems:
         raise WorkflowError(str(ConfigError(names, problems)))
     return named
@@ -134,8 +138,8 @@ def scaled_by_attempt(request):
 
 
 def cells(pattern, **names):
-    """The files of `pattern` for all cells of the experiment: datasets x seeds x shots (x `names`)."""
-    grid = {"dataset": CONFIG.datasets, "seed": CONFIG.seeds, "shots": CONFIG.shots}
+    """The files of `pattern` for all cells of the experiment: datasets x seeds of cells x shots (x `names`)."""
+    grid = {"dataset": CONFIG.datasets, "seed": CONFIG.cell_seeds, "shots": CONFIG.shot_counts}
     return expand(pattern, **grid, **names)
 
 

@@ -60,12 +60,16 @@ rule index_dataset:
         * attempt,
         # Reads all photos: up to 100,000 on a slow disk.
         runtime=scaled_by_attempt(60),
-        shots=max(CONFIG.shots),  # only a check: the number of shots does not change the index
+        # Only for a check: they do not change the index.
+        shots=CONFIG.required_shots,
+        folds=CONFIG.folds,
+        validation="yes" if CONFIG.needs_validation else "no",
     params:
         settings=lambda wildcards: settings("IndexDataset", dataset=CONFIG.datasets[wildcards.dataset]),
         code=lambda wildcards: code("index_dataset", adapter_file(CONFIG.datasets[wildcards.dataset].adapter)),
     shell:
         'python "$DIAGEN"/workflow_scripts/index_dataset.py --settings {params.settings:q} --shots {resources.shots}'
+        " --folds {resources.folds} --validation {resources.validation}"
         " --output {output.images} --skipped {output.skipped} 2>&1 | tee {log}"
 
 
@@ -84,7 +88,13 @@ rule draw_shots:
         mem_mb=scaled_by_attempt(1_000),
         runtime=scaled_by_attempt(10),
     params:
-        settings=settings("DrawShots", guide_pool=CONFIG.guide_pool),
+        settings=settings(
+            "DrawShots",
+            guide_pool=CONFIG.guide_pool,
+            folds=CONFIG.folds,
+            validation=CONFIG.needs_validation,
+            all_shots=CONFIG.takes_all_shots,
+        ),
         code=code("draw_shots"),
     shell:
         'python "$DIAGEN"/workflow_scripts/draw_shots.py {input} --settings {params.settings:q}'
@@ -96,7 +106,7 @@ rule audit_leakage:
     input:
         images="<results>/{dataset}/images.csv",
         features="<results>/{dataset}/features.npy",
-        shots=expand(f"{CELL}/shots.csv", seed=CONFIG.seeds, shots=CONFIG.shots, allow_missing=True),
+        shots=expand(f"{CELL}/shots.csv", seed=CONFIG.cell_seeds, shots=CONFIG.shot_counts, allow_missing=True),
     output:
         "<results>/{dataset}/leakage.json",
     log:
@@ -113,7 +123,7 @@ rule audit_leakage:
         settings=settings("AuditLeakage", near_distance=CONFIG.leakage.near_distance),
         cells=lambda wildcards, input: " ".join(
             f"--cell {seed} {shots} {table}"
-            for (seed, shots), table in zip(product(CONFIG.seeds, CONFIG.shots), input.shots, strict=True)
+            for (seed, shots), table in zip(product(CONFIG.cell_seeds, CONFIG.shot_counts), input.shots, strict=True)
         ),
         code=code("audit_leakage"),
     shell:

@@ -16,6 +16,7 @@ IN_GALLERY = [name for name in WITH_IMAGES if name in ("da_fusion", "diagen")] o
 
 rule summarize:
     input:
+        tests_exist,
         cells(f"{CELL}/downstream/{{method}}/metrics.json", method=CONFIG.methods),
         cells(f"{CELL}/diversity/{{generator}}.json", generator=USED["generators"]),
         [file for name in WEIGHTED for file in cells(f"{CELL}/diversity/{name}.json")],
@@ -38,8 +39,9 @@ rule summarize:
         settings=settings(
             "Summarize",
             datasets=list(CONFIG.datasets),
-            seeds=CONFIG.seeds,
-            shots=CONFIG.shots,
+            seeds=CONFIG.cell_seeds,
+            folds=CONFIG.folds,
+            shots=CONFIG.shot_counts,
             methods=list(CONFIG.methods),
             generators=USED["generators"],
             weighted=CONFIG.weighted_sets(),
@@ -161,11 +163,13 @@ rule tabulate_prompts:
 
 rule plot_gallery:
     input:
-        shots=f"<results>/{{dataset}}/seed{CONFIG.seeds[0]}/shots{max(CONFIG.shots)}/shots.csv",
+        shots=f"<results>/{{dataset}}/seed{CONFIG.cell_seeds[0]}/shots{max(CONFIG.shot_counts)}/shots.csv",
         sets=[
             file
             for name in IN_GALLERY
-            for file in gallery_tables(name, f"<results>/{{dataset}}/seed{CONFIG.seeds[0]}/shots{max(CONFIG.shots)}")
+            for file in gallery_tables(
+                name, f"<results>/{{dataset}}/seed{CONFIG.cell_seeds[0]}/shots{max(CONFIG.shot_counts)}"
+            )
         ],
     output:
         report(
@@ -265,7 +269,7 @@ rule tabulate_made_with:
     input:
         [
             f"<results>/{path}"
-            for _, path in record_files(CONFIG.datasets, product(CONFIG.seeds, CONFIG.shots), RECORDED)
+            for _, path in record_files(CONFIG.datasets, product(CONFIG.cell_seeds, CONFIG.shot_counts), RECORDED)
         ],
     output:
         report(
@@ -287,8 +291,8 @@ rule tabulate_made_with:
         settings=settings(
             "TabulateMadeWith",
             datasets=list(CONFIG.datasets),
-            seeds=CONFIG.seeds,
-            shots=CONFIG.shots,
+            seeds=CONFIG.cell_seeds,
+            shots=CONFIG.shot_counts,
             blocks=RECORDED,
         ),
         code=code("tabulate_made_with"),

@@ -18,10 +18,13 @@ def main() -> None:
     parser.add_argument(
         "--shots", type=int, default=0, metavar="N", help="fail if a class has too few images for N shots (default: 0)"
     )
+    parser.add_argument("--folds", type=int, default=1, metavar="N", help="folds of which one is tested (default: 1)")
+    parser.add_argument("--validation", choices=["yes", "no"], default="yes", help="needed or not (default: yes)")
     parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="images.csv to write")
     parser.add_argument("--skipped", required=True, type=Path, metavar="CSV", help="skipped.csv to write")
     arguments = parser.parse_args()
-    index = index_dataset(arguments.settings.dataset, arguments.shots)
+    needed = {"folds": arguments.folds, "validation": arguments.validation == "yes"}
+    index = index_dataset(arguments.settings.dataset, arguments.shots, **needed)
     for note in index.notes:
         print(f"{arguments.settings.dataset.root}: {visible(note)}", file=sys.stderr)
     write_skipped(index.skipped, arguments.skipped)

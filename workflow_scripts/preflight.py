@@ -29,11 +29,12 @@ def main() -> None:
     import yaml
 
     from diagen.config import ConfigError, load_config
+    from diagen.data.photo_list import with_counted_folds
 
     name = arguments.name or str(arguments.config)
     try:
         mapping = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
-        config = load_config(mapping, name, check_files=False)
+        config = with_counted_folds(load_config(mapping, name, check_files=False))
     except (ConfigError, yaml.YAMLError) as error:
         sys.exit(f"error: {error}")
 

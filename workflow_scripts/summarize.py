@@ -9,7 +9,15 @@ from diagen.config.programs import SummarizeSettings
 from diagen.files.atomic import atomic_path
 from diagen.files.json_files import read_diversity, read_metrics
 from diagen.prompts.prompts_file import read_prompts
-from diagen.report.statistics import accuracy_table, diversity_table, per_class_table, prompts_table, write_table
+from diagen.report.statistics import (
+    accuracy_table,
+    diversity_table,
+    over_folds,
+    per_class_table,
+    pool_folds,
+    prompts_table,
+    write_table,
+)
 from diagen.runtime.program import run
 
 
@@ -31,6 +39,7 @@ def main() -> None:
         for folder in folders.values()
         for method in names.methods
     ]
+    pooled = pool_folds(metrics, names.folds)
     sets = [
         (generator, weighting, f"{generator}/{weighting}.json" if weighting else f"{generator}.json")
         for name in names.generators
@@ -46,9 +55,9 @@ def main() -> None:
         for dataset, name in product(names.datasets, names.prompt_sets)
     ]
     tables = {
-        "accuracy": accuracy_table(metrics),
-        "per_class": per_class_table(metrics),
-        "diversity": diversity_table(diversity),
+        "accuracy": accuracy_table(pooled),
+        "per_class": per_class_table(pooled),
+        "diversity": over_folds(diversity_table(diversity), names.folds),
         "prompts": prompts_table(prompts),
     }
     for name, table in tables.items():

@@ -5,6 +5,7 @@ Writes head.safetensors, history.csv, calibration.json and head.made_with.json.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from diagen.config.programs import TrainGuideClassifierSettings
@@ -35,6 +36,7 @@ def main() -> None:
     from diagen.classifiers.cell_images import arrange
     from diagen.classifiers.trained_file import write_head, write_history
     from diagen.data.shots_file import read_shots
+    from diagen.guide_classifiers.calibration import uncalibrated
     from diagen.guide_classifiers.training import train_guide_classifier
     from diagen.models.backbones import load_backbone
     from diagen.runtime.made_with import torch_record
@@ -53,7 +55,11 @@ def main() -> None:
     )
     write_head(calibrated.trained.head, output / "head.safetensors")
     write_history(calibrated.trained.history, output / "history.csv")
-    calibration = calibrated.calibration.to_json(images.classes)
+    if calibrated.calibration is None:
+        print(f"warning: {arguments.table}: a class has no val images, so the temperature stays 1", file=sys.stderr)
+        calibration = uncalibrated(images.classes)
+    else:
+        calibration = calibrated.calibration.to_json(images.classes)
     with atomic_path(output / "calibration.json") as temporary:
         temporary.write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
     record = torch_record(("torch", "transformers"), device, micro_batch=arguments.micro_batch)

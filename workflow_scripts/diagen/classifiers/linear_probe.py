@@ -58,7 +58,7 @@ def train_head(
     labels: Tensor,
     probabilities: NDArray[np.float64],
     classes: Sequence[str],
-    validation: tuple[Callable[[], Tensor], Tensor],
+    validation: tuple[Callable[[], Tensor], Tensor] | None,
     recipe: Recipe,
     *,
     seed_parts: tuple[str | int, ...],
@@ -70,12 +70,13 @@ def train_head(
     """Train a linear layer on augmented draws of `images` (uint8 `[3, H, W]`, CPU), with `labels` `[n]`.
 
     `probabilities` `[n]` are those of drawing each image, with replacement. `validation` is a function that computes
-    features `[m, D]` with the current state of the backbone, and labels `[m]`. `seed_parts` seed the layer, the draws
-    and the augmentation. The result is a copy of the layer at the kept epoch, which later epochs do not change. With
-    `batch_norm: training` the backbone ends with the statistics of that epoch. With a `checkpoint` path, the state is
-    written there every `CHECKPOINT_EVERY` epochs, and an interrupted training resumes from it with the same result.
-    Raises `InputError` when a loss is not finite, naming classes, epoch and step; when BatchNorm cannot be in training
-    mode; or when the GPU has no room for a batch that cannot be halved.
+    features `[m, D]` with the current state of the backbone, and labels `[m]`; without it, all epochs run, the last one
+    is kept, and the history has no validation values. `seed_parts` seed the layer, the draws and the augmentation. The
+    result is a copy of the layer at the kept epoch, which later epochs do not change. With `batch_norm: training` the
+    backbone ends with the statistics of that epoch. With a `checkpoint` path, the state is written there every
+    `CHECKPOINT_EVERY` epochs, and an interrupted training resumes from it with the same result. Raises
+    `InputError` when a loss is not finite, naming classes, epoch and step; when BatchNorm cannot be in training mode;
+    or when the GPU has no room for a batch that cannot be halved.
     """
     updates_statistics = recipe.batch_norm == "training"
     if updates_statistics and recipe.batch < 2:
@@ -83,8 +84,9 @@ def train_head(
             f"`batch: {recipe.batch}` is too small for `batch_norm: training`, which uses the statistics of a batch. "
             "Set `batch` to 2 or more"
         )
-    val_features, val_labels = validation[0](), validation[1]
-    state = _start(classes, val_features.shape[1], recipe, seed_parts, backbone if updates_statistics else None)
+    val_features = validation[0]() if validation else None
+    width = _width(backbone, recipe.image_size, device) if val_features is None else val_features.shape[1]
+    state = _start(classes, width, recipe, seed_parts, backbone if updates_statistics else None)
     if checkpoint:
         state.restore(checkpoint)
     names = [classes[number] for number in labels.tolist()]
@@ -113,29 +115,46 @@ def train_head(
             loss.backward()
             state.optimizer.step()
             train_loss += loss.item() / recipe.iterations
-        if updates_statistics:
-            val_features = validation[0]()
-        chosen = validation_rows(val_labels, recipe, stable_seed(*seed_parts, "validation", epoch))
-        with torch.no_grad():
-            logits = state.head.logits(val_features)[chosen]
-            truth = val_labels[chosen]
-            val_loss, val_accuracy = balanced_loss_and_accuracy(logits, truth)
-            if not (logits.isfinite().all() and math.isfinite(val_loss)):  # the mean over classes skips NaN
-                where = Problem(f"{progress_label}, epoch {epoch}, validation")
-                raise _diverged(logits, truth, [classes[number] for number in truth.tolist()], where)
-        state.history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
-        key = (-val_accuracy, val_loss) if recipe.best == "accuracy" else (val_loss, 0.0)
-        if key < state.best_key:
-            state.best_key, state.best_epoch, state.best = key, epoch, state.head_now()
-        if recipe.patience is not None and epoch - state.best_epoch >= recipe.patience:
-            break
+        if validation is None:
+            state.history.append(Epoch(epoch, train_loss, None, None))
+        else:
+            if updates_statistics or val_features is None:
+                val_features = validation[0]()
+            seed = stable_seed(*seed_parts, "validation", epoch)
+            where = Problem(f"{progress_label}, epoch {epoch}, validation")
+            val_loss, val_accuracy = _validate(state.head, val_features, validation[1], recipe, seed, where)
+            state.history.append(Epoch(epoch, train_loss, val_loss, val_accuracy))
+            key = (-val_accuracy, val_loss) if recipe.best == "accuracy" else (val_loss, 0.0)
+            if key < state.best_key:
+                state.best_key, state.best_epoch, state.best = key, epoch, state.head_now()
+            if recipe.patience is not None and epoch - state.best_epoch >= recipe.patience:
+                break
         if checkpoint and epoch % CHECKPOINT_EVERY == 0 and epoch < last:
             state.save(checkpoint)
-    if recipe.selection == "last":
+    if recipe.selection == "last" or validation is None:
         state.best_epoch, state.best = len(state.history), state.head_now()
     if updates_statistics:
         batch_norm.set_statistics(backbone, state.best.statistics)
     return Trained(state.best, state.best_epoch, tuple(state.history))
+
+
+@torch.no_grad()
+def _width(backbone: Backbone, image_size: int, device: torch.device) -> int:
+    """The number of features of an image."""
+    return backbone(torch.zeros(1, 3, image_size, image_size, device=device)).shape[1]
+
+
+@torch.no_grad()
+def _validate(
+    head: Head, features: Tensor, labels: Tensor, recipe: Recipe, seed: int, where: Problem
+) -> tuple[float, float]:
+    """Loss and accuracy of the layer on validation images, by the recipe."""
+    chosen = validation_rows(labels, recipe, seed)
+    logits, truth = head.logits(features)[chosen], labels[chosen]
+    loss, accuracy = balanced_loss_and_accuracy(logits, truth)
+    if not (logits.isfinite().all() and math.isfinite(loss)):  # the mean over classes skips NaN
+        raise _diverged(logits, truth, [head.classes[number] for number in truth.tolist()], where)
+    return loss, accuracy
 
 
 def _cached_features(

@@ -12,11 +12,11 @@ class Recipe:
 
     `decay`: `weight_decay` is the L2 penalty of Adam (`l2`) or decoupled from the gradient (`decoupled`). `best`: the
     best epoch has the highest validation accuracy (ties: the lower loss) or the lowest validation loss; the earliest
-    of equal ones. `selection`: keep the best epoch or the last. `patience`: stop after this many epochs without a
-    better one; `None` never stops early. `batch_norm`: `frozen`, or `training` as in `diagen.classifiers.batch_norm`.
-    `validation`: each image once (`whole`), or new class-balanced draws for each epoch, as many as it has training
-    draws (`resampled`). `cached_views`: each draw is one of this many views of its image, whose features are computed
-    once; `None`: each draw is a new view.
+    of equal ones. `selection`: keep the best epoch, or the last, which needs no validation. `patience`: stop after this
+    many epochs without a better one; `None` never stops early. `batch_norm`: `frozen`, or `training` as in
+    `diagen.classifiers.batch_norm`. `validation`: each image once (`whole`), or new class-balanced draws for each
+    epoch, as many as it has training draws (`resampled`). `cached_views`: each draw is one of this many views of its
+    image, whose features are computed once; `None`: each draw is a new view.
     """
 
     epochs: int

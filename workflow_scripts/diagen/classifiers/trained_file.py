@@ -16,12 +16,15 @@ from diagen.files.tables import reading, write_rows
 
 @dataclass(frozen=True)
 class Epoch:
-    """A row of the history: losses in nats, accuracy in [0, 1]; validation values are means of the classes' means."""
+    """A row of the history: losses in nats, accuracy in [0, 1].
+
+    Validation values are means of the classes' means; `None`, an empty field, without validation.
+    """
 
     epoch: int
     train_loss: float
-    val_loss: float
-    val_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
 
 
 def write_head(head: Head, path: Path) -> None:

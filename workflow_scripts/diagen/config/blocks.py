@@ -138,8 +138,8 @@ BatchNorm = Annotated[
 SelectedEpoch = Annotated[
     Selection,
     Field(
-        description="The epoch whose layer is used: the one `best` on validation (paper), or the `last`, which needs no "
-        "validation images (published code, whose best weights are an alias of the live ones)."
+        description="The epoch whose layer is used: the one `best` on validation (paper), or the `last`, which needs "
+        "no validation images (published code, whose best weights are an alias of the live ones)."
     ),
 ]
 

@@ -18,6 +18,7 @@ from diagen.config.base import (
     or_word,
 )
 
+MOST_FOLDS = 1000
 Split = Literal["train_val", "val", "test", "test_uncommon"]
 
 
@@ -127,7 +128,7 @@ class Evaluation(Block):
 
     folds: Annotated[
         Annotated[Literal["leave_one_out"], Tag(WORD)]
-        | Annotated[Annotated[int, Field(ge=2, le=1000), NUMBER], Tag(OTHER)],
+        | Annotated[Annotated[int, Field(ge=2, le=MOST_FOLDS), NUMBER], Tag(OTHER)],
         or_word("leave_one_out"),
     ] = Field(
         description="Parts of each class's images, drawn by each seed. Each part is tested once, by methods that see "

@@ -92,7 +92,7 @@ class Config(Block):
         """
         if self.evaluation is None:
             return 1
-        if self.evaluation.folds == "leave_one_out":
+        if isinstance(self.evaluation.folds, str):
             raise ValueError("`leave_one_out` is no number yet; get one from `with_counted_folds`")
         return self.evaluation.folds
 
@@ -104,17 +104,17 @@ class Config(Block):
     @property
     def takes_all_shots(self) -> bool:
         """Whether each class gives all images that it has for training, at most the number in `shot_counts`."""
-        return self.shots == "all"
+        return isinstance(self.shots, str)
 
     @property
     def shot_counts(self) -> tuple[int, ...]:
         """The numbers of shots; with `shots: all` the largest one of a class, `guide_pool`."""
-        return (self.guide_pool,) if self.shots == "all" else self.shots
+        return (self.guide_pool,) if isinstance(self.shots, str) else self.shots
 
     @property
     def required_shots(self) -> int:
         """The guide images that each class must have."""
-        return 1 if self.shots == "all" else max(self.shots)
+        return 1 if isinstance(self.shots, str) else max(self.shots)
 
     @property
     def untested_datasets(self) -> list[str]:
@@ -131,10 +131,10 @@ class Config(Block):
 
         Blocks that no method uses do not count, nor do recipes if no dataset is tested.
         """
-        classifiers = [self.guide_classifiers[name] for name in self.used_blocks()["guide_classifiers"]]
-        is_tested = len(self.untested_datasets) < len(self.datasets)
-        recipes = [self.recipe_of(method) for method in self.methods if is_tested]
-        return any(block.selection == "best" for block in (*classifiers, *recipes))
+        selections = {self.guide_classifiers[name].selection for name in self.used_blocks()["guide_classifiers"]}
+        if len(self.untested_datasets) < len(self.datasets):
+            selections |= {self.recipe_of(method).selection for method in self.methods}
+        return "best" in selections
 
     def recipe_of(self, method: str) -> Downstream:
         """The recipe of `method`'s downstream classifier."""

@@ -42,9 +42,12 @@ class IndexDatasetSettings(ProgramSettings):
 
 
 class DrawShotsSettings(ProgramSettings):
-    """Settings of `draw_shots.py`."""
+    """Settings of `draw_shots.py`, the arguments of the function of that name."""
 
     guide_pool: int
+    folds: int = 1
+    validation: bool = True
+    all_shots: bool = False
 
 
 class AuditLeakageSettings(ProgramSettings):
@@ -156,11 +159,13 @@ class MeasureDiversitySettings(ProgramSettings):
 class SummarizeSettings(ProgramSettings):
     """Settings of `summarize.py`: the names of the blocks whose results are collected, in the order of the tables.
 
-    `weighted` lists the pairs of generator and weighting whose weighted diversity is measured.
+    `seeds` are those of cells, `repeat * folds + fold`. `weighted` lists the pairs of generator and weighting whose
+    weighted diversity is measured.
     """
 
     datasets: tuple[str, ...]
     seeds: tuple[int, ...]
+    folds: int = 1
     shots: tuple[int, ...]
     methods: tuple[str, ...]
     generators: tuple[str, ...]

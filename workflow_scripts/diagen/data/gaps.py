@@ -1,7 +1,8 @@
-"""Images and classes that a dataset lacks: all of them, all but one class, or classes without images in a split."""
+"""What a dataset lacks: images, more than one class, images of a class in a split, photos that only one class has."""
 
 from collections.abc import Iterable
 
+from diagen.data.images_file import ImageRow
 from diagen.errors import Problem
 from diagen.letters import shortened
 
@@ -43,3 +44,21 @@ def split_gaps(images: Iterable[tuple[str, str]]) -> list[Problem]:
                 )
             )
     return warnings
+
+
+def copies_across_classes(images: Iterable[ImageRow]) -> list[Problem]:
+    """One problem for each image that has a copy (by SHA-256) in another class, so that no fold can hold both.
+
+    One class would be tested on a photo that another one was trained on.
+    """
+    problems = []
+    seen: dict[str, ImageRow] = {}
+    for image in images:
+        other = seen.setdefault(image.sha256, image)
+        if other.class_name != image.class_name:
+            problems.append(
+                Problem(
+                    f"{image.path} and {other.path} are one file in two classes, which folds would split; remove one"
+                )
+            )
+    return problems

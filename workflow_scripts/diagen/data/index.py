@@ -1,19 +1,19 @@
 """Indexes a dataset: its adapter lists the files, and each file is decoded."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from diagen.config.datasets import Dataset, Photos
+from diagen.config.datasets import Dataset, ImageFolder, Photos
 from diagen.data.adapters.files import is_outside
 from diagen.data.adapters.interface import ListedImage, Listing
 from diagen.data.adapters.registry import list_images
-from diagen.data.gaps import split_gaps, too_few_classes
+from diagen.data.gaps import copies_across_classes, split_gaps, too_few_classes
 from diagen.data.images_file import ImageRow, SkippedImage
-from diagen.data.images_needed import images_needed
+from diagen.data.images_needed import images_needed, training_part
 from diagen.errors import InputError, Problem
 from diagen.images import load_image
 from diagen.letters import shortened
@@ -34,8 +34,11 @@ class Index:
     notes: list[str]
 
 
-def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
+def index_dataset(dataset: Dataset, shots: int = 0, *, folds: int = 1, validation: bool = True) -> Index:
     """List and decode all images of the dataset, and check that each class has enough of them for `shots`.
+
+    If `validation` is needed, one more must be left for it. With more than one of `folds`, those outside of the tested
+    fold must be enough.
 
     Each file is decoded completely, so that a broken one stops the run now and not hours later. Raises `InputError`,
     which lists all problems of the dataset together: missing folders, no images, a single class, classes without
@@ -57,7 +60,10 @@ def index_dataset(dataset: Dataset, shots: int = 0) -> Index:
             else:
                 problems.append(Problem(f"{outcome}, or set `on_bad_image: skip`") if on_bad_image else outcome)
     # Problems of the layout come first, so that 30 broken files do not hide them.
-    problems[len(listing.problems) : len(listing.problems)] = _too_few(listing, rows, shots)
+    problems[len(listing.problems) : len(listing.problems)] = [
+        *_too_few(listing, rows, shots, folds, validation),
+        *_untestable(dataset, rows, folds),
+    ]
     if problems:
         shown = "".join(f"\n  - {problem}" for problem in problems[:PROBLEMS_SHOWN])
         more = f"\n  - and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
@@ -94,19 +100,38 @@ def _row_or_problem(listed: ListedImage, root: Path) -> ImageRow | Problem:
     return ImageRow(listed.path.as_posix(), listed.class_name, listed.split, width, height, sha256)
 
 
-def _too_few(listing: Listing, rows: list[ImageRow], shots: int) -> Iterator[Problem]:
-    """One problem for each class with too few readable images, and one each for too few classes and no test images."""
+def _too_few(listing: Listing, rows: list[ImageRow], shots: int, folds: int, validation: bool) -> Iterator[Problem]:
+    """One problem for each class with too few readable images, and one for too few classes."""
     listed = listing.images
-    needed = max(1, images_needed({image.split for image in listed}, shots))
-    counts = Counter(row.class_name for row in rows if row.split == "train_val")
+    needed = max(1, images_needed({image.split for image in listed}, shots, validation))
+    copies: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        if row.split == "train_val":
+            copies[row.class_name][row.sha256] += 1
     reason, remedy = (f"{shots} shots need {needed}", ", or lower `shots`") if shots else ("each class needs one", "")
     for name in sorted({image.class_name for image in listed}):
-        if counts[name] < needed:
+        left = training_part(copies[name].values(), folds)
+        if left < needed:
+            beside = f" ({left} beside the largest of {folds} folds)" if folds > 1 else ""
             yield Problem(
-                f"the class `{name}` has {counts[name]} readable train-val images, and {reason}; add images, or remove "
-                f"the class from `classes`{remedy}"
+                f"the class `{name}` has {copies[name].total()} readable train-val images{beside}, and {reason}; add "
+                f"images, or remove the class from `classes`{remedy}"
             )
     if listed or not listing.problems:  # other problems explain why nothing is listed
         yield from too_few_classes(image.class_name for image in listed)
-    if listed and not any(row.split == "test" for row in rows):
-        yield Problem("the dataset has no test images; add some")
+
+
+def _untestable(dataset: Dataset, rows: list[ImageRow], folds: int) -> Iterator[Problem]:
+    """Problems of testing: no test images; with folds, too few images to fill them, or copies in two classes."""
+    if not (isinstance(dataset, ImageFolder) and dataset.test is None):
+        if rows and not any(row.split == "test" for row in rows):
+            yield Problem("the dataset has no test images; add some, or set `test: none`")
+    elif folds > 1 and rows:
+        different = Counter(name for name, _ in {(row.class_name, row.sha256) for row in rows})
+        name, most = max(different.items(), key=lambda item: item[1])
+        if most < folds:
+            yield Problem(
+                f"there are {folds} folds, but at most {most} different images of a class (`{name}`), so some folds "
+                f"would test nothing; set `evaluation.folds` to at most {most}"
+            )
+        yield from copies_across_classes(rows)

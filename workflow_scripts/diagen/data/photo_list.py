@@ -1,11 +1,30 @@
-"""Compares the photos of a dataset with its index, without opening them."""
+"""Counts the photos of a dataset, and compares them with its index, without opening them."""
 
+from collections import Counter
 from pathlib import Path
 
-from diagen.config.datasets import Coco, Dataset, DrawnWorld
+from diagen.config import Config
+from diagen.config.datasets import MOST_FOLDS, Coco, Dataset, DrawnWorld
 from diagen.data.adapters.registry import list_images
 from diagen.data.images_file import read_images, read_skipped
 from diagen.errors import InputError, Problem, rm
+
+
+def with_counted_folds(config: Config) -> Config:
+    """The configuration with a number instead of `folds: leave_one_out`: the photos of the largest class, at least 2.
+
+    Raises `InputError` if there are too many.
+    """
+    evaluation = config.evaluation
+    if evaluation is None or evaluation.folds != "leave_one_out":
+        return config
+    (dataset,) = config.datasets.values()
+    folds = max(2, *Counter(image.class_name for image in list_images(dataset).images).values(), 0)
+    if folds > MOST_FOLDS:
+        raise InputError(
+            f"`evaluation.folds`: `leave_one_out` would make {folds} folds of {dataset.root}; set a number, such as 5"
+        )
+    return config.model_copy(update={"evaluation": evaluation.model_copy(update={"folds": folds})})
 
 
 def photos_warning(name: str, dataset: Dataset, images: Path, skipped: Path) -> Problem | None:

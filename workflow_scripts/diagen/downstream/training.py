@@ -66,7 +66,8 @@ def train_downstream(
 ) -> Tested:
     """Train on guide images and synthetic images, drawn by eq. (2), and test the kept epoch.
 
-    Raises `InputError` when a loss is not finite, or when the synthetic images do not match the guide images.
+    Raises `InputError` when a loss is not finite, when the synthetic images do not match the guide images, or when the
+    best epoch is kept and there are no validation images.
     """
     recipe = recipe_of(settings.downstream)
     classes = [row.class_name for row in synthetic.rows]
@@ -90,17 +91,19 @@ def train_downstream(
         photos = images.paths[split], images.hashes[split]
         return stored_features(backbone, settings.backbone, *photos, store=synthetic.store, **view)
 
-    if recipe.batch_norm == "training":
-        validation = repeatable_features(backbone, images.paths["val"], **view)
-    else:
-        validation = partial(features, "val")
+    validation = None
+    if images.validates(recipe.selection):
+        of_val = partial(features, "val")
+        if recipe.batch_norm == "training":
+            of_val = repeatable_features(backbone, images.paths["val"], **view)
+        validation = of_val, images.labels["val"]
     trained = train_head(
         backbone,
         decode_all([*images.paths["guide"], *files]),
         labels_of(images.class_names("guide") + classes, images.classes, synthetic.manifest or Path("shots.csv")),
         probabilities,
         images.classes,
-        (validation, images.labels["val"]),
+        validation,
         recipe,
         seed_parts=(*cell, "downstream"),
         progress_label=f"train_downstream {settings.method}",

@@ -65,11 +65,14 @@ class ValidationFigures(TypedDict):
 
 
 class Calibration(TypedDict):
-    """The keys of `calibration.json` (`train_guide_classifier`) that other programs use."""
+    """The keys of `calibration.json` (`train_guide_classifier`) that other programs use.
+
+    Without validation images the temperature is 1, and `val` and `reliability` are `None`.
+    """
 
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    val: ValidationFigures
-    reliability: BothReliabilities
+    val: ValidationFigures | None
+    reliability: BothReliabilities | None
 
 
 class DiversityEntry(TypedDict):

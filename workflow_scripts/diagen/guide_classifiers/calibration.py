@@ -119,3 +119,8 @@ def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
     """Fit the temperature on validation `logits` `[n, C]` and `labels` `[n]` (int64)."""
     temperature = fit_temperature(logits, labels)
     return Calibration(temperature, reliability(logits, labels, 1.0), reliability(logits, labels, temperature))
+
+
+def uncalibrated(classes: Sequence[str]) -> dict[str, object]:
+    """The content of `calibration.json` without validation images for each class: the temperature is 1."""
+    return {"temperature": 1.0, "classes": list(classes), "val": None, "reliability": None}

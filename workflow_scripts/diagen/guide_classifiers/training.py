@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,10 +20,10 @@ from diagen.weighting.drawing import drawing_probabilities
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A trained layer and its calibration."""
+    """A trained layer and its calibration; `None`, a temperature of 1, if a class has no validation images."""
 
     trained: Trained
-    calibration: Calibration
+    calibration: Calibration | None
 
 
 def train_guide_classifier(
@@ -37,20 +38,22 @@ def train_guide_classifier(
 ) -> Calibrated:
     """Train on the guide images, keep the epoch that the recipe selects, and fit the temperature to its layer.
 
-    The best epoch has the lowest validation loss. Raises `InputError` when a loss is not finite.
+    The best epoch has the lowest validation loss. Raises `InputError` when a loss is not finite, or when the best epoch
+    is kept and there are no validation images.
     """
     recipe = Recipe(**settings.guide_classifier.model_dump(), image_size=settings.image_size, best="loss")
     seed_parts = (*cell, "guide")
-    features = repeatable_features(
-        backbone, images.paths["val"], size=settings.image_size, micro_batch=micro_batch, device=device
-    )
+    validation = None
+    if images.validates(recipe.selection):
+        view: dict[str, Any] = {"size": settings.image_size, "micro_batch": micro_batch, "device": device}
+        validation = repeatable_features(backbone, images.paths["val"], **view), images.labels["val"]
     trained = train_head(
         backbone,
         decode_all(images.paths["guide"]),
         images.labels["guide"],
         drawing_probabilities(images.class_names("guide"), images.guides, [], [], None, 0.0),
         images.classes,
-        (features, images.labels["val"]),
+        validation,
         recipe,
         seed_parts=seed_parts,
         progress_label="train_guide_classifier",
@@ -58,6 +61,8 @@ def train_guide_classifier(
         micro_batch=micro_batch,
         device=device,
     )
-    labels = images.labels["val"]
+    if validation is None:
+        return Calibrated(trained, None)
+    features, labels = validation
     rows = validation_rows(labels, recipe, stable_seed(*seed_parts, "calibration"))
     return Calibrated(trained, calibrate(trained.head.logits(features())[rows], labels[rows]))

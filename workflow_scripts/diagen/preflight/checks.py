@@ -12,7 +12,7 @@ from diagen.config.relations import missing_files
 from diagen.data.adapters.registry import list_images
 from diagen.data.gaps import split_gaps, too_few_classes
 from diagen.data.images_file import read_images
-from diagen.data.images_needed import images_needed
+from diagen.data.images_needed import few_validation_images, images_needed, training_part
 from diagen.data.photo_list import photos_warning
 from diagen.errors import InputError, summary
 from diagen.preflight import estimate
@@ -73,10 +73,12 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
             )
             continue
         report.warnings += [changed] if changed else []
-        problems += _too_few(images, max(config.shots))
+        problems += _too_few(images, config)
         if images or not problems:  # other problems explain why nothing is listed
             problems += too_few_classes(label for _, label in images)
-        report.warnings += [f"`datasets.{name}`: {note}" for note in [*notes, *split_gaps(images)]]
+        few = few_validation_images(_validating(images, config)) if config.needs_validation else None
+        notes += [*split_gaps(images), *([few] if few else [])]
+        report.warnings += [f"`datasets.{name}`: {note}" for note in notes]
         hidden = len(problems) - PROBLEMS_SHOWN
         problems[PROBLEMS_SHOWN:] = [f"and {hidden} more"] if hidden > 0 else []
         report.problems += [f"`datasets.{name}`: {problem}" for problem in problems]
@@ -104,17 +106,38 @@ def _images(dataset: Dataset, table: Path) -> tuple[list[tuple[str, str]], list[
     )
 
 
-def _too_few(images: list[tuple[str, str]], shots: int) -> list[str]:
-    """Problems of classes with fewer train-val images than `shots` need; `images` are pairs of split and class."""
+def _too_few(images: list[tuple[str, str]], config: Config) -> list[str]:
+    """Problems of classes with too few train-val images for shots and folds; `images` are pairs of split and class."""
     found = Counter(label for split, label in images if split == "train_val")
-    needed = images_needed({split for split, _ in images}, shots)
+    shots, folds = config.required_shots, config.folds
+    needed = images_needed({split for split, _ in images}, shots, config.needs_validation)
     validates = " (one validates)" if needed > shots else ""
-    return [
-        f"the class `{label}` has {found[label]} train-val images, and {shots} shots need {needed}{validates}; "
-        "add images, leave the class out (`classes`) or lower `shots`"
+    problems = [
+        f"the class `{label}` has {found[label]} train-val images"
+        + (f" ({_left(found[label], folds)} beside the largest of {folds} folds)" if folds > 1 else "")
+        + f", and {shots} shots need {needed}{validates}; add images, leave the class out (`classes`) or lower `shots`"
         for label in sorted({label for _, label in images})
-        if found[label] < needed
+        if _left(found[label], folds) < needed
     ]
+    most = max(found.values(), default=0)
+    if 0 < most < folds:
+        problems.append(f"{folds} folds, but at most {most} images of a class; lower `evaluation.folds` to {most}")
+    return problems
+
+
+def _left(count: int, folds: int) -> int:
+    """The images of a class that are left for training, if none has a copy."""
+    return training_part([1] * count, folds)
+
+
+def _validating(images: list[tuple[str, str]], config: Config) -> dict[str, int]:
+    """The number of validation images of each class; `images` are pairs of split and class."""
+    counts = Counter(images)
+    labels = sorted({label for _, label in images})
+    if any(split == "val" for split, _ in images):
+        return {label: counts["val", label] for label in labels}
+    left = {label: _left(counts["train_val", label], config.folds) for label in labels}
+    return {label: max(min(1, count), count - config.guide_pool) for label, count in left.items()}
 
 
 def check_device(config: Config, cap: int, report: Report) -> str:
@@ -186,7 +209,7 @@ def check_disk(
         return
     place = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    cells = len(config.seeds) * len(config.shots) * len(counts)
+    cells = len(config.cell_seeds) * len(config.shot_counts) * len(counts)
     planned = jobs.get("generate_images", 0) / max(1, cells * len(config.used_blocks()["generators"]))
     images = round(min(1.0, planned) * estimate.synthetic_images(config, counts))
     needed = images * config.models.diffusion.image_size**2 * estimate.BYTES_PER_PIXEL

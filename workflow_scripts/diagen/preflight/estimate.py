@@ -71,7 +71,7 @@ def all_work(config: Config, counts: Mapping[str, ImageCounts], operations: Oper
                 prompts = found.classes * block.per_class
                 wildcards = {"dataset": dataset, "prompt_set": name}
                 yield Work("write_prompts", wildcards, prompts * operations.prompt, "text")
-        for seed, shots in product(config.seeds, config.shots):
+        for seed, shots in product(config.cell_seeds, config.shot_counts):
             cell = {"dataset": dataset, "seed": str(seed), "shots": str(shots)}
             yield from _cell_work(config, cell, found, shots, operations)
         if config.used_blocks()["generators"]:
@@ -82,10 +82,11 @@ def all_work(config: Config, counts: Mapping[str, ImageCounts], operations: Oper
 def _cell_work(
     config: Config, cell: dict[str, str], found: ImageCounts, shots: int, operations: Operations
 ) -> Iterator[Work]:
-    guides = found.classes * shots
-    rest = max(found.classes, found.splits.get("train_val", 0) - found.classes * config.guide_pool)
-    validation = found.splits.get("val") or rest
-    evaluated = validation + found.splits.get("test", 0) + found.splits.get("test_uncommon", 0)
+    guides = guide_images(config, found, shots)
+    rest = found.splits.get("train_val", 0) - tested_by_fold(config, found) - found.classes * config.guide_pool
+    validation = found.splits.get("val") or max(found.classes if config.needs_validation else 0, rest)
+    tests = found.splits.get("test", 0) + found.splits.get("test_uncommon", 0) + tested_by_fold(config, found)
+    evaluated = validation + tests
     kind: Kind = "single" if config.models.diffusion.dtype == "float32" else "half"
     used = config.used_blocks()
     for name in used["embeddings"]:
@@ -160,8 +161,24 @@ def unet_evaluations(steps: int, strength: float) -> int:
 
 def synthetic_images(config: Config, counts: Mapping[str, ImageCounts]) -> int:
     """The number of synthetic images of the experiment."""
-    guides = sum(found.classes * shots * len(config.seeds) for found in counts.values() for shots in config.shots)
-    return guides * sum(config.generators[name].images_per_guide for name in config.used_blocks()["generators"])
+    guides = sum(guide_images(config, found, shots) for found in counts.values() for shots in config.shot_counts)
+    return (
+        len(config.cell_seeds)
+        * guides
+        * sum(config.generators[name].images_per_guide for name in config.used_blocks()["generators"])
+    )
+
+
+def tested_by_fold(config: Config, found: ImageCounts) -> int:
+    """The number of images of a fold, which its cell tests; 0 without folds."""
+    return math.ceil(found.splits.get("train_val", 0) / config.folds) if config.folds > 1 else 0
+
+
+def guide_images(config: Config, found: ImageCounts, shots: int) -> int:
+    """The number of guide images of a cell; with `shots: all` an upper bound, since counts of classes may differ."""
+    asked = found.classes * shots
+    training = found.splits.get("train_val", 0) - tested_by_fold(config, found)
+    return min(asked, training) if config.takes_all_shots else asked
 
 
 def measured_seconds(benchmarks: Path) -> dict[JobKey, float]:

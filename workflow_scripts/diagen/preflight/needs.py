@@ -14,7 +14,7 @@ from diagen.config import Config
 from diagen.config.models import ModelSource
 from diagen.errors import InputError
 from diagen.files.tables import read_rows
-from diagen.preflight.estimate import ImageCounts, JobKey, Work, all_work
+from diagen.preflight.estimate import ImageCounts, JobKey, Work, all_work, guide_images
 from diagen.preflight.operations import paper_operations
 from diagen.preflight.rates import assumed_rates
 from diagen.runtime.memory_plan import CPU_GB, passes_gb, plan_passes, vae_batch
@@ -128,7 +128,7 @@ class Needs:
         if rule not in ("train_guide_classifier", "train_downstream"):
             return 0.0
         config, counts = self.config, self.counts(wildcards["dataset"])
-        guides = counts.classes * int(wildcards["shots"])
+        guides = guide_images(config, counts, int(wildcards["shots"]))
         validation = counts.splits.get("val", counts.splits.get("train_val", 0))
         megabytes = guides * PHOTO_MB + validation * config.downstream.image_size**2 * RGB_BYTES / 1e6
         if "method" not in wildcards:

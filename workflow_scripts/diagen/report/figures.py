@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from diagen.files.json_files import Bin, Calibration
+from diagen.files.json_files import Bin, Calibration, ValidationFigures
 from diagen.report.labels import label
 from diagen.report.statistics import Difference, over_seeds, paired_difference
 
@@ -123,9 +123,12 @@ def plot_ablation(accuracy: pd.DataFrame) -> Figure:
 def plot_calibration(calibrations: Sequence[Calibration]) -> Figure:
     """Plot the reliability of guide classifiers before and after temperature scaling, with bins pooled over all.
 
-    `calibrations` are the contents of `calibration.json` files. The legend shows means over the classifiers: the
-    expected calibration error, the negative log-likelihood and the temperature.
+    `calibrations` are the contents of `calibration.json` files; those without validation images are left out. The
+    legend shows means over the classifiers: the expected calibration error, the negative log-likelihood and the
+    temperature.
     """
+    found = [(each["reliability"], each["val"]) for each in calibrations]
+    pairs = [(bins, figures) for bins, figures in found if bins is not None and figures is not None]
     temperature = np.mean([calibration["temperature"] for calibration in calibrations])
     states: list[tuple[Literal["before", "after"], str, str, str]] = [
         ("before", "before", "#7f7f7f", "s"),
@@ -135,25 +138,27 @@ def plot_calibration(calibrations: Sequence[Calibration]) -> Figure:
         figure = Figure(figsize=(5.4, 5.6), layout="constrained")
         diagram, counts = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         diagram.plot([0, 100], [0, 100], color=FAINT, linestyle="--", zorder=0)
-        for state, name, color, marker in states:
-            edges, count, confidence, accuracy = pool_bins([each["reliability"][state] for each in calibrations])
-            errors, losses = zip(*(_error_and_loss(each, state) for each in calibrations), strict=True)
+        if not pairs:
+            diagram.set_title("no validation images: the temperature is 1")
+        for state, name, color, marker in states if pairs else ():
+            edges, count, confidence, accuracy = pool_bins([bins[state] for bins, _ in pairs])
+            errors, losses = zip(*(_error_and_loss(figures, state) for _, figures in pairs), strict=True)
             error, loss = np.mean(errors), np.mean(losses)
             text = f"{name}: ECE {100 * error:.1f} %, NLL {loss:.2f}"
             diagram.plot(100 * confidence, 100 * accuracy, color=color, marker=marker, label=text, linewidth=1.6)
             counts.stairs(count, 100 * edges, color=color, linewidth=1.6)
         diagram.set_ylabel("accuracy, %")
         diagram.set_ylim(-2, 102)
-        diagram.legend(loc="upper left")
+        if pairs:
+            diagram.legend(loc="upper left")
         diagram.grid()
         counts.set_ylabel("images")
         counts.set_xlabel("confidence, %")
     return figure
 
 
-def _error_and_loss(calibration: Calibration, state: Literal["before", "after"]) -> tuple[float, float]:
+def _error_and_loss(values: ValidationFigures, state: Literal["before", "after"]) -> tuple[float, float]:
     """Expected calibration error and negative log-likelihood."""
-    values = calibration["val"]
     if state == "before":
         return values["ece_before"], values["nll_before"]
     return values["ece_after"], values["nll_after"]

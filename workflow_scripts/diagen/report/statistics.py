@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from diagen.files.json_files import DiversityEntry, Metrics
+from diagen.files.json_files import ClassResult, DiversityEntry, Metrics, SplitResult
 from diagen.files.tables import reading
 from diagen.prompts.prompts_file import PromptRow
 
@@ -44,6 +44,54 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a summary table as CSV, numbers with all digits."""
     table.to_csv(path, index=False, lineterminator="\n")
+
+
+def pool_folds(metrics: Iterable[Metrics], folds: int) -> list[Metrics]:
+    """The contents of `metrics.json` files with the `folds` of each repeat as one, whose seed is the repeat.
+
+    Seeds of folds are `repeat * folds + fold`. A class's accuracy is that over the images of all folds, and the
+    accuracy of a split is the mean over its classes. Without folds (1), nothing changes.
+    """
+    if folds == 1:
+        return list(metrics)
+    images: dict[tuple[str, str, int, int], dict[str, dict[str, list[ClassResult]]]] = {}
+    for run in metrics:
+        splits = images.setdefault((run["dataset"], run["method"], run["seed"] // folds, run["shots"]), {})
+        for split, result in run["splits"].items():
+            for name, own in result["per_class"].items():
+                splits.setdefault(split, {}).setdefault(name, []).append(own)
+    return [
+        {
+            "dataset": dataset,
+            "method": method,
+            "seed": repeat,
+            "shots": shots,
+            "splits": {split: _split_result(found) for split, found in splits.items()},
+        }
+        for (dataset, method, repeat, shots), splits in images.items()
+    ]
+
+
+def _split_result(found: dict[str, list[ClassResult]]) -> SplitResult:
+    """The accuracy on a split from the results on parts of each class."""
+    counts = {name: sum(part["n_images"] for part in parts) for name, parts in found.items()}
+    right = {name: sum(round(part["accuracy"] * part["n_images"]) for part in parts) for name, parts in found.items()}
+    per_class: dict[str, ClassResult] = {
+        name: {"accuracy": right[name] / counts[name], "n_images": counts[name]} for name in sorted(found)
+    }
+    accuracy = float(np.mean([result["accuracy"] for result in per_class.values()]))
+    return {"accuracy": accuracy, "n_images": sum(counts.values()), "per_class": per_class}
+
+
+def over_folds(table: pd.DataFrame, folds: int) -> pd.DataFrame:
+    """The diversity table with the mean over the `folds` of each repeat, whose seed is the repeat, in its order."""
+    if folds == 1:
+        return table
+    repeats = table.assign(seed=table["seed"] // folds)
+    values = [*MEASURES, "n_real", "n_synthetic"]
+    by = [name for name in table.columns if name not in values]
+    means = repeats.groupby(by, sort=False, as_index=False)[values].mean()
+    return means.round({"n_real": 0, "n_synthetic": 0}).astype({"n_real": int, "n_synthetic": int})[list(table.columns)]
 
 
 def accuracy_table(metrics: Iterable[Metrics]) -> pd.DataFrame:

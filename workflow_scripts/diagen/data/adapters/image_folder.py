@@ -22,7 +22,9 @@ def list_images(dataset: ImageFolder) -> Listing:
     if dataset.split_table is not None:
         return list_split_table(dataset, root, Path(dataset.split_table))
     if dataset.test_per_class is not None:
-        return _list_class_folders(dataset, root, dataset.test_per_class)
+        return _list_class_folders(dataset, root, root, dataset.test_per_class)
+    if dataset.test is None:
+        return _list_untested(dataset, root)
     return _list_split_folders(dataset, root)
 
 
@@ -55,11 +57,21 @@ def _list_split_folders(dataset: ImageFolder, root: Path) -> Listing:
     return listing
 
 
-def _list_class_folders(dataset: ImageFolder, root: Path, test_per_class: int) -> Listing:
-    """List the files of `<root>/<class>/`; a seed draws `test_per_class` of each class for testing."""
+def _list_untested(dataset: ImageFolder, root: Path) -> Listing:
+    """List the files of `<root>/<train_val>/<class>/` or, without that folder, of `<root>/<class>/`."""
+    folder = root / dataset.train_val
+    if not folder.is_dir():
+        return _list_class_folders(dataset, root, root, 0)
+    listing = _list_class_folders(dataset, folder, root, 0)
+    listing.passed_over.extend(path.as_posix() for path in visible_entries(root, listing) if path != folder)
+    return listing
+
+
+def _list_class_folders(dataset: ImageFolder, folder: Path, root: Path, test_per_class: int) -> Listing:
+    """List the files of `<folder>/<class>/`; a seed draws `test_per_class` of each class for testing."""
     listing = Listing()
-    classes = dict(_class_folders(root, root, listing))
-    wanted, unknown = wanted_labels(dataset.classes, classes, f"`{root}`")
+    classes = dict(_class_folders(folder, root, listing))
+    wanted, unknown = wanted_labels(dataset.classes, classes, f"`{folder}`")
     listing.problems.extend(unknown)
     listing.problems.extend(class_problems({name: str(classes[name]) for name in classes.keys() & wanted}))
     for name, images in _images(classes, wanted, listing, required=True):

@@ -26,6 +26,12 @@ def list_split_table(dataset: ImageFolder, root: Path, file: Path) -> Listing:
     wanted, unknown = wanted_labels(dataset.classes, known, f"`{file}`")
     listing.problems.extend(unknown)
     listing.images.extend(image for image in images if image.class_name in wanted)
+    if dataset.test is None and any(image.split != "train_val" for image in listing.images):
+        listing.problems.append(
+            Problem(
+                f"{file}: `test: none` allows the split `train_val` only; change the others, or remove `test: none`"
+            )
+        )
     places = {image.class_name: f"{file}: `{image.class_name}`" for image in listing.images}
     listing.problems.extend(class_problems(places))
     return listing
