@@ -10,7 +10,9 @@ from diagen.runtime import gpu_lease
 
 def tool(folder: Path, *cards: str) -> None:
     """An `nvidia-smi` in `folder` that reports cards such as `NVIDIA A10, 23028, 8.6`."""
-    lines = "".join(f"GPU {number}: {card.split(',')[0]} (UUID: GPU-{number}abc)\n" for number, card in enumerate(cards))
+    lines = "".join(
+        f"GPU {number}: {card.split(',')[0]} (UUID: GPU-{number}abc)\n" for number, card in enumerate(cards)
+    )
     cases = "".join(f'*--id=GPU-{number}abc*) echo "{card}";;\n' for number, card in enumerate(cards))
     script = f'#!/bin/sh\ncase "$*" in\n-L) printf "{lines}";;\n{cases}esac\n'
     (folder / "nvidia-smi").write_text(script)
@@ -60,3 +62,11 @@ def test_a_gpu_of_unknown_memory_is_tried(path: Path) -> None:
 
 def test_float32_needs_more_than_bfloat16() -> None:
     assert 4 < needed_gb(True) <= 6 < needed_gb(False) <= 8
+
+
+@pytest.mark.parametrize(
+    ("gb", "cores", "gpus", "jobs"),
+    [(24, 8, 1, 4), (24, 4, 1, 2), (16, 64, 1, 2), (80, 16, 4, 2), (6, 8, 1, 1), (None, 8, 1, 1)],
+)
+def test_classifiers_share_a_gpu_that_has_room_for_them(gb: float | None, cores: int, gpus: int, jobs: int) -> None:
+    assert Machine(gpus, "", gb, True, None, cores).jobs_per_gpu == jobs

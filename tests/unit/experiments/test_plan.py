@@ -1,7 +1,6 @@
 """How photos are divided: shots, a test split or folds, by the sizes of the classes."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given

@@ -1,5 +1,6 @@
 """Writes the configuration of an experiment for a folder of photos, with comments that explain every choice."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,13 +12,14 @@ from diagen.config.datasets import CustomCoco, ImageFolder
 from diagen.data.adapters.interface import SPLITS
 from diagen.experiments import reasons
 from diagen.experiments.order import Order
-from diagen.experiments.survey import Survey
 from diagen.letters import visible
 
 TEMPLATE = Path(__file__).with_name("experiment.yaml.jinja")
 WIDTH = 110
 MARK = "Written by `make "
 """What the head of a written configuration contains, to tell it from configurations of other origin."""
+CODE = re.compile(r"`[^`]*`")
+NO_BREAK = "\u00a0"
 CLASSES_SHOWN = 40
 DatasetLine = tuple[str, object, str]
 """A key of the dataset block, its value, and the comment beside it."""
@@ -25,7 +27,9 @@ DatasetLine = tuple[str, object, str]
 
 def document(order: Order) -> str:
     """The configuration as YAML."""
-    environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    environment = Environment(
+        trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True
+    )
     environment.filters.update(
         yaml=in_yaml, comment=_comment, beside=_beside, ruled=_ruled, commented_out=_commented_out
     )
@@ -37,7 +41,7 @@ def document(order: Order) -> str:
         full=order.full,
         images_only=order.images_only,
         commands=[*order.commands(), ("images" if order.images_only else "report", order.result)],
-        table=list(_table(order.survey)),
+        table=list(_table(order)),
         dataset=list(_dataset(order)),
         guide={} if plan.keeps_best else {"selection": "last"},
         downstream={} if plan.keeps_best or order.images_only else {"selection": "last"},
@@ -75,10 +79,13 @@ def _dataset(order: Order) -> Iterator[DatasetLine]:
         yield "on_bad_image", "skip", f"leaves out the {count} file{'s' if count > 1 else ''} that cannot be read"
 
 
-def _table(survey: Survey) -> Iterator[str]:
-    """The number of photos of each class and split, in columns."""
-    splits = [split for split in SPLITS if split in survey.counts]
-    heads = [{"train_val": "to learn from", "val": "validation", "test": "test"}.get(s, "uncommon test") for s in splits]
+def _table(order: Order) -> Iterator[str]:
+    """The number of photos of each class in each split that is used, in columns."""
+    survey = order.survey
+    splits = [split for split in SPLITS if split in survey.counts and (split == "train_val" or not order.images_only)]
+    heads = [
+        {"train_val": "to learn from", "val": "validation", "test": "test"}.get(s, "uncommon test") for s in splits
+    ]
     classes = sorted(survey.classes, key=lambda name: (survey.learned[name], name))
     shown = survey.classes if len(classes) <= CLASSES_SHOWN else [*classes[: CLASSES_SHOWN - 5], *classes[-5:]]
     names = [_in_comment(name) for name in shown]
@@ -102,8 +109,9 @@ def _in_comment(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    lines = textwrap.wrap(_in_comment(text), WIDTH, break_long_words=False, break_on_hyphens=False)
-    return "\n".join(f"# {line}" for line in lines)
+    kept = CODE.sub(lambda code: code[0].replace(" ", NO_BREAK), _in_comment(text))
+    lines = textwrap.wrap(kept, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"# {line}" for line in lines).replace(NO_BREAK, " ")
 
 
 def _beside(text: str) -> str:

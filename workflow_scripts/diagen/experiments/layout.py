@@ -129,8 +129,8 @@ def _no_classes(root: Path, photos: Sequence[Path]) -> Problem:
     if not photos:
         return Problem(f"{root}: holds no photos; put those of each class into a folder with its name: mkdir {example}")
     return Problem(
-        f"{root}: {_count(len(photos), 'photo')}, but no class folders; move the photos of each class into a folder with its "
-        f"name: mkdir {example}; mv {shlex.quote(str(photos[0]))} {example}"
+        f"{root}: {_count(len(photos), 'photo')}, but no class folders; move the photos of each class into a folder "
+        f"with its name: mkdir {example}; mv {shlex.quote(str(photos[0]))} {example}"
     )
 
 

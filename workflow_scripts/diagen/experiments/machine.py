@@ -15,6 +15,11 @@ ROWS = 32
 """Rows of a step in which eight words are learned together, the default."""
 LLAMA_GB = 6.0
 """Memory for Llama 2 7B in 4 bits and its context."""
+SHARING = (2, 3, 4)
+SHARE_GB = 6.0
+"""Memory of a GPU for a job that trains a classifier, with room for its images."""
+THREADS = 2
+"""CPU threads of a job, the default of `execution.torch_threads`."""
 BFLOAT16 = (8, 0)
 """The compute capability from which NVIDIA's GPUs compute in bfloat16."""
 
@@ -37,6 +42,12 @@ class Machine:
     def learns_words(self) -> bool:
         """Whether the GPU has the memory to learn words with Stable Diffusion v1-4, which needs most."""
         return self.gpus > 0 and (self.gpu_gb is None or self.gpu_gb >= needed_gb(self.bfloat16))
+
+    @property
+    def jobs_per_gpu(self) -> int:
+        """How many jobs that train classifiers may share a GPU, by its memory and by the CPU cores."""
+        sharing = [jobs for jobs in SHARING if self.gpu_gb and self.gpu_gb >= jobs * SHARE_GB]
+        return max([jobs for jobs in sharing if jobs * THREADS * self.gpus <= self.cores], default=1)
 
     @property
     def runs_llama(self) -> bool:

@@ -1,5 +1,7 @@
 """The comments of a written configuration: why each choice was made, and what else could be chosen."""
 
+import math
+
 from diagen.experiments.machine import Machine, needed_gb
 from diagen.experiments.plan import FOLDS, VALIDATION, Plan
 from diagen.experiments.survey import Survey
@@ -49,11 +51,11 @@ def _heading(survey: Survey, images_only: bool) -> str:
     root = survey.dataset.root
     if images_only:
         return (
-            f"Synthetic images of the classes in {root}, without an experiment. Written by `make images`. Change what "
+            f"Synthetic images of the classes in {root}, without an experiment. Written by `make images`. Edit what "
             "you like: config/README.md explains every key."
         )
     return (
-        f"Does DIAGen help on the photos in {root}? Written by `make experiment`. Change what you like: "
+        f"Does DIAGen help on the photos in {root}? Written by `make experiment`. Edit what you like: "
         "config/README.md explains every key."
     )
 
@@ -74,34 +76,36 @@ def unreadable(survey: Survey) -> list[str]:
 def _division(survey: Survey, plan: Plan) -> str:
     """How the photos are divided for an experiment, and why so."""
     smallest, largest = min(survey.learned.values()), max(survey.learned.values())
-    seeds = "Each of the three seeds draws other photos"
     if plan.folds:
-        least = smallest - -(-smallest // plan.folds)
-        most = min(plan.guide_pool, largest - largest // plan.folds)
-        numbers = f"{max(1, least)} to {most}" if least < most else f"{most}"
+        least = max(1, smallest - math.ceil(smallest / plan.folds))
+        numbers = f"{least} to {plan.guide_pool}" if least < plan.guide_pool else f"{plan.guide_pool}"
         return (
             "No photos are set apart for testing. So each of the three seeds divides the photos of each class into "
             f"{plan.folds} parts, and each part is tested by what was learned from the others: "
             f"{plan.cells} rounds, each with words and images of its own. Every photo is tested, and never by "
-            f"anything that saw it. `shots: all` learns from all photos of the other parts, {numbers} per class."
+            f"anything that saw it. `shots: all` learns from all photos of the other parts, {numbers} per class. More "
+            "seeds make the verdict surer, and cost in proportion."
         )
     sizes = f"the smallest class has {smallest}" if smallest < largest else f"every class has {smallest}"
-    if plan.test_per_class:
-        return (
-            f"There is no folder of test photos, but there are enough photos to draw some: {sizes}. {seeds} to learn "
-            f"from; all test the same ones. To test every photo instead, at about {FOLDS} times the cost, replace "
-            f"`test_per_class` by `test: none`, and add `evaluation: {{folds: {FOLDS}}}`."
-        )
     if plan.shots is None:
         return (
-            f"Classes are small and unequal ({smallest} to {largest} photos), so each class gives all photos that it "
-            "has (`shots: all`). Each of the three seeds trains anew."
+            f"Classes are small and unequal ({smallest} to {largest} photos), so each gives all photos that it has "
+            "(`shots: all`). Each of the three seeds trains anew. To see how the gain depends on their number, add "
+            "photos to the smallest classes, and set `shots: [2, 4, 8]`."
         )
-    rest = "The others validate. " if plan.keeps_best and "val" not in survey.counts else ""
-    return (
-        f"{seeds} to learn from, so many of each class ({sizes}). {rest}All test the same photos. The curve over the "
-        "numbers of shots shows what more photos would gain."
+    shots = " and ".join(filter(None, [", ".join(map(str, plan.shots[:-1])), str(plan.shots[-1])]))
+    learned = (
+        f"Classifiers learn from {shots} photos of each class, drawn anew by each of the three seeds"
+        f"{'; the rest validates' if plan.keeps_best and 'val' not in survey.counts else ''}."
     )
+    if plan.test_per_class:
+        return (
+            f"There is no folder of test photos, but there are enough photos to draw some: {sizes}. {learned} To test "
+            f"every photo instead, at about {FOLDS} times the cost, replace `test_per_class` above by `test: none`, "
+            f"and add `evaluation: {{folds: {FOLDS}}}`."
+        )
+    curve = " The curve over these numbers shows what more photos would gain." if len(plan.shots) > 1 else ""
+    return f"{learned[:-1]} ({sizes}). All are tested on the same photos.{curve}"
 
 
 def _images_division(plan: Plan) -> str:

@@ -19,7 +19,7 @@ def summary_text(order: Order, cost: Cost) -> str:
     survey = order.survey
     entries = [
         ("Photos", f"{survey.dataset.root}: {survey.layout}"),
-        ("", _numbers(survey)),
+        ("", _numbers(survey, order.images_only)),
         *(("", note) for note in [*survey.notes, *unreadable(survey)]),
         ("Plan", _plan(survey, order.plan, order.images_only)),
         ("Models", _models(order)),
@@ -35,12 +35,13 @@ def _wrapped(head: str, text: str) -> Iterator[str]:
     yield from (f"{start:<9}{line}" for start, line in zip([head, *[""] * len(lines)], lines, strict=False))
 
 
-def _numbers(survey: Survey) -> str:
-    """The number of classes, and photos by split."""
+def _numbers(survey: Survey, images_only: bool) -> str:
+    """The number of classes, and of photos in each split that is used."""
     smallest, largest = min(survey.learned.values()), max(survey.learned.values())
     each = f"{smallest} photos each" if smallest == largest else f"{smallest} to {largest} photos each"
     names = {"val": "for validation", "test": "for testing", "test_uncommon": "for testing in unusual places"}
-    others = [f"{survey.counts[split].total():,} {text}" for split, text in names.items() if split in survey.counts]
+    used = [split for split in names if split in survey.counts and not images_only]
+    others = [f"{survey.counts[split].total():,} {names[split]}" for split in used]
     learned = f"{survey.learned.total():,} in all" + (" to learn from" if others else "")
     return ", ".join([f"{len(survey.classes)} classes, {each}, {learned}", *others])
 
@@ -54,8 +55,10 @@ def _plan(survey: Survey, plan: Plan, images_only: bool) -> str:
             f"no test folder, so cross-validation: {seeds} x {plan.folds} folds, {plan.cells} rounds that test each "
             f"photo once per seed, and learn from the others, up to {plan.guide_pool} per class"
         )
-    learned = f"all photos, up to {plan.guide_pool} per class" if plan.shots is None else (
-        f"{', '.join(map(str, plan.shots))} photos per class"
+    learned = (
+        f"all photos, up to {plan.guide_pool} per class"
+        if plan.shots is None
+        else (f"{', '.join(map(str, plan.shots))} photos per class")
     )
     drawn = f", tested on {plan.test_per_class} others of each class" if plan.test_per_class else ""
     return f"{seeds}, learning from {learned}{drawn}"
@@ -74,12 +77,14 @@ def _cost(order: Order, cost: Cost) -> str:
     work = f"{cost.words:,} words to learn and {cost.images:,} images to generate"
     if order.full:
         steps = ", ".join(f"{step} {_hours(hours)}" for step, hours in cost.hours.items())
+        jobs = order.machine.jobs_per_gpu
+        shared = f"; of the last three, {jobs} jobs at a time" if jobs > 1 and not order.images_only else ""
         return (
-            f"{work}: about {_hours(cost.total)} of a GPU as fast as an H100 ({steps}), and {_hours(cost.prompt_hours)} "
-            "of the CPU for prompts. `preflight` estimates it again, from jobs that have run"
+            f"{work}: about {_hours(cost.total)} of a GPU as fast as an H100 ({steps}{shared}), and "
+            f"{_hours(cost.prompt_hours)} of the CPU for prompts. `preflight` estimates it again, from finished jobs"
         )
     cores = order.machine.cores
-    return f"{work}: about {_hours((cost.total + cost.prompt_hours) / cores)} on {cores} CPU core{'s' * (cores > 1)}"
+    return f"{work}: up to {_hours((cost.total + cost.prompt_hours) / cores)} on {cores} CPU core{'s' * (cores > 1)}"
 
 
 def _hours(hours: float) -> str:

@@ -82,9 +82,7 @@ def look_at(root: Path) -> Survey:
     unreadable: dict[str, list[Path]] = {}
     for path, reason in reasons.items():
         unreadable.setdefault(reason, []).append(path)
-    return Survey(
-        layout.dataset, layout.text, counts, unreadable, [*layout.notes, *passed_over, *listing.notes, *gaps]
-    )
+    return Survey(layout.dataset, layout.text, counts, unreadable, [*layout.notes, *passed_over, *listing.notes, *gaps])
 
 
 def _class_problems(listed: Iterable[ListedImage], counts: Mapping[str, Counter[str]]) -> Iterator[str]:

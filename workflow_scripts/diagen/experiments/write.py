@@ -12,6 +12,7 @@ from diagen.config import ConfigError
 from diagen.errors import InputError
 from diagen.experiments.cost import Cost, cost_of
 from diagen.experiments.document import MARK, document
+from diagen.experiments.layout import find_layout
 from diagen.experiments.machine import this_machine
 from diagen.experiments.order import Order
 from diagen.experiments.plan import plan_experiment, plan_images
@@ -46,8 +47,8 @@ def configuration_file(name: str) -> Path:
     """The path of the configuration of the experiment `name`. Raises `InputError` if the name cannot be used."""
     if not NAME.fullmatch(name):
         raise InputError(
-            f"NAME={shlex.quote(name)}: a name has letters, digits and underscores, 64 at most, and does not begin with "
-            "an underscore; choose another one: NAME=my_photos"
+            f"NAME={shlex.quote(name)}: a name has letters, digits and underscores, 64 at most, and does not begin "
+            "with an underscore; choose another one: NAME=my_photos"
         )
     return FOLDER / f"{name}.yaml"
 
@@ -65,18 +66,22 @@ def require_free(file: Path, *, overwrite: bool) -> None:
 def written_here(file: Path) -> bool:
     """Whether the head of the file says that this module wrote it."""
     try:
-        return MARK in "".join(file.read_text("utf-8").splitlines(keepends=True)[:5]).replace("\n# ", " ")
+        return MARK in file.read_text("utf-8").partition("\nexperiment:")[0].replace("\n# ", " ")
     except (OSError, UnicodeDecodeError):
         return False
 
 
 def is_for(file: Path, photos: Path) -> bool:
-    """Whether the file is a configuration that this module wrote for these photos."""
+    """Whether the file is a configuration that this module wrote for these photos.
+
+    Raises `InputError` if the folder holds no photos in a known layout.
+    """
     if not (file.is_file() and written_here(file)):
         return False
+    root = find_layout(photos).dataset.root
     try:
         datasets = yaml.safe_load(file.read_text("utf-8"))["datasets"].values()
-        return all(Path(dataset["root"]).is_relative_to(photos) for dataset in datasets)
+        return [dataset["root"] for dataset in datasets] == [root]
     except (yaml.YAMLError, LookupError, TypeError, AttributeError):
         return False
 
