@@ -1,5 +1,6 @@
 """Training of the linear layer: compared with plain torch step by step; best epoch; determinism."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,7 +243,46 @@ def head_parts(head: Head) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_cells_without_validation_or_guide_images_are_rejected(tmp_path: Path) -> None:
     guide = Shot("guide", "car", 0, "a.png", "")
-    with pytest.raises(InputError, match="shots.csv: no val images"):
-        arrange([guide], tmp_path / "shots.csv")
+    with pytest.raises(InputError, match="shots.csv: no guide images"):
+        arrange([Shot("val", "tree", None, "b.png", "")], tmp_path / "shots.csv")
+    alone = arrange([guide], tmp_path / "shots.csv")
+    with pytest.raises(InputError, match="shots.csv: no val images.* or set `selection: last`"):
+        alone.validates("best")
+    assert not alone.validates("last")
     with pytest.raises(InputError, match="class 'tree' has no guide image"):
         arrange([guide, Shot("val", "tree", None, "b.png", "")], tmp_path / "shots.csv")
+
+
+def test_validation_of_some_classes_is_no_validation_of_the_last_epoch() -> None:
+    guides = [Shot("guide", name, 0, f"{name}.png", "") for name in ("car", "tree")]
+    validating = [Shot("val", name, None, f"{name}-val.png", "") for name in ("car", "tree")]
+    some, all_classes = (arrange([*guides, *validating[:n]], Path("shots.csv")) for n in (1, 2))
+    assert [some.validates("best"), some.validates("last")] == [True, False]
+    assert [all_classes.validates("best"), all_classes.validates("last")] == [True, True]
+
+
+@pytest.mark.parametrize("batch_norm", ["frozen", "training"])
+def test_without_validation_all_epochs_run_and_the_last_is_kept(
+    batch_norm: str, stand_ins: Path, tmp_path: Path
+) -> None:
+    """The same layer as with validation images and `selection: last`, also when resumed."""
+    plan = recipe(epochs=7, selection="last", patience=2, batch_norm=batch_norm)
+    source = BackboneModel(path=str(stand_ins / "resnet"))
+    images, labels, probabilities, (features, targets) = random_task(width_of(load_backbone(source, CPU)))
+
+    def trained(validation: object, plan: Recipe, checkpoint: Path | None = None) -> Trained:
+        return train_head(
+            load_backbone(source, CPU, batch_norm=batch_norm), images, labels, probabilities, CLASSES, validation, plan,
+            seed_parts=("world", 0), micro_batch=4, device=CPU, checkpoint=checkpoint,
+        )  # fmt: skip
+
+    found = trained(None, plan, tmp_path / "state")
+    assert found.best_epoch == len(found.history) == 7
+    assert all(epoch.val_loss is epoch.val_accuracy is None for epoch in found.history)
+    expected = trained((lambda: features, targets), replace(plan, patience=None))
+    assert torch.equal(found.head.weight, expected.head.weight)
+    assert [epoch.train_loss for epoch in found.history] == [epoch.train_loss for epoch in expected.history]
+    assert found.head.statistics.keys() == expected.head.statistics.keys()
+    resumed = trained(None, plan, tmp_path / "state")  # from the state after epoch 5
+    assert (tmp_path / "state").exists() and torch.equal(resumed.head.weight, found.head.weight)
+    assert resumed.history == found.history

@@ -319,3 +319,30 @@ def test_recipes_run_in_the_same_protocol(
         assert float(rows[-1]["val_accuracy"]) == metrics["splits"]["val"]["accuracy"], (
             "with the statistics of the last epoch"
         )
+
+
+def test_a_cell_without_validation_images(
+    guide_folder: Path, stand_ins: Path, cell_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Training keeps the last epoch, the temperature is 1, and weights follow from it."""
+    for part in ("manifest.csv", "store"):
+        (tmp_path / part).symlink_to(guide_folder / part)
+    shots = tmp_path / "shots.csv"
+    write_shots([row for row in read_shots(cell_file) if row.role != "val"], shots)
+    metrics = downstream(guide_folder, stand_ins, shots, tmp_path / "down", 0.5, selection="last")
+    assert set(metrics["splits"]) == {"test", "test_uncommon"} and metrics["best_epoch"] == 2
+    rows = list(csv.DictReader((tmp_path / "down" / "history.csv").open()))
+    assert [(row["val_loss"], row["val_accuracy"]) for row in rows] == [("", "")] * 2
+    with pytest.raises(InputError, match="no val images, by which `selection: best`"):
+        downstream(guide_folder, stand_ins, shots, tmp_path / "best", 0.5)
+
+    guide = {"epochs": 8, "iterations": 2, "batch": 4, "patience": 1, "selection": "last"}
+    settings = {"guide_classifier": guide, "backbone": {"path": str(stand_ins / "resnet")}, "image_size": 32}
+    with pytest.MonkeyPatch.context() as patch:
+        call(
+            patch, train_guide_classifier, shots, "--seed", 0, "--shots", 2, "--dataset", "world",
+            "--store", tmp_path / "store", "--output", tmp_path / "guide", "--settings", json.dumps(settings),
+        )  # fmt: skip
+    assert "a class has no val images, so the temperature stays 1" in capsys.readouterr().err
+    assert len(list(csv.DictReader((tmp_path / "guide" / "history.csv").open()))) == 8, "no early stopping"
+    assert {row.temperature for row in score(tmp_path, stand_ins, guide="guide")} == {1.0}

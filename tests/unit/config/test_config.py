@@ -566,3 +566,88 @@ def test_keys_that_were_renamed_name_their_successor(change: Callable[[dict], ob
     with pytest.raises(ConfigError) as caught:
         load_config(mapping, "mine.yaml", check_files=False)
     assert any(f"it is called `{present}` now" in problem for problem in caught.value.problems)
+
+
+def folded(**changes: object) -> dict[str, Any]:
+    """The demo's configuration with photos without test images, and folds."""
+    mapping = demo() | {"evaluation": {"folds": 5}, **changes}
+    mapping["datasets"] = {"mine": {"adapter": "image_folder", "root": ".", "test": "none"}}
+    return mapping
+
+
+def test_folds_number_the_cells() -> None:
+    config = load_config(folded(seeds=[0, 3], shots="all", guide_pool=6), FILE)
+    assert config.folds == 5 and config.cell_seeds == (0, 1, 2, 3, 4, 15, 16, 17, 18, 19)
+    assert config.shot_counts == (6,) and config.takes_all_shots and config.required_shots == 1
+    plain = load_config(demo() | {"seeds": [4, 1]}, FILE)
+    assert (plain.folds, plain.cell_seeds, plain.shot_counts) == (1, (4, 1), (2, 4))
+    assert not plain.takes_all_shots and plain.required_shots == 4
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+def test_datasets_with_and_without_test_images() -> None:
+    untested = folded()
+    del untested["evaluation"]
+    assert load_config(untested, FILE).untested_datasets == ["mine"]
+    assert load_config(folded(), FILE).untested_datasets == []
+    null = folded()
+    null["datasets"]["mine"]["test"] = None
+    assert load_config(null, FILE) == load_config(folded(), FILE)
+    assert load_config(demo(), FILE).untested_datasets == []
+
+
+def test_validation_images_are_needed_by_used_blocks_only() -> None:
+    def needs(mapping: dict[str, Any]) -> bool:
+        return load_config(mapping, FILE).needs_validation
+
+    mapping = demo()
+    assert needs(mapping)
+    mapping["downstream"]["selection"] = "last"
+    assert needs(mapping), "the guide classifier keeps its best epoch"
+    mapping["guide_classifiers"]["paper"]["selection"] = "last"
+    assert not needs(mapping)
+    mapping["guide_classifiers"]["unused"] = {"selection": "best"}
+    mapping["recipes"] = {"unused": {"selection": "best"}}
+    assert not needs(mapping)
+    mapping["methods"]["other"] = {"recipe": "unused"}
+    assert needs(mapping)
+    untested = folded(guide_classifiers={"paper": {"selection": "last"}})
+    assert needs(untested)
+    del untested["evaluation"]
+    assert not needs(untested), "nothing is tested, so no recipe trains"
+
+
+@pytest.mark.parametrize(
+    ("changes", "dataset", "expected"),
+    [
+        ({}, {"test": "test"}, "`evaluation`: only valid with datasets without test images, and `mine` has some"),
+        ({"evaluation": {"folds": 1}}, {}, "`evaluation.folds`: input should be greater than or equal to 2"),
+        ({"evaluation": {"folds": "all"}}, {}, "`evaluation.folds`: input should be a valid integer"),
+        ({"evaluation": {"folds": True}}, {}, "`evaluation.folds`: expected a number, got a boolean"),
+        ({"evaluation": {}}, {}, "`evaluation.folds`: missing; add it"),
+        ({"shots": "some"}, {}, "`shots`: this must be a list, such as [1, 2] (given: 'some')"),
+        ({"shots": [1, 1]}, {}, "`shots`: a value is listed twice"),
+        ({"shots": [2, "x"]}, {}, "`shots.1`: input should be a valid integer"),
+        ({}, {"val": "v"}, "`test: none` uses one folder of images; remove `val`"),
+        ({}, {"test_per_class": 3}, "split folders cannot be combined with `test_per_class`; remove `test`"),
+        (
+            {"downstream": {"kept_epoch": "last"}},
+            {},
+            "`downstream.kept_epoch`: unknown key; it is called `selection` now",
+        ),
+    ],
+)
+def test_problems_of_folds_shots_and_selection(changes: dict[str, Any], dataset: dict[str, Any], expected: str) -> None:
+    mapping = folded(**changes)
+    mapping["datasets"]["mine"] |= dataset
+    with pytest.raises(ConfigError) as caught:
+        load_config(mapping, FILE)
+    assert any(expected in problem for problem in caught.value.problems), caught.value.problems
+
+
+def test_one_left_out_of_several_datasets_is_a_problem() -> None:
+    mapping = folded(evaluation={"folds": "leave_one_out"})
+    load_config(mapping, FILE)
+    mapping["datasets"]["other"] = mapping["datasets"]["mine"]
+    with pytest.raises(ConfigError, match="`leave_one_out` counts the images of one dataset"):
+        load_config(mapping, FILE)

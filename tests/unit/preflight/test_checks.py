@@ -107,11 +107,17 @@ def test_classes_that_a_dataset_lacks(mapping: dict[str, Any]) -> None:
         path.unlink()
     mapping["datasets"]["pets"] = {"adapter": "image_folder", "root": "photos"}
     mapping["datasets"]["cats"] = {"adapter": "image_folder", "root": "photos", "classes": ["cat"]}
+    keep_the_last_epoch(mapping)
     config, report = load_config(mapping, "mine.yaml", check_files=False), Report()
     checks.check_datasets(config, Path("results/tiny"), report)
     (warning,), (problem,) = report.warnings, report.problems
     assert warning.startswith("`datasets.pets`: `test` has no images of `dog`; its mean accuracy leaves out")
     assert problem.startswith("`datasets.cats`: the dataset has one class, `cat`")
+
+
+def keep_the_last_epoch(mapping: dict[str, Any]) -> None:
+    """No warning of few validation images."""
+    mapping["guide_classifiers"]["paper"]["selection"] = mapping["downstream"]["selection"] = "last"
 
 
 def photos(root: Path, *labels: str) -> None:
@@ -156,6 +162,7 @@ def test_categories_that_are_one_class_are_a_warning(mapping: dict[str, Any]) ->
     annotations = [{"id": n, "image_id": n, "category_id": 1 + n % 2, "area": 1, "iscrowd": "0"} for n in range(6)]
     write_coco(Path("coco"), categories, annotations)
     mapping["datasets"] = {"coco": {"adapter": "coco", "root": "coco"}}
+    keep_the_last_epoch(mapping)
     report = Report()
     counts = checks.check_datasets(load_config(mapping, "mine.yaml", check_files=False), Path("results/tiny"), report)
     assert report.problems == [] and counts["coco"].classes == 2
@@ -306,3 +313,26 @@ def test_gguf_files(stand_ins: Path, tmp_path: Path) -> None:
     for name in ("cut.gguf", "page.gguf"):
         with pytest.raises(InputError, match=f"{name}: llama.cpp cannot load it"):
             open_gguf(tmp_path / name)
+
+
+def test_folds_are_counted_and_checked_before_the_run(mapping: dict[str, Any]) -> None:
+    for label, count in {"cat": 5, "dog": 2}.items():
+        for number in range(count):
+            path = Path("photos", label, f"{number}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(path)
+    mapping["datasets"] = {"mine": {"adapter": "image_folder", "root": "photos", "test": "none"}}
+    mapping |= {"seeds": [0, 1], "shots": [1], "evaluation": {"folds": 5}}
+    report = run(mapping)
+    assert "folds          5 folds x 2 seeds x 1 numbers of shots = 10 cells" in report.text()
+    problem = "the class `dog` has 2 train-val images (1 beside the largest of 5 folds), and 1 shots need 2"
+    assert [text for text in report.problems if "mine" in text and problem in text]
+    few = "`selection: best` chooses an epoch by fewer than 5 validation images of a class"
+    assert [text for text in report.warnings if few in text and "`cat` has 1" in text]
+    assert [text for text in report.warnings if "some of the 5 folds test no image of `dog` (2)" in text]
+
+    keep_the_last_epoch(mapping)
+    report = run(mapping)
+    assert report.problems == [] and not [text for text in report.warnings if "validation images" in text]
+    mapping["evaluation"]["folds"] = 6
+    assert "6 folds, but at most 5 images of a class" in run(mapping).text()

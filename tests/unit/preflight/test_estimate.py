@@ -1,18 +1,20 @@
 """Work and hours: the paper's arithmetic for its models, and rates from completed jobs."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from diagen.config import Config, load_config
+from diagen.config import Config, Evaluation, load_config
 from diagen.preflight.estimate import ImageCounts, all_work, estimate, measured_seconds, synthetic_images
 from diagen.preflight.operations import PAPER
 from diagen.preflight.rates import AUGMENT_SECONDS, Rates, assumed_rates
 
 COUNTS = {"photos": ImageCounts(23, {"train_val": 600, "test": 368, "test_uncommon": 294})}
+NOT_OF_CELLS = ("write_prompts", "extract_real_features")
 ASSUMED = Rates({"half": 100.0, "single": 25.0, "text": 5.0}, threads=2)
 
 
@@ -186,3 +188,20 @@ def test_prompts_are_estimated_on_the_gpu_only_if_llama_cpp_uses_it(config: Conf
     (work,) = [work for work in all_work(config, COUNTS, PAPER) if work.rule == "write_prompts"]
     assert work.seconds(assumed_rates("cuda", 2)) == work.seconds(assumed_rates("cpu", 2)) > 23 * 10 * 5
     assert work.seconds(assumed_rates("cuda", 2, text_device="cuda")) < 23 * 10
+
+
+def test_every_fold_is_a_cell_with_its_own_words_and_images(config: Config) -> None:
+    evaluation = Evaluation(folds=5)
+    folded = config.model_copy(update={"evaluation": evaluation})
+    counts = {"photos": ImageCounts(23, {"train_val": 230})}
+
+    def rules(config: Config) -> Counter[str]:
+        return Counter(work.rule for work in all_work(config, counts, PAPER))
+
+    once, five = rules(config), rules(folded)
+    assert five == {rule: count * (1 if rule in NOT_OF_CELLS else 5) for rule, count in once.items()}
+    assert synthetic_images(folded, counts) == 5 * synthetic_images(config, counts)
+    found = [work for work in all_work(folded, counts, PAPER) if work.wildcards.get("method") == "standard"]
+    assert {work.read for work in found if work.wildcards["shots"] == "4"} == {23 * 4 + 23 + 46}
+    taken = folded.model_copy(update={"shots": "all", "guide_pool": 20})
+    assert synthetic_images(taken, counts) == 2 * 5 * (230 - 46) * 10 * 5, "no more guide images than there are"

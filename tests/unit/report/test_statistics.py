@@ -20,9 +20,12 @@ from diagen.report.statistics import (
     PER_CLASS,
     PROMPTS,
     accuracy_table,
+    diversity_table,
+    over_folds,
     over_seeds,
     paired_difference,
     per_class_table,
+    pool_folds,
     read_table,
     standard_error,
     write_table,
@@ -175,3 +178,51 @@ def test_summarize_gathers_the_four_tables(runs, tmp_path):
 
     missing = summarize(tmp_path / "results", tmp_path / "summary", seeds=[9])
     assert missing.returncode == 2 and "metrics.json" in missing.stderr and "Traceback" not in missing.stderr
+
+
+@given(folds=st.integers(2, 5), n_images=st.integers(5, 40), seed=st.integers(0, 1000))
+def test_the_folds_of_a_repeat_are_pooled_image_by_image(folds, n_images, seed):
+    """Against the accuracy of each class, and their mean, over the images of all folds."""
+    generator = np.random.default_rng(seed)
+    right = {(repeat, name): generator.random(n_images) < 0.6 for repeat in (0, 3) for name in ("a", "b", "c")}
+    right[0, "c"] = right[0, "c"][:2]  # fewer images than folds
+    runs = []
+    for repeat in (0, 3):
+        for fold in range(folds):
+            per_class = {}
+            for name in "abc":
+                part = right[repeat, name][fold::folds]
+                if part.size:
+                    per_class[name] = {"accuracy": float(part.mean()), "n_images": part.size}
+            mean = float(np.mean([result["accuracy"] for result in per_class.values()]))
+            total = sum(result["n_images"] for result in per_class.values())
+            result = {"accuracy": mean, "n_images": total, "per_class": per_class}
+            place = {"dataset": "mine", "method": "standard", "seed": repeat * folds + fold, "shots": 2}
+            runs.append({**place, "splits": {"test": result}})
+    pooled = pool_folds(runs, folds)
+    accuracy = accuracy_table(pooled).set_index("seed")
+    assert accuracy.index.tolist() == [0, 3]
+    for repeat in (0, 3):
+        means = {name: right[repeat, name].mean() for name in "abc"}
+        assert accuracy.loc[repeat, "accuracy"] == pytest.approx(np.mean(list(means.values())))
+        assert accuracy.loc[repeat, "n_images"] == sum(right[repeat, name].size for name in "abc")
+    per_class = per_class_table(pooled).set_index(["seed", "class"])["accuracy"]
+    assert per_class.to_dict() == pytest.approx({key: values.mean() for key, values in right.items()})
+
+
+def test_without_folds_nothing_is_pooled(runs):
+    assert pool_folds(runs, 1) == runs
+
+
+def test_diversity_is_averaged_over_the_folds_of_a_repeat():
+    entry = {"scope": "pooled", "k": 3, "density": 0.5, "coverage": 1.0, "n_real": 30, "precision": 0.1}
+    sets = [
+        (("mine", "diagen", seed, 2, ""), [{**entry, "recall": seed / 10, "n_synthetic": 20 + seed}])
+        for seed in (0, 1, 2, 6, 7, 8)
+    ]
+    table = over_folds(diversity_table(sets), 3)
+    assert list(table.columns) == DIVERSITY
+    assert table["seed"].tolist() == [0, 2]
+    assert table["recall"].tolist() == pytest.approx([0.1, 0.7])
+    assert table["n_synthetic"].tolist() == [21, 27]
+    pd.testing.assert_frame_equal(over_folds(diversity_table(sets), 1), diversity_table(sets))

@@ -26,6 +26,16 @@ def training_part(copies: Collection[int], folds: int) -> int:
     return sum(sorted(copies)[: len(copies) - largest_fold])
 
 
+def classes_below_folds(counts: Mapping[str, int], folds: int) -> Problem | None:
+    """A note if classes have fewer images than folds, so that some folds test none of them."""
+    few = [f"`{name}` ({count})" for name, count in sorted(counts.items()) if count < folds]
+    if not few:
+        return None
+    return Problem(
+        f"some of the {folds} folds test no image of {shortened(few, CLASSES_SHOWN)}; each image is still tested once"
+    )
+
+
 def few_validation_images(counts: Mapping[str, int]) -> Problem | None:
     """A warning if classes have fewer than `ENOUGH_VALIDATION` validation images; `counts` are those of each class."""
     few = [f"`{name}` has {count}" for name, count in sorted(counts.items()) if count < ENOUGH_VALIDATION]

@@ -13,7 +13,7 @@ from diagen.data.adapters.interface import ListedImage, Listing
 from diagen.data.adapters.registry import list_images
 from diagen.data.gaps import copies_across_classes, split_gaps, too_few_classes
 from diagen.data.images_file import ImageRow, SkippedImage
-from diagen.data.images_needed import images_needed, training_part
+from diagen.data.images_needed import classes_below_folds, images_needed, training_part
 from diagen.errors import InputError, Problem
 from diagen.images import load_image
 from diagen.letters import shortened
@@ -69,7 +69,14 @@ def index_dataset(dataset: Dataset, shots: int = 0, *, folds: int = 1, validatio
         more = f"\n  - and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
         raise InputError(f"{dataset.root}: this dataset cannot be used:{shown}{more}")
     gaps = split_gaps((row.split, row.class_name) for row in rows)
-    notes = [*_passed_over(listing.passed_over), *_left_out(skipped), *listing.notes, *gaps]
+    below = classes_below_folds(Counter(row.class_name for row in rows), folds)
+    notes = [
+        *_passed_over(listing.passed_over),
+        *_left_out(skipped),
+        *listing.notes,
+        *gaps,
+        *([below] if below else []),
+    ]
     return Index(sorted(rows, key=_sort_key), sorted(skipped, key=_sort_key), notes)
 
 

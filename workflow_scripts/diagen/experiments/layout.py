@@ -5,13 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from diagen.config.datasets import Coco, CustomCoco, Focus, ImageFolder, Photos
+from diagen.config.datasets import Coco, CustomCoco, Focus, ImageFolder
 from diagen.data.adapters.coco import PARTS
 from diagen.data.adapters.files import is_hidden
 from diagen.data.adapters.focus import DATABASE
 from diagen.errors import InputError, Problem
 from diagen.letters import CONTROL, shortened
 
+OwnDataset = ImageFolder | CustomCoco | Focus | Coco
+"""The datasets of photos, which are not drawn."""
 SPLIT_NAMES = {
     "train_val": ("train-val", "trainval", "train", "training"),
     "val": ("val", "valid", "validation", "dev"),
@@ -32,7 +34,7 @@ class Layout:
     A dataset of class folders without a test split has `test: none`.
     """
 
-    dataset: Photos
+    dataset: OwnDataset
     text: str
     notes: list[str] = field(default_factory=list)
 

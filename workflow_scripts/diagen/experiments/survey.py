@@ -12,13 +12,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from diagen.config.datasets import Coco, Photos
+from diagen.config.datasets import Coco
 from diagen.data.adapters.files import is_outside
 from diagen.data.adapters.interface import ListedImage
 from diagen.data.adapters.registry import list_images
 from diagen.data.gaps import split_gaps, too_few_classes
 from diagen.errors import InputError, Problem, summary
-from diagen.experiments.layout import find_layout
+from diagen.experiments.layout import OwnDataset, find_layout
 from diagen.images import HEIC
 from diagen.letters import shortened
 from diagen.runtime.progress import progress
@@ -36,7 +36,7 @@ class Survey:
     `unreadable` maps each reason to the files that are left out for it; `notes` are findings that stop nothing.
     """
 
-    dataset: Photos
+    dataset: OwnDataset
     layout: str
     counts: Mapping[str, Counter[str]]
     unreadable: Mapping[str, list[Path]]

@@ -12,7 +12,12 @@ from diagen.config.relations import missing_files
 from diagen.data.adapters.registry import list_images
 from diagen.data.gaps import split_gaps, too_few_classes
 from diagen.data.images_file import read_images
-from diagen.data.images_needed import few_validation_images, images_needed, training_part
+from diagen.data.images_needed import (
+    classes_below_folds,
+    few_validation_images,
+    images_needed,
+    training_part,
+)
 from diagen.data.photo_list import photos_warning
 from diagen.errors import InputError, summary
 from diagen.preflight import estimate
@@ -36,6 +41,11 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report = Report([f"configuration  {name}: valid"])
     report.problems += sorted(missing_files(dict(config)))
     counts = check_datasets(config, results, report)
+    if config.folds > 1:
+        report.facts.append(
+            f"folds          {config.folds} folds x {len(config.seeds)} seeds x {len(config.shot_counts)} numbers of "
+            f"shots = {len(config.cell_seeds) * len(config.shot_counts)} cells, each with its own words and images"
+        )
     operations = check_models(config, report)
     device = check_device(config, gpus, report)
     check_precision(config, report)
@@ -77,7 +87,8 @@ def check_datasets(config: Config, results: Path, report: Report) -> dict[str, e
         if images or not problems:  # other problems explain why nothing is listed
             problems += too_few_classes(label for _, label in images)
         few = few_validation_images(_validating(images, config)) if config.needs_validation else None
-        notes += [*split_gaps(images), *([few] if few else [])]
+        below = classes_below_folds(Counter(label for _, label in images), config.folds)
+        notes += [*split_gaps(images), *(note for note in (few, below) if note)]
         report.warnings += [f"`datasets.{name}`: {note}" for note in notes]
         hidden = len(problems) - PROBLEMS_SHOWN
         problems[PROBLEMS_SHOWN:] = [f"and {hidden} more"] if hidden > 0 else []
