@@ -106,16 +106,16 @@ def test_the_images_are_where_the_page_says(readers_folder):
 
 @pytest.mark.parametrize("page", ["config/README.md", "docs/own_photos.md", "docs/gpus.md"])
 def test_the_pages_blocks_are_valid_in_a_written_configuration(page, readers_folder):
-    _, config = written()
-    # The pages' datasets have test photos.
-    config |= {"datasets": {}, "shots": [2]}
-    del config["evaluation"]
+    _, with_folds = written()
+    tested = {"datasets": {"my_photos": {"adapter": "image_folder", "root": "photos"}}, "shots": [2]}
+    config = {key: value for key, value in with_folds.items() if key != "evaluation"} | tested
     for block in code_blocks((PAGES | SITE)[page], "yaml"):
-        for key, entries in yaml.safe_load(block).items():
-            merged = isinstance(entries, dict) and isinstance(config.get(key, {}), dict)
-            config[key] = {**config.get(key, {}), **entries} if merged else entries
-    config["datasets"] = config["datasets"] or {"my_photos": {"adapter": "image_folder", "root": "photos"}}
-    load_config(config, "config/mine.yaml", check_files=page in PAGES)
+        values = yaml.safe_load(block)
+        # Folds and datasets with test photos exclude each other.
+        changed = with_folds | {"datasets": {}} if "evaluation" in values else config
+        for key, entries in values.items():
+            changed[key] = {**changed.get(key, {}), **entries} if isinstance(entries, dict) else entries
+        load_config(changed, "config/mine.yaml", check_files=page in PAGES)
 
 
 @pytest.mark.parametrize("page", PAGES | SITE)
