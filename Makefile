@@ -1,5 +1,8 @@
 # make setup        create .venv with the pinned versions, or update it when the pins change
 # make demo         set up, run the demo with its report page and Snakemake's report, print the path of the page
+# make experiment   look at a folder of photos and write a configuration for it: make experiment PHOTOS=~/photos; to choose its
+#                   name, or to replace it: make experiment PHOTOS=~/photos NAME=pets OVERWRITE=1
+# make images       make weighted synthetic images of a folder of photos, without an experiment: make images PHOTOS=~/photos
 # make test         set up, run all tests except those on SLURM
 # make test-slurm   set up, test the workflow and its failures on a temporary SLURM cluster on this machine
 # make torture      set up, kill a small run 30 times with `kill -9` and compare its results (3 minutes)
@@ -15,7 +18,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo demo-models bench test test-slurm torture lint lock docs explain clean
+.PHONY: setup demo experiment images demo-models bench test test-slurm torture lint lock docs explain clean
 
 BIN := .venv/bin
 # With a configuration, `make bench` measures its stages at full size; on a GPU: make bench CONFIG=config/full_size_gpu.yaml
@@ -23,6 +26,12 @@ CONFIG :=
 # A shorter torture with other moments of the kills: make torture KILLS=5 SEED=1
 KILLS := 30
 SEED := 0
+# Your photos, and the name of their configuration (by default that of the folder); OVERWRITE=1 replaces it.
+PHOTOS :=
+NAME :=
+OVERWRITE :=
+quoted = '$(subst ','\'',$(value $(1)))'
+WRITE = workflow_scripts/write_experiment.py --name $(call quoted,NAME) $(if $(OVERWRITE),--overwrite)
 # The environment is updated when the pins change, and only then.
 READY := .venv/installed-$(firstword $(shell cksum requirements.txt))
 TRAINING := train_judge train_autoencoder train_diffusion train_llama train_dinov2 train_resnet measure_models
@@ -50,6 +59,17 @@ demo: $(READY)
 	@$(MAKE) --no-print-directory results/demo/provenance.html
 	@echo
 	@echo "The report: $(CURDIR)/results/demo/report.html"
+
+experiment: $(READY)
+	@$(BIN)/python $(WRITE) -- $(call quoted,PHOTOS)
+
+images: $(READY)
+	@file="$$($(BIN)/python $(WRITE) --images-only -- $(call quoted,PHOTOS))"; \
+	if grep -q '^[^#]*repository:' "$$file"; then $(BIN)/snakemake --cores 1 download_models --configfile "$$file"; fi; \
+	$(BIN)/snakemake --cores all export_dataset --configfile "$$file"; \
+	name="$$(basename "$$file" .yaml)"; \
+	printf '\nThe images, each with its weight in metadata.csv:\n'; \
+	dirname "results/$$name"/export/*/*/*/*/metadata.csv | sed "s|^|$(CURDIR)/|"
 
 results/demo/provenance.html: $(wildcard results/demo/summary/* results/demo/report.html report/*)
 	$(BIN)/snakemake --cores 1 --configfile config/demo.yaml --report $@

@@ -9,7 +9,8 @@ import pytest
 from tests.workflow.project import copy_project
 
 TABLES = {"summarize", "write_report"}
-TRAINED = {*TABLES, "compare_methods"}
+COMPARED = {"compare_methods", "write_report"}
+TRAINED = {*TABLES, *COMPARED}
 AUDIT = {"audit_leakage", "write_report"}
 DIAGEN_SET = {
     "generate_images diagen",

@@ -10,11 +10,13 @@ import yaml
 from PIL import Image
 
 from diagen.config import load_config
+from diagen.experiments import write
+from tests.unit.experiments.photos import LARGE, write_photos
 
 README = Path("README.md").read_text(encoding="utf-8")
 PAGES = {path: Path(path).read_text(encoding="utf-8") for path in ("README.md", "config/README.md")}
 SITE = {str(path): path.read_text(encoding="utf-8") for path in sorted(Path("docs").glob("*.md"))}
-READER_FILES = {"config/mine.yaml", "config/demo_strong.yaml"}
+READER_FILES = {"config/mine.yaml", "config/demo_strong.yaml", "config/photos.yaml", "config/photos_images.yaml"}
 
 
 def code_blocks(text: str, language: str = "") -> list[str]:
@@ -31,13 +33,25 @@ def commands_of(page: str) -> list[str]:
 
 @pytest.fixture
 def readers_folder(tmp_path, monkeypatch):
-    """A working directory with the photos and models of the pages' examples."""
+    """A working directory with the photos and models of the pages' examples, and photos in the reader's home."""
     for path in re.findall(r"(?:path|root): ([\w./-]+)", "".join(PAGES.values())):
         (tmp_path / path).mkdir(parents=True, exist_ok=True)
     shutil.copytree("config/instructions", tmp_path / "config" / "instructions")
     for table in re.findall(r"file: (config/[\w./-]+\.csv)", PAGES["config/README.md"]):
         (tmp_path / table).write_text("class,prompt\n", encoding="utf-8")
+    write_photos(tmp_path / "home" / "photos", {"pine_tree": 3, "cat": 4})
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(write, "this_machine", lambda: LARGE)
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(images_only=False):
+    """The order and the configuration that `make experiment PHOTOS=~/photos` or `make images` writes."""
+    photos = write.photo_folder("~/photos")
+    name = write.name_from(photos) + "_images" * images_only
+    order, _ = write.write_configuration(photos, name, images_only=images_only)
+    return order, yaml.safe_load(Path(order.file).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", PAGES | SITE)
@@ -73,30 +87,35 @@ def test_make_targets_exist(page):
     assert page != "README.md" or {"demo", "test", "lint"} <= targets
 
 
-def test_the_example_configuration_is_valid(readers_folder):
-    (example,) = code_blocks(README, "yaml")
-    config = load_config(yaml.safe_load(example), "config/mine.yaml")
-    assert f"results/{config.experiment}/report.html" in README
+def test_the_first_commands_are_those_of_the_written_configuration(readers_folder):
+    order, config = written()
+    assert "make experiment PHOTOS=~/photos" in README and f"`{order.file}`" in README
+    load_config(config, order.file)
+    shown = [line for block in code_blocks(README) for line in block.splitlines()]
+    first = shown.index(order.commands()[0][1])
+    assert shown[first : first + 3] == [command for _, command in order.commands()]
+    assert f"`{order.result}`" in README
+
+
+def test_the_images_are_where_the_page_says(readers_folder):
+    order, config = written(images_only=True)
+    assert "make images PHOTOS=~/photos" in README and f"`{order.file}`" in README
+    load_config(config, order.file, check_files=False)
+    assert f"`{order.result.rstrip('/')}`" in README
 
 
 @pytest.mark.parametrize("page", ["config/README.md", "docs/own_photos.md", "docs/gpus.md"])
-def test_the_pages_blocks_are_valid_in_the_example(page, readers_folder):
-    (example,) = code_blocks(README, "yaml")
-    blocks = [yaml.safe_load(block) for block in code_blocks((PAGES | SITE)[page], "yaml")]
-    config = yaml.safe_load(example)
-    for block in blocks:
-        if "evaluation" in block:  # of datasets without test images only, so it is valid by itself
-            alone = yaml.safe_load(example) | {"datasets": {}}
-            load_config(merged(alone, block), "config/mine.yaml", check_files=page in PAGES)
-        else:
-            config = merged(config, block)
-    load_config(config, "config/mine.yaml", check_files=page in PAGES)
-
-
-def merged(config, block):
-    """The configuration with the entries of a block added to its sections."""
-    both = {key: {**config.get(key, {}), **value} for key, value in block.items() if isinstance(value, dict)}
-    return config | block | both
+def test_the_pages_blocks_are_valid_in_a_written_configuration(page, readers_folder):
+    _, with_folds = written()
+    tested = {"datasets": {"my_photos": {"adapter": "image_folder", "root": "photos"}}, "shots": [2]}
+    config = {key: value for key, value in with_folds.items() if key != "evaluation"} | tested
+    for block in code_blocks((PAGES | SITE)[page], "yaml"):
+        values = yaml.safe_load(block)
+        # Folds and datasets with test photos exclude each other.
+        changed = with_folds | {"datasets": {}} if "evaluation" in values else config
+        for key, entries in values.items():
+            changed[key] = {**changed.get(key, {}), **entries} if isinstance(entries, dict) else entries
+        load_config(changed, "config/mine.yaml", check_files=page in PAGES)
 
 
 @pytest.mark.parametrize("page", PAGES | SITE)

@@ -56,6 +56,16 @@ PAPER = Operations(
     prompt=prompt_operations(4.1e9),
 )
 """Stable Diffusion v1-4 at 512 pixels, ResNet-50 at 256, DINOv2 ViT-L/14 at 224, Llama 2 7B in 4 bits."""
+DEMO = Operations(
+    5.131e-4,
+    5.606e-4,
+    1.567e-3,
+    6.816e-6,
+    backbone=4.109e-5,
+    features=1.315e-4,
+    prompt=4.163e-4,
+)
+"""The demo's models at 64 pixels, as counted on them."""
 
 
 def paper_operations(config: Config) -> Operations:
