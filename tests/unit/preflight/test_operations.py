@@ -1,13 +1,19 @@
 """Operations of the paper's models, counted from their shapes, against the published counts."""
 
+from dataclasses import astuple
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, Dinov2Config, Dinov2Model, ResNetConfig, ResNetModel
 
-from diagen.preflight.operations import DINOV2, PAPER, count, count_diffusion
+from diagen.config import load_config
+from diagen.preflight.models import check_models
+from diagen.preflight.operations import DEMO, DINOV2, PAPER, count, count_diffusion
+from diagen.preflight.report import Report
 
 
 def test_stable_diffusion_v1_4() -> None:
@@ -49,3 +55,9 @@ def test_image_models(model, config, size: int, tflop: float) -> None:
         net = model(config)
         pixels = torch.empty(1, 3, size, size)
     assert count(net, pixels) == pytest.approx(tflop, rel=0.02)
+
+
+def test_the_demos_models() -> None:
+    config = load_config(yaml.safe_load(Path("config/demo.yaml").read_text("utf-8")), "config/demo.yaml")
+    counted = check_models(config, Report())
+    assert astuple(counted) == pytest.approx(astuple(DEMO), rel=0.01)
