@@ -23,6 +23,8 @@ NO_BREAK = "\u00a0"
 CLASSES_SHOWN = 40
 DatasetLine = tuple[str, object, str]
 """A key of the dataset block, its value, and the comment beside it."""
+REGULARIZED = {"selection": "last", "weight_decay": 0.01}
+"""The recipe of downstream classifiers without validation images; the decay is that of the paper's guide classifier."""
 
 
 def document(order: Order) -> str:
@@ -44,8 +46,7 @@ def document(order: Order) -> str:
         table=list(_table(order)),
         dataset=list(_dataset(order)),
         guide={} if plan.keeps_best else {"selection": "last"},
-        downstream={} if plan.keeps_best or order.images_only else {"selection": "last"},
-        selection="" if plan.keeps_best or order.images_only else "last",
+        downstream={} if plan.keeps_best or order.images_only else dict(REGULARIZED),
         **reasons.texts(order.survey, plan, order.machine, images_only=order.images_only),
     )
 

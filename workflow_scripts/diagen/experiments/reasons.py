@@ -38,7 +38,7 @@ def texts(survey: Survey, plan: Plan, machine: Machine, *, images_only: bool) ->
         else "What is compared: training on the photos alone, and on photos and images. The report's verdict compares "
         "the last method with `standard`.",
         "selection_why": f"With fewer than {VALIDATION} photos per class for validation, choosing the best epoch by "
-        "them is a matter of chance, so the last one counts.",
+        "them is a matter of chance: the last one counts, and weight decay keeps it from fitting few photos too well.",
     }
 
 
