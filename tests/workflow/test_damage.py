@@ -76,7 +76,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     f"{CELL}/downstream/standard/head.safetensors": (cut, "Error while deserializing header"),
     f"{CELL}/diversity/diagen.json": (lambda path: path.write_text('[{"k": 3}]'), "0.scope: Field required"),
     "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "No columns to parse from file"),
-    "tiny/summary/comparisons.csv": (change(b",unclear", b",perhaps"), "`perhaps` is no answer out of yes, hurts"),
+    "tiny/summary/comparisons.csv": (
+        change(b",unclear", b",perhaps"),
+        "line 2: `perhaps` is no answer out of yes, hurts",
+    ),
     "tiny/summary/worth.csv": (Path.unlink, "is missing"),
     f"{CELL}/downstream/nearest_class_mean/predictions.csv": (Path.unlink, "is missing"),
     "tiny/figures/accuracy.svg": (cut, "it does not end with </svg>"),
