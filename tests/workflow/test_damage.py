@@ -78,7 +78,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     f"{CELL}/diversity/diagen.json": (lambda path: path.write_text('[{"k": 3}]'), "0.variant: Field required"),
     "tiny/world/ceiling.json": (change(b'"equal_size"', b'"equal"'), "0.variant: Input should be 'paper'"),
     "tiny/summary/accuracy.csv": (lambda path: path.write_text(""), "No columns to parse from file"),
-    "tiny/summary/comparisons.csv": (change(b",unclear", b",perhaps"), "`perhaps` is no answer out of yes, hurts"),
+    "tiny/summary/comparisons.csv": (
+        change(b",unclear", b",perhaps"),
+        "line 2: `perhaps` is no answer out of yes, hurts",
+    ),
     "tiny/summary/worth.csv": (Path.unlink, "is missing"),
     f"{CELL}/downstream/nearest_class_mean/predictions.csv": (Path.unlink, "is missing"),
     "tiny/report.html": (cut, "it does not end with </html>"),
