@@ -127,9 +127,9 @@ def plot_calibration(calibrations: Sequence[Calibration]) -> Figure:
     legend shows means over the classifiers: the expected calibration error, the negative log-likelihood and the
     temperature.
     """
-    found = [(each["reliability"], each["val"]) for each in calibrations]
-    pairs = [(bins, figures) for bins, figures in found if bins is not None and figures is not None]
-    temperature = np.mean([calibration["temperature"] for calibration in calibrations])
+    found = [(each["reliability"], each["val"], each["temperature"]) for each in calibrations]
+    fitted = [(bins, figures, value) for bins, figures, value in found if bins is not None and figures is not None]
+    temperature = np.mean([value for _, _, value in fitted]) if fitted else 1.0
     states: list[tuple[Literal["before", "after"], str, str, str]] = [
         ("before", "before", "#7f7f7f", "s"),
         ("after", f"after (T = {temperature:.2f})", "#d55e00", "D"),
@@ -138,18 +138,18 @@ def plot_calibration(calibrations: Sequence[Calibration]) -> Figure:
         figure = Figure(figsize=(5.4, 5.6), layout="constrained")
         diagram, counts = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         diagram.plot([0, 100], [0, 100], color=FAINT, linestyle="--", zorder=0)
-        if not pairs:
+        if not fitted:
             diagram.set_title("no validation images: the temperature is 1")
-        for state, name, color, marker in states if pairs else ():
-            edges, count, confidence, accuracy = pool_bins([bins[state] for bins, _ in pairs])
-            errors, losses = zip(*(_error_and_loss(figures, state) for _, figures in pairs), strict=True)
+        for state, name, color, marker in states if fitted else ():
+            edges, count, confidence, accuracy = pool_bins([bins[state] for bins, _, _ in fitted])
+            errors, losses = zip(*(_error_and_loss(figures, state) for _, figures, _ in fitted), strict=True)
             error, loss = np.mean(errors), np.mean(losses)
             text = f"{name}: ECE {100 * error:.1f} %, NLL {loss:.2f}"
             diagram.plot(100 * confidence, 100 * accuracy, color=color, marker=marker, label=text, linewidth=1.6)
             counts.stairs(count, 100 * edges, color=color, linewidth=1.6)
         diagram.set_ylabel("accuracy, %")
         diagram.set_ylim(-2, 102)
-        if pairs:
+        if fitted:
             diagram.legend(loc="upper left")
         diagram.grid()
         counts.set_ylabel("images")
