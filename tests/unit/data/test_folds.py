@@ -5,11 +5,11 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import draw_shots as program
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import draw_shots as program
 from diagen.config import ImageFolder, load_config
 from diagen.data.images_file import ImageRow, write_images
 from diagen.data.images_needed import training_part

@@ -135,7 +135,7 @@ def test_calibration_chart_shows_errors_before_and_after(tmp_path):
 def test_calibration_chart_leaves_out_classifiers_without_validation_images(tmp_path):
     none = {"temperature": 1.0, "val": None, "reliability": None}
     save_figure(plot_calibration([none, calibration(3)]), tmp_path / "calibration.svg")
-    assert "after (T = 3.00): ECE 25.0 %, NLL 0.25" in svg_texts(tmp_path / "calibration.svg")
+    assert "after (T = 1.50): ECE 25.0 %, NLL 0.25" in svg_texts(tmp_path / "calibration.svg")
     save_figure(plot_calibration([none]), tmp_path / "calibration.svg")
     assert "no validation images: the temperature is 1" in svg_texts(tmp_path / "calibration.svg")
 
