@@ -62,7 +62,7 @@ def read_config(config, files):
         named = with_counted_folds(load_config(config, names, check_files=not ALLOW_MISSING_FILES))
     except ConfigError as error:
         problems += error.problems
-    except InputError as error:
+    except (InputError, OSError) as error:  # of a folder whose photos cannot be counted
         problems.append(str(error))
     if problems:
         raise WorkflowError(str(ConfigError(names, problems)))

@@ -3,7 +3,7 @@ include: "functions/generation.smk"
 
 # The noise ladder shows the noise of one generator on a word of the first seed's largest cell.
 LADDER = CONFIG.generators.get(CONFIG.ladder_generator() or "")
-LADDER_SEED, LADDER_SHOTS = CONFIG.seeds[0], max(CONFIG.shots)
+LADDER_SEED, LADDER_SHOTS = CONFIG.cell_seeds[0], max(CONFIG.shot_counts)
 LADDER_CELL = f"seed{LADDER_SEED}/shots{LADDER_SHOTS}"
 
 

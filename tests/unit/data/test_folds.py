@@ -1,5 +1,7 @@
 """Folds: every photo is tested once per repeat, by a cell that draws only from the other photos."""
 
+import json
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -7,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import draw_shots as program
 from diagen.config import ImageFolder, load_config
-from diagen.data.images_file import ImageRow
+from diagen.data.images_file import ImageRow, write_images
 from diagen.data.images_needed import training_part
 from diagen.data.index import index_dataset
 from diagen.data.photo_list import with_counted_folds
 from diagen.data.shots import divide, draw_shots
-from diagen.data.shots_file import Shot
+from diagen.data.shots_file import Shot, read_shots
 from diagen.errors import InputError
 from tests.unit.data.test_index import complaint, save
 
@@ -227,3 +230,21 @@ def test_leaving_one_out_counts_the_largest_class(tmp_path: Path) -> None:
         [2, 1, 2, 2],
         [2, 2, 1, 2],
     )
+
+
+def test_the_job_warns_if_few_images_choose_the_best_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(images_of({"cup": [1] * 3, "tree": [1] * 13}), tmp_path / "images.csv")
+    for validation, expected in (
+        (True, "fewer than 5 validation images of a class, which is mostly chance: `cup` has 1."),
+        (False, ""),
+    ):
+        settings = {"guide_pool": 8, "validation": validation, "all_shots": True}
+        cell = ["--dataset", "mine", "--seed", "0", "--shots", "8", "--output", str(tmp_path / "shots.csv")]
+        arguments = ["draw_shots", str(tmp_path / "images.csv"), "--settings", json.dumps(settings), *cell]
+        monkeypatch.setattr(sys, "argv", arguments)
+        program.main()
+        warning = capsys.readouterr().err
+        assert expected in warning and bool(warning) == validation
+    assert {row.class_name for row in read_shots(tmp_path / "shots.csv")} == {"cup", "tree"}
