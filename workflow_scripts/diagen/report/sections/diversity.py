@@ -142,7 +142,7 @@ def _chart(dataset: str, rows: Table, variant: str) -> Markup:
         "In the paper, at 4 shots",
         "All images against all real photos; FOCUS, Custom COCO and MS COCO.",
     )
-    return fragment(_CHARTS, legend=legend(found), panels=[mine, paper])
+    return fragment(_CHARTS, legend=legend(list(dict.fromkeys([*found, "da_fusion", "diagen"]))), panels=[mine, paper])
 
 
 def _scatter(

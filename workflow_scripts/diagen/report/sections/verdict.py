@@ -43,9 +43,9 @@ STYLE = """
 #verdict .worth { margin-top: 1.3rem; border-top: 1px solid var(--line); padding-top: 1.1rem; }
 #verdict .worth ul { padding-left: 1.1rem; margin: .4rem 0 0; }
 #verdict .answer.small { font-size: clamp(1.3rem, 3vw, 1.7rem); letter-spacing: -.02em; }
-#verdict .pictured dd { display: grid; grid-template-columns: 6.5rem 1fr; gap: 0 .8rem; }
-#verdict .pictured .thumbnail { grid-row: span 2; }
-#verdict .pictured dd b { font-size: 1.1rem; align-self: end; }
+#verdict .pictured dd { display: flex; flex-wrap: wrap; gap: .4rem .8rem; }
+#verdict .pictured dd > div { flex: 1 1 8rem; }
+#verdict .pictured dd b { font-size: 1.1rem; }
 #verdict .primary { border-top: 5px solid var(--accent); }
 #verdict .primary.good-edge { border-top-color: var(--good); }
 #verdict .primary.bad-edge { border-top-color: var(--bad); }
@@ -59,8 +59,8 @@ _CARD = """<article class="card primary {{ tone }}-edge" data-dataset="{{ datase
 {{ chart }}
 <dl class="facts">
 {% for name, value, detail, picture in facts %}
-<div{% if picture %} class="pictured"{% endif %}><dt class="label">{{ name }}</dt><dd>{{ picture }}<b>{{ value }}</b>
-<small>{{ detail }}</small></dd></div>
+<div{% if picture %} class="pictured"{% endif %}><dt class="label">{{ name }}</dt><dd>{{ picture }}
+<div><b>{{ value }}</b><small>{{ detail }}</small></div></dd></div>
 {% endfor %}
 </dl>
 {{ worth }}
