@@ -20,7 +20,7 @@ def main() -> None:
 
     from diagen.comparisons.tables_file import read_comparisons, read_means
     from diagen.report.latex import accuracy_tex, comparisons_tex, diversity_tex
-    from diagen.report.statistics import DIVERSITY, read_table
+    from diagen.report.summary_tables import DIVERSITY, read_table
 
     texts = {
         "accuracy": accuracy_tex(read_means(arguments.means)),

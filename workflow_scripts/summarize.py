@@ -10,7 +10,7 @@ from diagen.config.programs import SummarizeSettings
 from diagen.files.atomic import atomic_path
 from diagen.files.json_files import read_diversity, read_metrics
 from diagen.prompts.prompts_file import read_prompts
-from diagen.report.statistics import (
+from diagen.report.summary_tables import (
     accuracy_table,
     diversity_table,
     over_folds,

@@ -17,7 +17,7 @@ from diagen.diversity.measures import measure_ceiling, measure_diversity
 from diagen.diversity.scopes import LabeledFeatures, diversity_by_scope
 from diagen.files.json_files import DIVERSITY
 from diagen.generation.manifest_file import ManifestRow
-from diagen.report.statistics import MEASURES
+from diagen.report.summary_tables import MEASURES
 from tests.unit.diversity.brute_force import brute_force
 
 CLASSES = ("boat", "car")

@@ -15,7 +15,7 @@ from diagen.diversity.manifold import diversity, weighted_diversity
 from diagen.diversity.scopes import LabeledFeatures, diversity_by_scope
 from diagen.errors import InputError
 from diagen.files.json_files import read_diversity
-from diagen.report.statistics import MEASURES
+from diagen.report.summary_tables import MEASURES
 from tests.unit.diversity.brute_force import (
     brute_force,
     figures,

@@ -26,7 +26,7 @@ from diagen.generation.manifest_file import ManifestRow, read_manifest, write_ma
 from diagen.generation.plan_file import PlanRow, read_plan, write_plan
 from diagen.noise_ceilings.ceilings_file import Trial, read_ceilings, write_ceilings
 from diagen.prompts.prompts_file import PromptRow, read_prompts, write_prompts
-from diagen.report.statistics import ACCURACY, read_table
+from diagen.report.summary_tables import ACCURACY, read_table
 from diagen.weighting.weights_file import WeightRow, read_weights, write_weights
 
 NAME = 'a "b", {c}\nd'  # difficult content that tables must preserve

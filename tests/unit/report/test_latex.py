@@ -10,7 +10,7 @@ import pytest
 
 from diagen.comparisons.tables_file import COMPARISONS, MEANS
 from diagen.report.latex import accuracy_tex, comparisons_tex, diversity_tex, escaped
-from diagen.report.statistics import DIVERSITY
+from diagen.report.summary_tables import DIVERSITY
 
 METHODS = ("standard", "my_method_2", "diagen")
 

@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 
 from diagen.comparisons.tables_file import ALL_SHOTS
 from diagen.report.labels import label
-from diagen.report.statistics import MEASURES
+from diagen.report.summary_tables import MEASURES
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",

@@ -31,7 +31,7 @@ from diagen.generation.plan_file import PlanRow, read_plan
 from diagen.noise_ceilings.ceilings_file import read_ceilings
 from diagen.prompts.lines_file import lines_path, read_lines
 from diagen.prompts.prompts_file import read_prompts
-from diagen.report import statistics
+from diagen.report import summary_tables
 from diagen.weighting.weights_file import WeightRow, read_weights
 
 
@@ -61,13 +61,13 @@ def _read_page(path: Path) -> None:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "*.made_with.json": read_made_with,
-    "summary/accuracy.csv": partial(statistics.read_table, columns=statistics.ACCURACY),
-    "summary/per_class.csv": partial(statistics.read_table, columns=statistics.PER_CLASS),
-    "summary/diversity.csv": partial(statistics.read_table, columns=statistics.DIVERSITY),
+    "summary/accuracy.csv": partial(summary_tables.read_table, columns=summary_tables.ACCURACY),
+    "summary/per_class.csv": partial(summary_tables.read_table, columns=summary_tables.PER_CLASS),
+    "summary/diversity.csv": partial(summary_tables.read_table, columns=summary_tables.DIVERSITY),
     "summary/comparisons.csv": tables_file.read_comparisons,
     "summary/worth.csv": tables_file.read_worth,
     "summary/means.csv": tables_file.read_means,
-    "summary/prompts.csv": partial(statistics.read_table, columns=statistics.PROMPTS),
+    "summary/prompts.csv": partial(summary_tables.read_table, columns=summary_tables.PROMPTS),
     "prompts/*.lines.csv": read_lines,
     "prompts/*.csv": read_prompts,
     "shots*/shots.csv": read_shots,

@@ -1,15 +1,13 @@
-"""The summary tables, and statistics on them: means, standard errors and paired differences.
+"""The summary tables of results, pooled over the folds of a repeat.
 
 Accuracies and measures of diversity are fractions; all but density are in [0, 1].
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from diagen.files.json_files import ClassResult, DiversityEntry, Metrics, SplitResult
 from diagen.files.tables import reading
@@ -130,52 +128,3 @@ def prompts_table(sets: Iterable[tuple[str, str, Iterable[PromptRow]]]) -> pd.Da
     """All prompts (columns `PROMPTS`), from triples of dataset, prompt set and its rows."""
     rows = [(dataset, name, row.class_name, row.number, row.prompt) for dataset, name, rows in sets for row in rows]
     return pd.DataFrame(rows, columns=PROMPTS)
-
-
-def standard_error(values: Sequence[float] | np.ndarray) -> float:
-    """Standard error of the mean of independent `values` (n - 1 in the variance); NaN for fewer than two."""
-    values = np.asarray(values, dtype=np.float64)
-    if values.size < 2:
-        return float("nan")
-    return float(values.std(ddof=1) / np.sqrt(values.size))
-
-
-def over_seeds(table: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
-    """Mean and standard error of the column `value` over seeds, for each combination of the columns `by`.
-
-    Returns the columns `by`, `mean`, `standard_error` (NaN for one seed) and `n_seeds`, in the table's order.
-    """
-    groups = table.groupby(by, sort=False)[value]
-    return groups.agg(mean="mean", standard_error=standard_error, n_seeds="size").reset_index()
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A mean difference between paired runs, and its confidence interval (NaN with fewer than two pairs)."""
-
-    mean: float
-    low: float
-    high: float
-    n_pairs: int
-
-
-def paired_difference(accuracy: pd.DataFrame, method: str, baseline: str, confidence: float = 0.95) -> Difference:
-    """The mean paired difference of `method` minus `baseline`, with Student's t interval.
-
-    Runs in the table `accuracy` (columns `ACCURACY`) are paired by dataset, seed, shots and split, so both use the same
-    guide and validation images; runs without a partner are ignored. Pairs of one seed are not independent, so the
-    interval is approximate. Raises `ValueError` when there is no pair.
-    """
-    keys = ["dataset", "seed", "shots", "split"]
-    runs = accuracy.pivot(index=keys, columns="method", values="accuracy")
-    if not {method, baseline} <= set(runs.columns):
-        raise ValueError(f"no runs of both `{method}` and `{baseline}`")
-    differences = (runs[method] - runs[baseline]).dropna().to_numpy()
-    n_pairs = differences.size
-    if n_pairs == 0:
-        raise ValueError(f"no run of `{method}` shares its dataset, seed, shots and split with one of `{baseline}`")
-    mean = float(differences.mean())
-    if n_pairs < 2:
-        return Difference(mean, float("nan"), float("nan"), n_pairs)
-    reach = float(stdtrit(n_pairs - 1, 0.5 + confidence / 2)) * standard_error(differences)
-    return Difference(mean, mean - reach, mean + reach, n_pairs)

@@ -1,7 +1,6 @@
-"""Summary tables, and statistics compared with scipy."""
+"""Summary tables."""
 
 import json
-import math
 import subprocess
 import sys
 from itertools import product
@@ -11,10 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from diagen.errors import InputError
-from diagen.report.statistics import (
+from diagen.report.summary_tables import (
     ACCURACY,
     DIVERSITY,
     PER_CLASS,
@@ -22,12 +20,9 @@ from diagen.report.statistics import (
     accuracy_table,
     diversity_table,
     over_folds,
-    over_seeds,
-    paired_difference,
     per_class_table,
     pool_folds,
     read_table,
-    standard_error,
     write_table,
 )
 
@@ -72,52 +67,6 @@ def test_a_missing_column_is_reported(tmp_path):
     (tmp_path / "accuracy.csv").write_text("dataset,method\nworld,diagen\n")
     with pytest.raises(InputError, match=r"accuracy\.csv: damaged \(missing columns: seed"):
         read_table(tmp_path / "accuracy.csv", ACCURACY)
-
-
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=20))
-def test_standard_error_is_scipys(values):
-    assert standard_error(values) == pytest.approx(stats.sem(values), abs=1e-12)
-
-
-def test_standard_error_of_one_value_is_nan():
-    assert math.isnan(standard_error([0.4]))
-
-
-def test_over_seeds_takes_mean_and_error_of_each_group_alone(runs):
-    accuracy = accuracy_table(runs)
-    result = over_seeds(accuracy, ["split", "method", "shots"], "accuracy")
-    assert len(result) == 3 * 3 * 2
-    for row in result.itertuples():
-        values = [run["splits"][row.split]["accuracy"] for run in runs if (run["method"], run["shots"]) == row[2:4]]
-        assert row.mean == pytest.approx(np.mean(values))
-        assert row.standard_error == pytest.approx(stats.sem(values))
-        assert row.n_seeds == 3
-
-
-@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
-def test_paired_difference_is_scipys_paired_t_interval_in_any_order_of_rows(runs, confidence):
-    accuracy = accuracy_table(runs)
-    accuracy = accuracy[accuracy["split"] == "test"]
-    shuffled = accuracy.sample(frac=1, random_state=3)
-    ours = paired_difference(shuffled, "diagen", "da_fusion", confidence)
-    one, other = (
-        accuracy[accuracy["method"] == method].sort_values(["seed", "shots"])["accuracy"].to_numpy()
-        for method in ("diagen", "da_fusion")
-    )
-    interval = stats.ttest_rel(one, other).confidence_interval(confidence)
-    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high))
-    assert ours.mean == pytest.approx((one - other).mean())
-    assert ours.n_pairs == len(SEEDS) * len(SHOTS)
-
-
-def test_paired_difference_leaves_out_runs_without_a_partner(runs):
-    accuracy = accuracy_table(runs)
-    accuracy = accuracy[(accuracy["split"] == "test") & (accuracy["shots"] == 2)]
-    alone = accuracy[(accuracy["method"] != "diagen") | (accuracy["seed"] == 1)]
-    difference = paired_difference(alone, "diagen", "standard")
-    assert difference.n_pairs == 1 and math.isnan(difference.low)
-    with pytest.raises(ValueError, match="no runs of both"):
-        paired_difference(alone, "diagen", "cutmix")
 
 
 def write_results(root, runs):
