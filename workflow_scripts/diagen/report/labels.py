@@ -21,6 +21,13 @@ _NAMES = {
     "test_uncommon": "Uncommon Settings",
 }
 
+VARIANTS = {
+    "equal_size": "Sets of equal size",
+    "paper": "As in the paper",
+    "without_guides": "Without guide images among the real ones",
+}
+"""How sets of images are measured (`diversity.csv`), in the order in which reports show them."""
+
 _PHRASES = {"test": "on test photos", "test_uncommon": "in Uncommon Settings"}
 
 

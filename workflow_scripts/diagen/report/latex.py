@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from diagen.comparisons.tables_file import ALL_SHOTS
-from diagen.report.labels import label
+from diagen.report.labels import VARIANTS, label
 from diagen.report.summary_tables import MEASURES
 
 _ESCAPES = {
@@ -68,15 +68,14 @@ def comparisons_tex(comparisons: pd.DataFrame) -> str:
 def diversity_tex(diversity: pd.DataFrame) -> str:
     """A table per dataset, k and variant from `diversity.csv`: means over seeds of the pooled measures, in percent."""
     parts = []
-    kinds = [name for name in ("dataset", "k", "variant") if name in diversity]
-    for names, rows in _groups(diversity[diversity["scope"] == "pooled"], kinds):
+    for names, rows in _groups(diversity[diversity["scope"] == "pooled"], ["dataset", "k", "variant"]):
         body = []
         for made, cells in _groups(rows, ["generator", "weighting", "shots"]):
             weighted = f", weighted by {label(made['weighting'])}" if made["weighting"] else ""
             measures = [_over_seeds(cells[measure]) for measure in MEASURES]
-            body.append([label(made["generator"]) + weighted, f"{made['shots']:.0f}", *measures])
-        variant = f", {label(names['variant'])}" if "variant" in names else ""
-        place = f"{label(names['dataset'])}, k = {names['k']:.0f}{variant}"
+            shots = "" if pd.isna(made["shots"]) else f"{made['shots']:.0f}"  # the ceiling belongs to no number
+            body.append([label(made["generator"]) + weighted, shots, *measures])
+        place = f"{label(names['dataset'])}, k = {names['k']:.0f}, {VARIANTS[names['variant']].lower()}"
         caption = f"Diversity on {place}, in percent: mean over seeds with 95 % intervals."
         parts.append(_table(caption, ["Generator", "Shots", *map(str.capitalize, MEASURES)], body))
     return _file(parts)
@@ -84,7 +83,7 @@ def diversity_tex(diversity: pd.DataFrame) -> str:
 
 def _groups(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """The rows for each combination of values of `columns`, with these values by column, in the table's order."""
-    for values, rows in table.groupby(columns, sort=False):
+    for values, rows in table.groupby(columns, sort=False, dropna=False):
         yield dict(zip(columns, values, strict=True)), rows
 
 

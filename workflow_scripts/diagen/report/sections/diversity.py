@@ -7,7 +7,8 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
-from diagen.report.labels import label
+from diagen.config.choices import REAL
+from diagen.report.labels import VARIANTS, label
 from diagen.report.page.charts import CARD, FAINT, figure, records
 from diagen.report.page.looks import legend, looks
 from diagen.report.page.tables import Cell, Column, Row, number, table
@@ -16,16 +17,8 @@ from diagen.report.page.words import NONE, count, listed, percent
 from diagen.report.paper import PAPER_DATASETS, PAPER_SHOTS, TABLE_1
 from diagen.report.results import Results, Table
 from diagen.report.section import Section
+from diagen.report.summary_tables import MEASURES
 
-MEASURES = ("precision", "recall", "density", "coverage")
-REAL = "real"
-"""The generator name of the rows that compare real photos with real photos."""
-VARIANTS = {
-    "equal_size": "Sets of equal size",
-    "paper": "As in the paper",
-    "without_guides": "Without guide images among the real ones",
-}
-"""How sets are measured, in the order in which the section shows them; the first that exists is charted."""
 MEANINGS = {
     "equal_size": "Subsamples of one size, so that numbers of shots are comparable; real photos against other real "
     "photos show what can be reached.",
@@ -92,10 +85,10 @@ def _dataset(dataset: str, rows: Table, reported: str | None) -> list[Markup]:
 def _means(rows: Table) -> Table:
     """Means over seeds by generator, weighting and shots; those of real photos hold for every number of shots."""
     synthetic = rows[rows["generator"] != REAL]
-    means = synthetic.groupby(["generator", "weighting", "shots"], sort=False)[list(MEASURES)].mean()
+    means = synthetic.groupby(["generator", "weighting", "shots"], sort=False)[MEASURES].mean()
     real = rows[rows["generator"] == REAL]
     for shots in sorted(set(synthetic["shots"])) if len(real) else ():
-        means.loc[(REAL, "", shots)] = real[list(MEASURES)].mean()
+        means.loc[(REAL, "", shots)] = real[MEASURES].mean()
     return means
 
 
