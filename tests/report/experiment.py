@@ -76,7 +76,7 @@ def settings(plan: Plan) -> WriteReportSettings:
         "prompt_sets": ["paper"] if "diagen" in used else [],
         "weightings": {"paper": {"guide_classifier": "paper"}} if used else {},
         "models": {"diffusion": {"source": "CompVis/stable-diffusion-v1-4", "sha256": "0" * 64}},
-        "recorded": {"prompts": ["paper"] if "diagen" in used else [], "manifest": list(used)},
+        "recorded": {"prompts": ["paper"] if "diagen" in used else [], "manifest": list(used), "diversity": []},
     })  # fmt: skip
 
 
@@ -204,8 +204,20 @@ def _datasets(results: Results, plan: Plan) -> None:
         ]
         write_images(rows, folder / "images.csv")
         write_skipped([SkippedImage("a.png", plan.classes[0], "test", "a.png: not an image")], folder / "skipped.csv")
-        for row in rows[:4]:
+        for row in rows:
             picture(Path(row.path), plan, row.class_name)
+        _features(plan, [row.class_name for row in rows], folder)
+        if any(generator.noise_levels for generator in results.settings.generators.values()):
+            name = plan.classes[0]
+            ladder = [
+                ManifestRow(
+                    f"images/ladder-{level}.png", name, 0, number, f"a photo of a <{name}>", level, 1, 2, "0", 4
+                )
+                for number, level in enumerate((0.0, 0.1, 0.2))
+            ]
+            for step in ladder:
+                picture(results.store / step.file_name, plan, name)
+            write_manifest(ladder, folder / "noise_ladder.csv")
         one, other = rows[0].path, rows[1].path
         twins = (
             Twin("exact", 0.0, one, plan.classes[0], other, plan.classes[0]),
@@ -236,7 +248,7 @@ def _cells(results: Results, plan: Plan) -> None:
         for cell in results.cells(dataset):
             folder = results.cell_folder(cell)
             drawn = [
-                Shot("guide", name, guide, f"{name}-{number}.png", "0")
+                Shot("guide", name, guide, str(results.store / "photos" / f"train_val-{name}-{number}.png"), "0")
                 for name in plan.classes
                 for guide, number in enumerate(sorted(random.permutation(12)[: cell.shots].tolist()))
             ]
@@ -267,11 +279,18 @@ def _synthetic(results: Results, plan: Plan, folder: Path, stem: str) -> None:
         picture(results.store / row.file_name, plan, row.class_name)
     (folder / "weights").mkdir(parents=True)
     write_manifest(rows, folder / "manifest.csv")
+    _features(plan, [row.class_name for row in rows], folder)
     confidences = plan.random.random(len(rows)) ** 0.4
     write_weights(
         [WeightRow(row.file_name, float(q), 1.3, float(q / 4)) for row, q in zip(rows, confidences, strict=True)],
         folder / "weights" / "paper.csv",
     )
+
+
+def _features(plan: Plan, names: list[str], folder: Path) -> None:
+    """Features around a center for each class."""
+    centers = [plan.classes.index(name) * np.ones(8) for name in names]
+    np.save(folder / "features.npy", (centers + plan.random.normal(size=(len(names), 8))).astype(np.float32))
 
 
 def calibration(plan: Plan) -> dict:
@@ -282,6 +301,7 @@ def calibration(plan: Plan) -> dict:
         for i, value in enumerate(accuracy)
     ]
     val = {f"{key}_{when}": 0.1 for key in ("accuracy", "nll", "ece") for when in ("before", "after")}
+    val |= {"n_images": 24, "n_errors": 8}
     return {"temperature": 1.4, "val": val, "reliability": {"before": bins, "after": bins}}
 
 

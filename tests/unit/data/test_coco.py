@@ -18,6 +18,7 @@ from diagen.data.adapters.instances import _polygon_area
 from diagen.data.images_file import ImageRow, write_images
 from diagen.data.index import index_dataset
 from diagen.data.shots import draw_shots
+from diagen.data.shots_file import Shot, write_shots
 from diagen.errors import InputError
 from diagen.generation.manifest_file import ManifestRow, write_manifest
 
@@ -384,10 +385,13 @@ def test_validation_images_belong_to_the_real_set_of_train_val(coco: Path, tmp_p
     random = np.random.RandomState(0)
     np.save(tmp_path / "real.npy", random.randn(len(images) + 1, 3).astype(np.float32))
     np.save(tmp_path / "synthetic.npy", random.randn(4, 3).astype(np.float32))
-    tables = [str(tmp_path / name) for name in ("images.csv", "real.npy", "manifest.csv", "synthetic.npy")]
+    write_shots([Shot("guide", "cup", 0, "other.jpg", "0")], tmp_path / "shots.csv")
+    names = ("images.csv", "real.npy", "shots.csv", "manifest.csv", "synthetic.npy")
+    tables = [str(tmp_path / name) for name in names]
     for splits, count in ((["train_val"], 7), (["test"], 3), (["train_val", "test"], 10)):
-        settings = json.dumps({"k": [1], "real_splits": splits, "subsample": None, "seed": 0})
+        sizes = {"images_per_class": 2, "draws": 2}
+        settings = json.dumps({"k": [1], "real_splits": splits, "subsample": None, "seed": 0, **sizes})
         command = [sys.executable, "workflow_scripts/measure_diversity.py", *tables, "--settings", settings]
         subprocess.run([*command, "--output", str(tmp_path / "diversity.json")], check=True)
         results = json.loads((tmp_path / "diversity.json").read_text())
-        assert {result["n_real"] for result in results} == {count}
+        assert {result["n_real"] for result in results if result["variant"] == "paper"} == {count}

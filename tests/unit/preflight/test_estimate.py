@@ -14,7 +14,7 @@ from diagen.preflight.operations import PAPER
 from diagen.preflight.rates import AUGMENT_SECONDS, Rates, assumed_rates
 
 COUNTS = {"photos": ImageCounts(23, {"train_val": 600, "test": 368, "test_uncommon": 294})}
-NOT_OF_CELLS = ("write_prompts", "extract_real_features")
+NOT_OF_CELLS = ("write_prompts", "extract_real_features", "draw_noise_ladder")
 ASSUMED = Rates({"half": 100.0, "single": 25.0, "text": 5.0}, threads=2)
 
 

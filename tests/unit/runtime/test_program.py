@@ -57,12 +57,16 @@ HEAVY = {
 }
 TABLES = {"pandas", "scipy"}
 IMPORTED = {
+    "compare_methods": TABLES,
     "extract_features": {"torch"},
+    "fit_baselines": {"torch", *TABLES},
+    "latex_tables": TABLES,
     "score_images": {"torch"},
-    "summarize": TABLES,
+    "summarize": {"pandas"},
     "train_downstream": {"torch"},
     "train_guide_classifier": {"torch"},
-    "verify_results": {"torch", *TABLES},
+    "verify_results": {"torch", "pandas"},
+    "write_report": TABLES,
 }
 """The packages of `HEAVY` that the imports of a program load; of other programs, they load none."""
 WITH_DIFFUSION = {

@@ -31,8 +31,8 @@ _GUIDE = """<div class="card"><h3 style="margin-top: 0">{{ name }}</h3>
 <p>{{ meaning }}</p>{% if warning %}<p class="note">{{ warning }}</p>{% endif %}{{ chart }}</div>"""
 
 
-_UNCALIBRATED = """<p>{{ classifiers }} had no validation photo of each class: T is 1, and nothing here
-tells how far the confidences can be trusted.</p>"""
+_UNCALIBRATED = """<p>{{ classifiers }} had no validation photo of each class: T is 1, and how far the
+confidences can be trusted is unknown.</p>"""
 
 
 @dataclass(frozen=True)
