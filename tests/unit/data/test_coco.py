@@ -389,7 +389,7 @@ def test_validation_images_belong_to_the_real_set_of_train_val(coco: Path, tmp_p
     names = ("images.csv", "real.npy", "shots.csv", "manifest.csv", "synthetic.npy")
     tables = [str(tmp_path / name) for name in names]
     for splits, count in ((["train_val"], 7), (["test"], 3), (["train_val", "test"], 10)):
-        sizes = {"images_per_class": 2, "draws": 2}
+        sizes = {"equal_size": {"images_per_class": 2, "draws": 2}}
         settings = json.dumps({"k": [1], "real_splits": splits, "subsample": None, "seed": 0, **sizes})
         command = [sys.executable, "workflow_scripts/measure_diversity.py", *tables, "--settings", settings]
         subprocess.run([*command, "--output", str(tmp_path / "diversity.json")], check=True)
