@@ -68,7 +68,7 @@ def _models(order: Order) -> str:
     if order.full:
         return f"full size, for {order.machine}"
     return (
-        f"THE DEMO'S SMALL ONES, WHICH KNOW DRAWINGS ONLY: here is {order.machine}. They show the way, not what DIAGen "
+        f"THE DEMO'S SMALL ONES, WHICH KNOW DRAWINGS ONLY: this machine has {order.machine}. They show the way, not what DIAGen "
         f"gains. The models of full size are in {order.file} as well, commented out"
     )
 
