@@ -45,7 +45,8 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
         seeds, shots = _counted(len(config.seeds), "seed"), _counted(len(config.shot_counts), "number", " of shots")
         cells = len(config.cell_seeds) * len(config.shot_counts)
         report.facts.append(
-            f"folds          {config.folds} folds x {seeds} x {shots} = {cells} cells, each with its own words and images"
+            f"folds          {config.folds} folds x {seeds} x {shots} = {cells} cells, "
+            "each with its own words and images"
         )
     operations = check_models(config, report)
     device = check_device(config, gpus, report)
