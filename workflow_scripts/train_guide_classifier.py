@@ -56,7 +56,7 @@ def main() -> None:
     write_head(calibrated.trained.head, output / "head.safetensors")
     write_history(calibrated.trained.history, output / "history.csv")
     if calibrated.calibration is None:
-        print(f"warning: {arguments.table}: a class has no val images, so the temperature stays 1", file=sys.stderr)
+        print("no photo of some class validates: the temperature stays 1, and nothing is calibrated", file=sys.stderr)
         calibration = uncalibrated(images.classes)
     else:
         calibration = calibrated.calibration.to_json(images.classes)

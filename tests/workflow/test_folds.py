@@ -199,7 +199,7 @@ def test_without_validation_images_the_temperature_is_1_and_the_history_says_so(
         calibration = json.loads((folder / "guide_classifiers/paper/calibration.json").read_text("utf-8"))
         assert (calibration["temperature"], calibration["val"], calibration["reliability"]) == (1.0, None, None)
         log = folded.folder / f"results/tiny/logs/train_guide_classifier/photos/seed{seed}/shots{CAP}/paper.log"
-        assert "no val images, so the temperature stays 1" in log.read_text("utf-8")
+        assert "no photo of some class validates: the temperature stays 1" in log.read_text("utf-8")
         for history in (folder / "guide_classifiers/paper/history.csv", folder / "downstream/diagen/history.csv"):
             rows = table(history)
             assert len(rows) == 2 and all(row["val_loss"] == row["val_accuracy"] == "" for row in rows)

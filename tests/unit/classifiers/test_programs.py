@@ -344,6 +344,6 @@ def test_a_cell_without_validation_images(
             patch, train_guide_classifier, shots, "--seed", 0, "--shots", 2, "--dataset", "world",
             "--store", tmp_path / "store", "--output", tmp_path / "guide", "--settings", json.dumps(settings),
         )  # fmt: skip
-    assert "a class has no val images, so the temperature stays 1" in capsys.readouterr().err
+    assert "no photo of some class validates: the temperature stays 1" in capsys.readouterr().err
     assert len(list(csv.DictReader((tmp_path / "guide" / "history.csv").open()))) == 8, "no early stopping"
     assert {row.temperature for row in score(tmp_path, stand_ins, guide="guide")} == {1.0}

@@ -86,6 +86,11 @@ def test_no_number_is_minus_zero():
     assert not re.search(r"-0\.0\b", evidence(-0.0001, 0.0001).verdict)
 
 
+def test_with_folds_more_repeats_would_not_decide():
+    text = evidence(-0.02, 0.04, folds=True, numbers=(NAN, NAN)).verdict
+    assert "Neither more repeats nor more photos alone would decide" in text
+
+
 def test_samples():
     assert sample(2, 1, folds=False) == "2 seeds, 1 test photo"
     assert sample(10, 30, folds=True) == "10 repeats, 30 photos"

@@ -103,7 +103,12 @@ def test_equal_methods_at_every_point_have_no_division_by_zero():
         (Worth(4, 4.0, 1.5, math.nan, True), "Worth more than 4.0 photos per class, where the curve ends"),
         (Worth(8, 0.0, -1.0, math.nan, True), "The curve ends at 8 shots, below this method: its worth is unknown"),
         (Worth(2, 0.0, math.nan, 0.0, False), "Worth no photos: the curve starts above it"),
-        (Worth(4, -2.0, math.nan, 0.5, False), "Costs at least 2.0 photos per class, where the curve begins"),
+        (
+            Worth(4, -2.0, math.nan, 0.5, False),
+            "Costs at least 2.0 photos per class, where the curve begins (95 % CI -0.5 to below the curve; X).",
+        ),
+        (Worth(4, -0.7, -1.5, 0.2, False), "Costs 0.7 photos per class (95 % CI -0.2 to 1.5; X)."),
+        (Worth(4, -0.06, -1.5, math.nan, False), "Costs 0.1 photos per class (95 % CI beyond the curve to 1.5; X)."),
         (Worth(4, -0.02, -0.1, 0.1, False), "Worth 0.0 photos per class"),
     ],
 )

@@ -234,9 +234,7 @@ def test_what_is_too_small_is_omitted_with_a_warning(capsys: pytest.CaptureFixtu
     entries = measure_ceiling(photos(5), points(10, 0), of_ceiling(settings(4, ks=(3, 5))))
     assert [(one["scope"], one["k"]) for one in entries] == [("pooled", 3)]
     warnings = capsys.readouterr().err.splitlines()
-    assert warnings[0].startswith(
-        "warning: equal_size: too few images at k = 3 for boat, car, which are omitted. Lower"
-    )
+    assert warnings[0].startswith("warning: equal_size: too few images at k = 3 for boat, car, which are omitted;")
     assert warnings[1].startswith("warning: equal_size: too few images at k = 5 for boat, car, pooled")
     assert len(warnings) == 2
 

@@ -74,6 +74,8 @@ def test_every_written_configuration_loads(
     assert config.datasets["photos"].root == dataset.root and config.datasets["photos"].on_bad_image == "skip"
     assert list(config.methods) == (["diagen"] if images_only else ["standard", "da_fusion", "diagen"])
     assert (config.models.diffusion.repository is not None) == machine.learns_words
+    per_guide = f"each gives {config.generators['diagen'].images_per_guide} synthetic images"
+    assert (per_guide in written.replace("\n# ", " ")) == images_only
     if not machine.learns_words:
         full = load(uncommented(written))
         large = document(Order(survey, plan, LARGE, "photos", "config/photos.yaml", images_only))
@@ -120,7 +122,7 @@ def test_without_a_large_gpu_the_warning_is_loud(tmp_path: Path) -> None:
     survey = look_at(write_photos(tmp_path, {"cat": 5, "dog": 5}))
     text = document(Order(survey, plan_experiment(survey), SMALL, "photos", "config/photos.yaml"))
     assert "\n# === THE DEMO'S SMALL MODELS, which know drawings only ====" in text
-    assert "Models of full size need a GPU with 6 GB or more, and this machine has no GPU" in text
+    assert "Models of full size need a GPU with 6 GB or more, and this machine has no NVIDIA GPU" in text
     assert "\n# models:\n#   diffusion: {repository: CompVis/" in text and HEADING in text
 
 

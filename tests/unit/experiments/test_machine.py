@@ -52,7 +52,7 @@ def test_the_smallest_of_several_gpus_decides(path: Path) -> None:
 def test_a_machine_without_gpu(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_lease, "DRIVER", path / "none")
     machine = this_machine()
-    assert machine.gpus == 0 and not machine.learns_words and str(machine).startswith("no GPU of NVIDIA, ")
+    assert machine.gpus == 0 and not machine.learns_words and str(machine).startswith("no NVIDIA GPU, ")
 
 
 def test_a_gpu_of_unknown_memory_is_tried(path: Path) -> None:

@@ -122,6 +122,13 @@ def test_the_summary_names_what_was_found_and_the_commands(work: Path, monkeypat
     assert re.search(r"up to [\d.]+ (h|min) on 2 CPU cores", small)
 
 
+def test_images_are_made_without_further_commands(work: Path) -> None:
+    photos = write_photos(work / "photos", {"cat": 3, "dog": 3})
+    text = summary_text(*write.write_configuration(photos, "pets_images", images_only=True))
+    assert "now downloads the models and makes the images, in results/pets_images/export/" in text
+    assert "snakemake" not in text
+
+
 @pytest.mark.skipif(not MINI.is_dir(), reason=f"{MINI} is not on this machine")
 def test_real_photos_in_split_folders(work: Path) -> None:
     order, _ = write.write_configuration(MINI, "coco_mini", images_only=False)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,11 @@ def test_a_run_that_is_ready(mapping: dict[str, Any]) -> None:
         "3 to run: 1 draw_world_world, 2 generate_images",
         "for about 32 new images",
         "generate_images",
+        "TFLOP/s and 1 CPU thread a job.",
         "Ready to run.",
     ):
         assert fact in text, text
+    assert re.search(r"^generate_images +2 +[0-9.e-]+ +(<0\.01|\d+\.\d\d) ", text, re.MULTILINE), text
 
 
 def test_all_problems_are_reported_together(mapping: dict[str, Any]) -> None:
@@ -324,7 +327,7 @@ def test_folds_are_counted_and_checked_before_the_run(mapping: dict[str, Any]) -
     mapping["datasets"] = {"mine": {"adapter": "image_folder", "root": "photos", "test": "none"}}
     mapping |= {"seeds": [0, 1], "shots": [1], "evaluation": {"folds": 5}}
     report = run(mapping)
-    assert "folds          5 folds x 2 seeds x 1 numbers of shots = 10 cells" in report.text()
+    assert "folds          5 folds x 2 seeds x 1 number of shots = 10 cells, each" in report.text()
     problem = "the class `dog` has 2 train-val images (1 beside the largest of 5 folds), and 1 shots need 2"
     assert [text for text in report.problems if "mine" in text and problem in text]
     few = "`selection: best` chooses an epoch by fewer than 5 validation images of a class"

@@ -57,15 +57,16 @@ class Evidence:
         difference = f"a difference of {_points(RELEVANT, 0)} points"
         if self.detectable <= RELEVANT:
             return f"It is too close to zero; {difference} would have been found in 4 of 5 such experiments."
+        repeats = "repeats" if self.folds else "seeds"
         ways = []
         if self.seeds_needed > self.seeds:
-            ways.append(f"about {_rounded_up(self.seeds_needed)} {'repeats' if self.folds else 'seeds'}")
+            ways.append(f"about {_rounded_up(self.seeds_needed)} {repeats}")
         if self.images_needed > self.images:
             ways.append(f"about {_rounded_up(self.images_needed)} {'' if self.folds else 'test '}photos")
         if not ways and math.isnan(self.detectable):
             return "A single photo says nothing about others."
         if not ways:
-            return f"Neither more seeds nor more photos alone would decide {difference}."
+            return f"Neither more {repeats} nor more photos alone would decide {difference}."
         these = " for these training photos" if self.seeds == 1 else ""
         return f"It would take {' or '.join(ways)} to decide {difference}{these}."
 

@@ -53,7 +53,9 @@ def worth(
 
 
 def sentence(found: Worth, sample: str) -> str:
-    """The worth in words. `sample` is what it is based on, such as `3 seeds, 120 test photos`."""
+    """The worth in words, as a cost if negative. `sample` is what it is based on, such as `3 seeds, 120 test photos`."""
+    if not found.beyond and round(found.photos, 1) < 0:
+        return _cost(found, sample)
     low = "below the curve" if math.isnan(found.low) else _number(found.low)
     high = "beyond the curve" if math.isnan(found.high) else _number(found.high)
     based = f"(95 % CI {low} to {high}; {sample})"
@@ -63,9 +65,17 @@ def sentence(found: Worth, sample: str) -> str:
         return f"Worth more than {_number(found.photos)} photos per class, where the curve ends {based}."
     if math.isnan(found.low) and found.photos == 0:
         return f"Worth no photos: the curve starts above it {based}."
+    return f"Worth {_number(found.photos)} photos per class {based}."
+
+
+def _cost(found: Worth, sample: str) -> str:
+    """The sentence on a negative worth; its interval counts costs too, from the least to the largest."""
+    least = "beyond the curve" if math.isnan(found.high) else _number(-found.high)
+    most = "below the curve" if math.isnan(found.low) else _number(-found.low)
+    based = f"(95 % CI {least} to {most}; {sample})"
     if math.isnan(found.low):
         return f"Costs at least {_number(-found.photos)} photos per class, where the curve begins {based}."
-    return f"Worth {_number(found.photos)} photos per class {based}."
+    return f"Costs {_number(-found.photos)} photos per class {based}."
 
 
 def _number(photos: float) -> str:

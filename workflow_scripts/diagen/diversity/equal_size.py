@@ -6,7 +6,6 @@ with r real ones that are no guide images. For the ceiling, n other real images 
 Draw i permutes the real images of a class in the same way everywhere, so all sets are compared with nearly the same.
 """
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diagen.config.programs import EqualSize
-from diagen.diversity.scopes import LabeledFeatures, diversity_by_scope
+from diagen.diversity.scopes import LabeledFeatures, diversity_by_scope, warn_of_omitted
 from diagen.files.json_files import DiversityEntry
 from diagen.seeds import stable_seed
 
@@ -135,13 +134,7 @@ def _means(pairs: Iterable[Pair], ks: Sequence[int], draws: int) -> list[Diversi
         for entry in diversity_by_scope(real, synthetic, ks, "equal_size", warn=False):
             found.setdefault((entry["scope"], entry["k"]), []).append(entry)
     complete = {key: entries for key, entries in found.items() if len(entries) == draws}
-    for k in ks:
-        if omitted := sorted(scope for scope in scopes if (scope, k) not in complete):
-            print(
-                f"warning: equal_size: too few images at k = {k} for {', '.join(omitted)}, which are omitted. Lower "
-                "`diversity.k` to measure them",
-                file=sys.stderr,
-            )
+    warn_of_omitted("equal_size", {k: sorted(scope for scope in scopes if (scope, k) not in complete) for k in ks})
     return [_mean(entries) for entries in complete.values()]
 
 

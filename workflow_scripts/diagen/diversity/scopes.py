@@ -1,7 +1,7 @@
 """Diversity of labeled synthetic images, pooled and for each class. Free of torch."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,10 @@ from diagen.diversity.manifold import diversity, weighted_diversity
 from diagen.diversity.pair_bounds import Points
 from diagen.errors import InputError, delete_and_rerun
 from diagen.files.json_files import DiversityEntry, Variant
+from diagen.letters import shortened
 from diagen.seeds import stable_seed
+
+SHOWN = 5  # classes that a warning names
 
 
 @dataclass(frozen=True)
@@ -69,26 +72,38 @@ def diversity_by_scope(
     """The entries of a variant: `pooled` at each k, then each class at each k that it has enough images for.
 
     With weights of the synthetic images, the values are those of `weighted_diversity` over images of positive weight.
-    All classes together or a class with k or fewer real or synthetic images are omitted at that k, with a warning on
-    standard error if `warn`.
+    All classes together or a class with k or fewer real or synthetic images are omitted at that k; if `warn`, with
+    `warn_of_omitted`.
     """
     synthetic = synthetic.drawn()
-    scopes = [("pooled", "all classes together are", real, synthetic)]
+    scopes = [("pooled", real, synthetic)]
     for name in sorted(set(real.classes) | set(synthetic.classes)):
-        scopes.append((name, f"class {name} is", real.of_class(name), synthetic.of_class(name)))
+        scopes.append((name, real.of_class(name), synthetic.of_class(name)))
     entries = []
-    for scope, described, real_part, synthetic_part in scopes:
+    omitted: dict[int, list[str]] = {k: [] for k in ks}
+    for scope, real_part, synthetic_part in scopes:
         fewest = min(len(real_part.classes), len(synthetic_part.classes))
         possible = [k for k in ks if k < fewest]
-        if warn and len(possible) < len(ks):
-            omitted = ", ".join(str(k) for k in ks if k not in possible)
+        for k in set(ks) - set(possible):
+            omitted[k].append(scope)
+        entries += _entries(variant, scope, real_part, synthetic_part, possible) if possible else []
+    if warn:
+        warn_of_omitted(variant, omitted)
+    return entries
+
+
+def warn_of_omitted(variant: Variant, omitted: Mapping[int, Sequence[str]]) -> None:
+    """Print a warning on standard error of the scopes that are omitted at each k, in a line for all k with the same."""
+    by_scopes: dict[tuple[str, ...], list[str]] = {}
+    for k, scopes in omitted.items():
+        by_scopes.setdefault(tuple(scopes), []).append(str(k))
+    for names, ks in by_scopes.items():
+        if names:
             print(
-                f"warning: {variant}: {described} omitted at k = {omitted}: there are only {fewest} real images, or "
-                "synthetic images that are drawn. Lower `diversity.k` to measure them",
+                f"warning: {variant}: too few images at k = {', '.join(ks)} for {shortened(names, SHOWN)}, which are "
+                "omitted; they need more than k real and more than k synthetic images (`diversity.k`)",
                 file=sys.stderr,
             )
-        entries += _entries(variant, scope, real_part, synthetic_part, possible) if possible else []
-    return entries
 
 
 def _entries(

@@ -58,7 +58,7 @@ class Machine:
         """The machine for people, such as `1 GPU (NVIDIA A10, 24 GB), 8 CPU cores`."""
         cores = f"{self.cores} CPU core{'s' if self.cores > 1 else ''}"
         if not self.gpus:
-            return f"no GPU of NVIDIA, {cores}"
+            return f"no NVIDIA GPU, {cores}"
         details = ", ".join(filter(None, (self.gpu, f"{self.gpu_gb:.0f} GB" if self.gpu_gb else "memory unknown")))
         return f"{self.gpus} GPU{'s' if self.gpus > 1 else ''} ({details}), {cores}"
 

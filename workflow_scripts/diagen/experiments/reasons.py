@@ -24,7 +24,7 @@ def texts(survey: Survey, plan: Plan, machine: Machine, *, images_only: bool) ->
     return {
         "heading": _heading(survey, images_only),
         "notes": [*map(_sentence, survey.notes), *unreadable(survey)],
-        "division": _images_division(plan) if images_only else _division(survey, plan),
+        "division": _images_division(plan, machine) if images_only else _division(survey, plan),
         "pool_why": _pool(survey, plan, images_only),
         "models_why": _full_size(machine, images_only) if machine.learns_words else _small(machine, images_only),
         "full_size_why": "To use them, delete the section above and remove the first `# ` of the lines below.",
@@ -108,10 +108,11 @@ def _division(survey: Survey, plan: Plan) -> str:
     return f"{learned[:-1]} ({sizes}). All are tested on the same photos.{curve}"
 
 
-def _images_division(plan: Plan) -> str:
+def _images_division(plan: Plan, machine: Machine) -> str:
+    number = 10 if machine.learns_words else 4  # `images_per_guide` of the template
     return (
-        f"All photos of a class become guide images, at most {plan.guide_pool} (`guide_pool`): each is the start of 10 "
-        "synthetic images. One seed is enough, because nothing is compared."
+        f"All photos of a class become guide images, at most {plan.guide_pool} (`guide_pool`): each gives {number} "
+        "synthetic images (`images_per_guide`). One seed is enough, because nothing is compared."
     )
 
 
@@ -139,7 +140,7 @@ def _full_size(machine: Machine, images_only: bool) -> str:
 
 
 def _small(machine: Machine, images_only: bool) -> str:
-    found = "has no GPU of NVIDIA" if not machine.gpus else f"has a GPU with {machine.gpu_gb:.0f} GB"
+    found = "has no NVIDIA GPU" if not machine.gpus else f"has a GPU with {machine.gpu_gb:.0f} GB"
     needed = f"Models of full size need a GPU with {needed_gb(True):.0f} GB or more, and this machine {found}."
     useless = (
         "the images that they make of photos are of no use."

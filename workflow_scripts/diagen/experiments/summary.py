@@ -15,7 +15,7 @@ INDENT = " " * 9
 
 
 def summary_text(order: Order, cost: Cost) -> str:
-    """The summary, ending with the commands to go on with."""
+    """The summary, ending with how to go on."""
     survey = order.survey
     entries = [
         ("Photos", f"{survey.dataset.root}: {survey.layout}"),
@@ -27,7 +27,7 @@ def summary_text(order: Order, cost: Cost) -> str:
         ("Wrote", order.file),
     ]
     lines = [line for head, text in entries for line in _wrapped(head, text)]
-    return "\n".join([*lines, "", "Next:", *(f"  {command}" for _, command in order.commands()), "", _end(order)])
+    return "\n".join([*lines, "", *_end(order)])
 
 
 def _wrapped(head: str, text: str) -> Iterator[str]:
@@ -68,8 +68,8 @@ def _models(order: Order) -> str:
     if order.full:
         return f"full size, for {order.machine}"
     return (
-        f"THE DEMO'S SMALL ONES, WHICH KNOW DRAWINGS ONLY: here is {order.machine}. They show the way, not what DIAGen "
-        f"gains. The models of full size are in {order.file} as well, commented out"
+        f"THE DEMO'S SMALL ONES, WHICH KNOW DRAWINGS ONLY: this machine has {order.machine}. They show the way, not "
+        f"what DIAGen gains. The models of full size are in {order.file} as well, commented out"
     )
 
 
@@ -91,7 +91,14 @@ def _hours(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 0.95 else f"{max(1, round(hours * 60))} min"
 
 
-def _end(order: Order) -> str:
+def _end(order: Order) -> Iterator[str]:
+    """How to go on; without an experiment, `make images` runs the configuration itself."""
     if order.images_only:
-        return f"The images will be in {order.result}"
-    return f"The verdict will be in {order.result}"
+        download = "downloads the models and " if order.full else ""
+        yield f"`make images` now {download}makes the images, in {order.result}"
+        yield "Repeat it after an interruption, or after you edited the configuration."
+        return
+    yield "Next:"
+    yield from (f"  {command}" for _, command in order.commands())
+    yield ""
+    yield f"The verdict will be in {order.result}"

@@ -42,9 +42,11 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report.problems += sorted(missing_files(dict(config)))
     counts = check_datasets(config, results, report)
     if config.folds > 1:
+        seeds, shots = _counted(len(config.seeds), "seed"), _counted(len(config.shot_counts), "number", " of shots")
+        cells = len(config.cell_seeds) * len(config.shot_counts)
         report.facts.append(
-            f"folds          {config.folds} folds x {len(config.seeds)} seeds x {len(config.shot_counts)} numbers of "
-            f"shots = {len(config.cell_seeds) * len(config.shot_counts)} cells, each with its own words and images"
+            f"folds          {config.folds} folds x {seeds} x {shots} = {cells} cells, "
+            "each with its own words and images"
         )
     operations = check_models(config, report)
     device = check_device(config, gpus, report)
@@ -265,10 +267,20 @@ def time_table(
     yield f"{'stage':<24}{'jobs':>6}{'TFLOP a job':>14}{'hours' if device == 'cpu' else 'GPU hours':>12}   from"
     for stage in stages:
         source = f"{stage.measured} jobs measured here" if stage.measured else "operations"
-        yield f"{stage.rule:<24}{stage.jobs:>6}{stage.tflop:>14.4g}{stage.hours:>12.3g}   {source}"
+        yield f"{stage.rule:<24}{stage.jobs:>6}{stage.tflop:>14.4g}{_hours(stage.hours):>12}   {source}"
     total_jobs, total_hours = sum(stage.jobs for stage in stages), sum(stage.hours for stage in stages)
-    yield f"{'together':<24}{total_jobs:>6}{'':>14}{total_hours:>12.3g}"
+    yield f"{'total':<24}{total_jobs:>6}{'':>14}{_hours(total_hours):>12}"
     if not all(stage.measured for stage in stages):
         half, single = assumed.tflops["half"], assumed.tflops["single"]
-        rates = f"{single:.3g}" if half == single else f"{half:.3g} in half and {single:.3g} in single precision"
-        yield f"Stages without measured jobs are estimated at TFLOP/s of {rates}, and {assumed.threads} CPU threads."
+        rates = f"{single:.3g}" if half == single else f"{half:.3g} (half precision) and {single:.3g} (single)"
+        threads = _counted(assumed.threads, "CPU thread")
+        yield f"Stages without measured jobs are estimated at {rates} TFLOP/s and {threads} a job."
+
+
+def _counted(number: int, noun: str, rest: str = "") -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}{rest}"
+
+
+def _hours(hours: float) -> str:
+    """Hours with two decimals, which are a minute or so."""
+    return "<0.01" if hours < 0.01 else f"{hours:,.2f}"

@@ -11,6 +11,7 @@ from PIL import Image
 from bench.fake_pictures import PER_GUIDE, lay_out
 from diagen.errors import InputError
 from diagen.generation.manifest_file import read_manifest, write_manifest
+from diagen.report.pictures.gallery.section import _selects
 from diagen.report.pictures.sections import picture_sections
 from diagen.weighting.weights_file import read_weights
 
@@ -85,6 +86,25 @@ def test_shared_images_have_one_thumbnail(experiment):
     write_manifest([replace(row, file_name=rows[0].file_name) for row in rows], place / "da_fusion" / "manifest.csv")
     after = json.loads(picture_sections(*experiment)[0].data["pictures-layout"])["count"]
     assert before - after == len(rows) - 1
+
+
+@pytest.mark.parametrize(
+    ("folds", "seeds", "texts", "title", "choices"),
+    [
+        (1, (3, 7), ["seed 3", "seed 7"], "seed", ["3", "7"]),
+        (2, (6, 7), ["fold 0", "fold 1"], "fold", ["0", "1"]),
+        (2, (0, 1, 6, 7), ["repeat 0, fold 0", "repeat 0, fold 1", "repeat 3, fold 0", "repeat 3, fold 1"],
+         "fold", ["repeat 0, fold 0", "repeat 0, fold 1", "repeat 3, fold 0", "repeat 3, fold 1"]),
+    ],
+    ids=["seeds", "one repeat", "repeats"],
+)  # fmt: skip
+def test_folds_are_named(experiment, folds, seeds, texts, title, choices):
+    settings = replace(experiment[0], folds=folds, seeds=seeds)
+    assert [settings.draw(seed) for seed in seeds] == texts
+    columns = {name: [] for name in ("datasets", "classes", "methods", "levels")}
+    columns |= {"cells": [(0, seed, 5) for seed in seeds]}
+    ((name, shown, options),) = _selects(columns, settings)
+    assert (name, shown) == ("seed", title) and options == list(zip(seeds, choices, strict=True))
 
 
 def test_hostile_prompts_are_text(experiment):

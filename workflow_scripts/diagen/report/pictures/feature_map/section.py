@@ -163,8 +163,8 @@ def _sentence(
     synthetic = " and ".join(
         f"{counts[kind]:,} of {everything.names[kind]}" for kind in (COMPARED, SHOWN) if kind in everything.names
     )
-    text = f"{real:,} real photos, {counts[GUIDE]:,} of them guide images, and the synthetic images of seed {cell.seed}"
-    text += f" with {cell.shots} shots: {synthetic}."
+    text = f"{real:,} real photos, {counts[GUIDE]:,} of them guide images, and the synthetic images of"
+    text += f" {settings.draw(cell.seed)} with {cell.shots} shots: {synthetic}."
     if len(shown.points) < len(everything.points):
         text += f" These {len(shown.points):,} points are drawn at random from {len(everything.points):,}."
     means = {

@@ -61,6 +61,7 @@ def gallery_columns(
         "prompts": [words(prompt) for prompt in prompts],
         "levels": levels,
         "cells": [(settings.datasets.index(cell.dataset), cell.seed, cell.shots) for cell in cells],
+        "draws": {cell.seed: settings.draw(cell.seed) for cell in cells},
         "guides": {
             "cell": [cells.index(guide.cell) for guide in guides],
             "class": [classes.index(guide.class_name) for guide in guides],

@@ -69,7 +69,7 @@ function describe(i) {
     ["Noise", data.levels[images.level[i]] ? `standard deviation ${data.levels[images.level[i]]}` : "none"],
     ["Strength", generator.strength], ["Guidance scale", generator.guidance], ["Steps", generator.steps],
     ["Noise seed", images.noiseSeed[i]], ["Image seed", images.imageSeed[i]],
-    ["Cell", `${data.datasets[dataset]}, seed ${seed}, ${shots} shots`],
+    ["Cell", `${data.datasets[dataset]}, ${data.draws[seed]}, ${shots} shots`],
     ["Guide image", guides.path[g], "code"], ["File in the store", names[i], "code"], ["SHA-256", hashes[i], "code"],
   );
   const pairs = rows.map(([term, value, kind]) => [make("dt", "", term), make("dd", kind ?? "", String(value))]);

@@ -76,7 +76,7 @@ function build(r) {
   const [dataset, seed, shots] = data.cells[guides.cell[row.guide]], className = data.classes[guides.class[row.guide]];
   if (row.heading) {
     const heading = make("h3", "", className);
-    const place = `${data.datasets.length > 1 ? data.datasets[dataset] + ", " : ""}${shots} shots, seed ${seed}`;
+    const place = `${data.datasets.length > 1 ? data.datasets[dataset] + ", " : ""}${shots} shots, ${data.draws[seed]}`;
     heading.append(make("span", "", place));
     element.append(heading);
     return element;

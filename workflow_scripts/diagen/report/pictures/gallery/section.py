@@ -98,7 +98,7 @@ def gallery_section(pictures: Sequence[Picture], settings: PicturesSettings, sto
         weighted=weighted,
         generators=generators,
         table=[(words(name), [counts[name, generator] for generator in settings.generators]) for name in classes],
-        selects=_selects(columns),
+        selects=_selects(columns, settings),
         printed=printed_selection(pictures, settings, store),
     )
     data = {
@@ -116,12 +116,13 @@ def _summary(pictures: Sequence[Picture], settings: PicturesSettings) -> str:
     return f"{len(pictures):,} synthetic images of {guides:,} guide images ({listed})."
 
 
-def _selects(columns: dict[str, Any]) -> list[tuple[str, str, list[tuple[object, str]]]]:
+def _selects(columns: dict[str, Any], settings: PicturesSettings) -> list[tuple[str, str, list[tuple[object, str]]]]:
     """The choices of each filter: its name, its title, and values with their texts. Filters of one value are left out.
 
     Values are positions in the lists of `columns`, except for seeds and numbers of shots.
     """
     seeds, shots = ({cell[place] for cell in columns["cells"]} for place in (1, 2))
+    noun = "seed" if settings.folds == 1 else "fold"
     levels: list[tuple[object, str]]
     levels = [(number, f"{level:g}" if level else "none") for number, level in enumerate(columns["levels"])]
     choices: list[tuple[str, str, list[tuple[object, str]]]] = [
@@ -129,7 +130,7 @@ def _selects(columns: dict[str, Any]) -> list[tuple[str, str, list[tuple[object,
         ("class", "class", list(enumerate(columns["classes"]))),
         ("method", "method", [(number, method["label"]) for number, method in enumerate(columns["methods"])]),
         ("shots", "shots", [(number, str(number)) for number in sorted(shots)]),
-        ("seed", "seed", [(number, str(number)) for number in sorted(seeds)]),
+        ("seed", noun, [(number, settings.draw(number).removeprefix(f"{noun} ")) for number in sorted(seeds)]),
         ("level", "noise", levels),
     ]
     return [each for each in choices if len(each[2]) > 1]
