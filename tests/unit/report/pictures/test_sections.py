@@ -43,7 +43,7 @@ def test_every_image_is_in_the_gallery_with_its_provenance(experiment):
     sections = picture_sections(*experiment)
     assert [section.identifier for section in sections] == ["gallery", "feature-map", "noise-ladder"]
     data = json.loads(sections[0].data["gallery-data"])
-    names, hashes = (sections[0].data[f"gallery-{name}"].split("\n") for name in ("names", "hashes"))
+    names, hashes = (json.loads(sections[0].data[f"gallery-{name}"]) for name in ("names", "hashes"))
     place = results / "world" / "seed0" / "shots5" / "synthetic"
     weights = {row.file_name: row for row in read_weights(place / "noise_llm/weights/paper.csv")}
     images, guides = data["images"], data["guides"]

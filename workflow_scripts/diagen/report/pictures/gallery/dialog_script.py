@@ -47,8 +47,8 @@ function open(place) {
   if (!dialog.open) dialog.showModal();
 }
 function describe(i) {
-  names ??= text("gallery-names").split("\n");
-  hashes ??= text("gallery-hashes").split("\n");
+  names ??= JSON.parse(text("gallery-names"));
+  hashes ??= JSON.parse(text("gallery-hashes"));
   const g = images.guide[i], [dataset, seed, shots] = data.cells[guides.cell[g]];
   const className = data.classes[guides.class[g]], generator = data.generators[images.generator[i]];
   const wide = dialog.ownerDocument.documentElement.clientWidth > 700;

@@ -103,8 +103,8 @@ def gallery_section(pictures: Sequence[Picture], settings: PicturesSettings, sto
     )
     data = {
         "gallery-data": compact_json(columns),
-        "gallery-names": "\n".join(picture.row.file_name for picture in pictures),
-        "gallery-hashes": "\n".join(picture.row.sha256 for picture in pictures),
+        "gallery-names": compact_json([picture.row.file_name for picture in pictures]),
+        "gallery-hashes": compact_json([picture.row.sha256 for picture in pictures]),
     }
     return Section("gallery", "All synthetic images", body, STYLE, GALLERY, data)
 
