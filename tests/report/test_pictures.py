@@ -134,12 +134,14 @@ def test_the_dialog_opens_with_keys_and_gives_the_focus_back(page):
     assert re.fullmatch(r"images/../\w{64}\.png", facts["File in the store"]) and len(facts["SHA-256"]) == 64
     assert facts["Cell"] == "world, seed 0, 5 shots" and facts["Guide image"].endswith(".png")
     page.keyboard.press("Escape")
-    assert not dialog.is_visible() and focused(page) == at
+    dialog.wait_for(state="hidden")
+    page.wait_for_function("place => document.activeElement.place === place", arg=2)  # after the event of closing
+    assert focused(page) == at
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowRight")
     assert dialog.locator("h3").text_content() == "car: image 4 of guide image 1"
     page.locator("#gallery dialog >> text=close").click()
-    assert page.evaluate("document.activeElement.place") == 3, "the focus follows to the image shown last"
+    page.wait_for_function("place => document.activeElement.place === place", arg=3)  # that of the image shown last
 
 
 def test_keys_reach_every_image(page):
