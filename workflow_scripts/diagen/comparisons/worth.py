@@ -53,7 +53,7 @@ def worth(
 
 
 def sentence(found: Worth, sample: str) -> str:
-    """The worth in words, as a cost if negative. `sample` is what it is based on, such as `3 seeds, 120 test photos`."""
+    """The worth in words, as a cost if negative. `sample` is what it rests on, such as `3 seeds, 120 test photos`."""
     if not found.beyond and round(found.photos, 1) < 0:
         return _cost(found, sample)
     low = "below the curve" if math.isnan(found.low) else _number(found.low)
