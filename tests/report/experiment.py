@@ -76,7 +76,7 @@ def settings(plan: Plan) -> WriteReportSettings:
         "prompt_sets": ["paper"] if "diagen" in used else [],
         "weightings": {"paper": {"guide_classifier": "paper"}} if used else {},
         "models": {"diffusion": {"source": "CompVis/stable-diffusion-v1-4", "sha256": "0" * 64}},
-        "recorded": {"prompts": ["paper"] if "diagen" in used else [], "manifest": list(used)},
+        "recorded": {"prompts": ["paper"] if "diagen" in used else [], "manifest": list(used), "diversity": list(used)},
     })  # fmt: skip
 
 
@@ -185,10 +185,10 @@ def picture(path: Path, plan: Plan, name: str) -> Path:
     pixels = plan.random.integers(150, 230, (plan.side, plan.side, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
     low, high = plan.side // 4, 3 * plan.side // 4
-    number = plan.classes.index(name)
+    number = plan.classes.index(name) % len(COLORS)
     shape = ImageDraw.Draw(image)
     draw = (shape.ellipse, shape.rectangle, shape.ellipse)[number % 3]
-    draw((low, low + number, high, high), fill=COLORS[number % len(COLORS)])
+    draw((low, low + number, high, high + number), fill=COLORS[number])
     image.save(path)
     return path
 
@@ -204,8 +204,9 @@ def _datasets(results: Results, plan: Plan) -> None:
         ]
         write_images(rows, folder / "images.csv")
         write_skipped([SkippedImage("a.png", plan.classes[0], "test", "a.png: not an image")], folder / "skipped.csv")
-        for row in rows[:4]:
+        for row in rows:
             picture(Path(row.path), plan, row.class_name)
+        _features(folder, len(rows), plan)
         one, other = rows[0].path, rows[1].path
         twins = (
             Twin("exact", 0.0, one, plan.classes[0], other, plan.classes[0]),
@@ -236,7 +237,7 @@ def _cells(results: Results, plan: Plan) -> None:
         for cell in results.cells(dataset):
             folder = results.cell_folder(cell)
             drawn = [
-                Shot("guide", name, guide, f"{name}-{number}.png", "0")
+                Shot("guide", name, guide, str(results.store / "photos" / f"train_val-{name}-{number}.png"), "0")
                 for name in plan.classes
                 for guide, number in enumerate(sorted(random.permutation(12)[: cell.shots].tolist()))
             ]
@@ -259,19 +260,25 @@ def _cells(results: Results, plan: Plan) -> None:
 
 def _synthetic(results: Results, plan: Plan, folder: Path, stem: str) -> None:
     rows = [
-        ManifestRow(f"images/{stem}-{name}-{number}.png", name, 0, number, f"a photo of a <{name}>", 0.1, 1, 2, "0", 4)
-        for name in plan.classes
+        ManifestRow(f"images/{stem}-{place}-{number}.png", name, 0, number, f"a photo of a <{name}>", 0.1, 1, 2, "0", 4)
+        for place, name in enumerate(plan.classes)
         for number in range(4)
     ]
     for row in rows:
         picture(results.store / row.file_name, plan, row.class_name)
     (folder / "weights").mkdir(parents=True)
     write_manifest(rows, folder / "manifest.csv")
+    _features(folder, len(rows), plan)
+    write_manifest(rows[:4], results.folder / folder.parents[3].name / "noise_ladder.csv")
     confidences = plan.random.random(len(rows)) ** 0.4
     write_weights(
         [WeightRow(row.file_name, float(q), 1.3, float(q / 4)) for row, q in zip(rows, confidences, strict=True)],
         folder / "weights" / "paper.csv",
     )
+
+
+def _features(folder: Path, images: int, plan: Plan) -> None:
+    np.save(folder / "features.npy", plan.random.random((images, 8), dtype=np.float32))
 
 
 def calibration(plan: Plan) -> dict:
@@ -282,6 +289,7 @@ def calibration(plan: Plan) -> dict:
         for i, value in enumerate(accuracy)
     ]
     val = {f"{key}_{when}": 0.1 for key in ("accuracy", "nll", "ece") for when in ("before", "after")}
+    val |= {"n_images": 60, "n_errors": 6}
     return {"temperature": 1.4, "val": val, "reliability": {"before": bins, "after": bins}}
 
 

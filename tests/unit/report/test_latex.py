@@ -33,7 +33,7 @@ def texts() -> dict[str, str]:
         for method in METHODS[1:]
     ]
     diversity = [
-        ("my_photos", generator, seed, 4, 3, scope, 0.9, 0.1 * seed, 1.2, np.nan, 100, 50, weighting)
+        ("my_photos", generator, seed, 4, 3, scope, 0.9, 0.1 * seed, 1.2, np.nan, 100, 50, weighting, "paper")
         for generator, weighting in (("diagen", ""), ("diagen", "per_class"))
         for seed in (1, 2, 3)
         for scope in ("pooled", "car")
@@ -63,11 +63,11 @@ def test_syntax(texts, name):
 
 def test_numbers(texts):
     assert r"Method & 1 shot & 4 shots & all shots \\" in texts["accuracy"]
-    assert texts["accuracy"].count(r"my method 2 & 60.0 {\scriptsize [45.0, 99.9]}") == 2
+    assert texts["accuracy"].count(r"My method 2 & 60.0 {\scriptsize [45.0, 99.9]}") == 2
     assert r"DIAGen & \textbf{$-$3.2}$^\dagger$ {\scriptsize [$-$6.0, 0.0]}" in texts["comparisons"]
-    assert r"my method 2 & $-$3.2 {\scriptsize [$-$6.0, 0.0]}" in texts["comparisons"]
+    assert r"My method 2 & $-$3.2 {\scriptsize [$-$6.0, 0.0]}" in texts["comparisons"]
     assert r"$<$0.001 \\" in texts["comparisons"] and "car" not in texts["comparisons"]
-    assert r"DIAGen, weighted by per class & 4 & 90.0 {\scriptsize [90.0, 90.0]}" in texts["diversity"]
+    assert r"DIAGen, weighted by Per class & 4 & 90.0 {\scriptsize [90.0, 90.0]}" in texts["diversity"]
     assert r"20.0 {\scriptsize [$-$4.8, 44.8]}" in texts["diversity"]  # t(2) = 4.30 times 10 / sqrt(3)
 
 
