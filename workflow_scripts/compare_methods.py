@@ -17,7 +17,7 @@ def main() -> None:
     settings, folder = arguments.settings, arguments.output
 
     from diagen.comparisons.compare import comparisons_table, means_table, worth_table
-    from diagen.comparisons.outcomes import read_outcomes
+    from diagen.comparisons.outcomes import read_outcomes, require_split
     from diagen.comparisons.tables_file import write_table
 
     outcomes = [
@@ -32,6 +32,7 @@ def main() -> None:
             methods=settings.methods,
         )
     ]
+    require_split(outcomes, settings.datasets, settings.split)
     shown = {"baselines": settings.baselines, "folds": settings.folds > 1}
     comparisons = comparisons_table(outcomes, primary=settings.primary, split=settings.split, **shown)
     write_table(comparisons, folder / "comparisons.csv")

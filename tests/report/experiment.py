@@ -76,7 +76,7 @@ def settings(plan: Plan) -> WriteReportSettings:
         "prompt_sets": ["paper"] if "diagen" in used else [],
         "weightings": {"paper": {"guide_classifier": "paper"}} if used else {},
         "models": {"diffusion": {"source": "CompVis/stable-diffusion-v1-4", "sha256": "0" * 64}},
-        "recorded": {"prompts": ["paper"] if "diagen" in used else [], "manifest": list(used), "diversity": []},
+        "recorded": {"prompts": ["paper"] if "diagen" in used else [], "manifest": list(used), "diversity": list(used)},
     })  # fmt: skip
 
 
@@ -185,10 +185,10 @@ def picture(path: Path, plan: Plan, name: str) -> Path:
     pixels = plan.random.integers(150, 230, (plan.side, plan.side, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
     low, high = plan.side // 4, 3 * plan.side // 4
-    number = plan.classes.index(name)
+    number = plan.classes.index(name) % len(COLORS)
     shape = ImageDraw.Draw(image)
     draw = (shape.ellipse, shape.rectangle, shape.ellipse)[number % 3]
-    draw((low, low + number, high, high), fill=COLORS[number % len(COLORS)])
+    draw((low, low + number, high, high + number), fill=COLORS[number])
     image.save(path)
     return path
 
@@ -271,8 +271,8 @@ def _cells(results: Results, plan: Plan) -> None:
 
 def _synthetic(results: Results, plan: Plan, folder: Path, stem: str) -> None:
     rows = [
-        ManifestRow(f"images/{stem}-{name}-{number}.png", name, 0, number, f"a photo of a <{name}>", 0.1, 1, 2, "0", 4)
-        for name in plan.classes
+        ManifestRow(f"images/{stem}-{place}-{number}.png", name, 0, number, f"a photo of a <{name}>", 0.1, 1, 2, "0", 4)
+        for place, name in enumerate(plan.classes)
         for number in range(4)
     ]
     for row in rows:

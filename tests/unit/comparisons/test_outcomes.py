@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from diagen.comparisons.outcomes import read_outcomes
+from diagen.comparisons.outcomes import read_outcomes, require_split
 from diagen.errors import InputError
 from diagen.files.tables import DamagedFile
 from tests.unit.comparisons.conftest import METHODS, write_cell
@@ -118,3 +118,10 @@ def test_a_missing_table_is_named(experiment):
     with pytest.raises(FileNotFoundError) as caught:
         read(folder)
     assert caught.value.filename == str(path) or caught.value.filename == path
+
+
+def test_a_split_of_the_primary_comparison_without_images_is_reported(experiment):
+    outcomes = read(experiment())
+    require_split(outcomes, ("world",), "test_uncommon")
+    with pytest.raises(InputError, match="`comparison.split`: there are no images of `test` in `mine`, `other`. Set"):
+        require_split(outcomes, ("mine", "world", "other"), "test")

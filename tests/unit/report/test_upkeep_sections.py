@@ -141,8 +141,8 @@ def mixed(*records: tuple[str, list[Share]]) -> list[tuple[str, list[str]]]:
 def test_every_record_of_the_experiment_is_looked_for() -> None:
     assert dict((path, kind) for kind, path in record_files(["photos"], [(0, 2), (1, 2)], BLOCKS)) == {
         "photos/features.made_with.json": "features",
-        "photos/prompts/paper.made_with.json": "prompts",
         "photos/ceiling.made_with.json": "diversity",
+        "photos/prompts/paper.made_with.json": "prompts",
         **{
             f"photos/seed{seed}/shots2/{place}.made_with.json": kind
             for seed in (0, 1)

@@ -84,6 +84,17 @@ def read_outcomes(
     return entries
 
 
+def require_split(outcomes: Sequence[Outcomes], datasets: Sequence[str], split: str) -> None:
+    """Raise `InputError` if a dataset has no images of the `split` of the primary comparison."""
+    found = {(each.dataset, each.split) for each in outcomes}
+    lacking = [f"`{dataset}`" for dataset in datasets if (dataset, split) not in found]
+    if lacking:
+        raise InputError(
+            f"`comparison.split`: there are no images of `{split}` in {', '.join(lacking)}. Set another split and run "
+            "Snakemake again: nothing but the comparisons is repeated"
+        )
+
+
 def _read(files: Sequence[Path]) -> tuple[list[Key], list[bool]]:
     """The images in tables of predictions but those for validation, and whether each is classified correctly."""
     keys, is_right = [], []

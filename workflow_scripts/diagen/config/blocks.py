@@ -170,7 +170,7 @@ class GuideClassifier(Block):
         description="Images for the validation loss and the temperature: `whole`, each image once, or `resampled`, "
         "`iterations` x `batch` class-balanced draws with replacement, new ones each time (published code).",
     )
-    temperature_prior: PositiveFloat | None = Field(
+    temperature_prior: Annotated[float, Field(ge=0.001), NUMBER] | None = Field(
         0.5, description="Standard deviation of the normal prior on log T (docs/method.md); null: none (published)."
     )
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from diagen.config.base import Block, BlockName
+from diagen.config.datasets import Coco, Focus, ImageFolder
 
 REAL_BASELINES = ("logistic_regression", "nearest_class_mean")
 """Classifiers on the guide photos alone, which `fit_baselines` adds to every experiment; reserved names of methods."""
@@ -48,10 +49,25 @@ def comparison_problems(sections: Mapping[str, Any], mapping: Mapping[str, Any])
         if name in REAL_BASELINES:
             yield f"methods.{name}", "this name is reserved for the baseline on real photos; choose another one"
     comparison, known = sections["comparison"], [*methods, *REAL_BASELINES]
-    if comparison is None or not methods:
+    if comparison is None:
+        return
+    if comparison.split == "test_uncommon":
+        for name, dataset in (sections["datasets"] or {}).items():
+            if _is_common(dataset):
+                yield "comparison.split", f"`{name}` has no images of `test_uncommon`; set `test`"
+    if not methods:
         return
     for key in ("primary", "baseline"):
         if (name := getattr(comparison, key)) is not None and name not in known:
             yield f"comparison.{key}", f"no method `{name}`; known: {', '.join(known)}"
     if primary_of(comparison, methods) == baseline_of(comparison, methods):
         yield "comparison.primary", f"`{comparison.primary}` is also the baseline; name another method or `baseline`"
+
+
+def _is_common(dataset: Block) -> bool:
+    """Whether a dataset cannot have test images in uncommon settings, whatever is in its folder."""
+    if not isinstance(dataset, ImageFolder):
+        return isinstance(dataset, Focus | Coco)
+    if dataset.split_table is not None:
+        return False
+    return dataset.test is None or dataset.test_uncommon is None or dataset.test_per_class is not None

@@ -32,6 +32,8 @@ YAML_TERMS = {
     "string_type": "this must be text; put what looks like a number or a date in quotes",
 }
 """Replacements for messages of pydantic in Python's terms, by type of error."""
+WORDS = {("shots",): ", or `all`", ("evaluation", "folds"): ", or `leave_one_out`"}
+"""The other possible value of keys that are lists or numbers."""
 SECRET = ("base_url", "key_variable")
 """Keys whose values no message repeats: they may contain a secret by mistake."""
 
@@ -107,6 +109,7 @@ def _is_consequence(detail: Mapping[str, Any], places: set[tuple[Any, ...]], map
 def _message(detail: Mapping[str, Any]) -> str:
     """An error of pydantic with key, problem and remedy."""
     section, *place = detail["loc"]
+    word = WORDS.get((section, *place[:-1]), "") if place[-1:] == [OTHER] else ""
     place = [part for part in place if part not in (WORD, OTHER)]
     if place[-1:] == ["[key]"]:  # of a block; pydantic writes booleans and invalid Unicode in another way
         place[-2:] = [str(detail["input"])]
@@ -128,7 +131,7 @@ def _message(detail: Mapping[str, Any]) -> str:
         choices = ", ".join(f"`{name}`" for block in blocks for name in _tags(block))
         return f"`{key}.{tag}`: missing or unknown; choose one of {choices}"
     message = YAML_TERMS.get(detail["type"], detail["msg"]).removeprefix("Value error, ")
-    text = f"`{key}`: {message[0].lower() + message[1:]}"
+    text = f"`{key}`: {message[0].lower() + message[1:]}{word}"
     if key.rpartition(".")[2] in SECRET:
         return text
     # Blocks may contain a secret, too.

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from diagen.cells import Cell
+from diagen.comparisons.tables_file import ANSWERS
 from diagen.config.programs import WriteReportSettings
-from diagen.files.tables import read_rows, reading
+from diagen.files.tables import DamagedFile, read_rows
 from diagen.generation.manifest_file import ManifestRow, read_manifest
 from diagen.weighting.weights_file import read_weights
 
@@ -34,6 +36,7 @@ _NUMBERS = {
     "diversity": ["seed", "shots", "k", "precision", "recall", "density", "coverage", "n_real", "n_synthetic"],
     "prompts": ["number"],
 }  # fmt: skip
+_FINITE = {"comparisons": ("estimate", "low", "high"), "means": ("mean", "low", "high")}
 TRUTHS = ("primary", "beyond")
 Table = Any
 """A pandas table; the stubs of pandas know too little of the values in rows and groups of columns."""
@@ -162,19 +165,30 @@ class Results:
         for cell in self.cells(dataset):
             folder = self.cell_folder(cell) / "synthetic" / method.generator
             manifest = {row.file_name: row for row in read_manifest(folder / "manifest.csv")}
-            for scored in read_weights(folder / "weights" / f"{method.weighting}.csv"):
+            weights = folder / "weights" / f"{method.weighting}.csv"
+            for scored in read_weights(weights):
+                if scored.file_name not in manifest:
+                    raise DamagedFile(weights, f"manifest.csv does not list {scored.file_name}")
                 yield ScoredImage(cell, manifest[scored.file_name], scored.confidence, scored.weight)
 
     def _table(self, name: str) -> Table:
-        path, texts, numbers = self.folder / "summary" / f"{name}.csv", _TEXTS[name], _NUMBERS[name]
-        with reading(path):
-            table = pd.read_csv(path, dtype=str, keep_default_na=False)
-            if missing := [each for each in (*texts, *numbers) if each not in table.columns]:
-                raise ValueError(f"missing columns: {', '.join(missing)}")
-            known = table[[*texts, *numbers]].copy()
-            for each in numbers:
-                known[each] = [float(value or "nan") for value in known[each]]
-            for each in TRUTHS:
-                if each in texts:
-                    known[each] = known[each] == "True"
-            return known
+        texts, numbers = _TEXTS[name], _NUMBERS[name]
+        columns = [*texts, *numbers]
+        path = self.folder / "summary" / f"{name}.csv"
+        rows = read_rows(path, columns, lambda values: [_parsed(name, each, values[each]) for each in columns])
+        types = {each: "bool" if each in TRUTHS else "str" if each in texts else "float64" for each in columns}
+        return pd.DataFrame(rows, columns=columns).astype(types)
+
+
+def _parsed(table: str, column: str, value: str) -> str | float | bool:
+    """The value of a column of a table. Raises `ValueError`."""
+    if column in TRUTHS:
+        return value == "True"
+    if column in _TEXTS[table]:
+        if column == "answer" and value not in ANSWERS:
+            raise ValueError(f"`{value}` is no answer out of {', '.join(ANSWERS)}")
+        return value
+    number = float(value or "nan")
+    if column in _FINITE.get(table, ()) and not isfinite(number):
+        raise ValueError(f"`{value}` in the column `{column}` is not a finite number")
+    return number

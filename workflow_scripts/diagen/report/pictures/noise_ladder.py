@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from diagen.data.shots_file import read_shots
+from diagen.files.tables import DamagedFile
 from diagen.generation.manifest_file import ManifestRow, read_manifest
 from diagen.report.pictures.collection import cell_folder, first_cell, used_by
 from diagen.report.pictures.markup import filled, words
@@ -52,6 +53,8 @@ def noise_ladder_section(settings: PicturesSettings, results: Path, store: Path)
     ladders = []
     for dataset in settings.datasets:
         rows = read_manifest(results / dataset / LADDER)
+        if not rows:
+            raise DamagedFile(results / dataset / LADDER, "it lists no images")
         guide = _guide(settings, results, dataset, rows[0])
         steps = [
             (data_uri(store / row.file_name), f"{row.noise_level:g}", row.noise_level in generator.noise_levels)
@@ -65,4 +68,8 @@ def noise_ladder_section(settings: PicturesSettings, results: Path, store: Path)
 def _guide(settings: PicturesSettings, results: Path, dataset: str, row: ManifestRow) -> Path:
     """The photo of the ladder's guide image."""
     shots = read_shots(cell_folder(results, first_cell(settings, dataset)) / "shots.csv")
-    return next(Path(shot.path) for shot in shots if (shot.class_name, shot.guide) == (row.class_name, row.guide))
+    for shot in shots:
+        if (shot.class_name, shot.guide) == (row.class_name, row.guide):
+            return Path(shot.path)
+    reason = f"shots.csv has no guide image {row.guide} of class `{row.class_name}`"
+    raise DamagedFile(results / dataset / LADDER, reason)

@@ -15,6 +15,7 @@ from diagen.report.results import Guess, Results
 
 CONFUSIONS = 10  # rows of the table of errors
 NUMBERED = 12  # classes up to which the matrix shows numbers
+MOST_CLASSES = 40  # in the matrix; the squares of more are too small to read, and too many for a page
 
 _CONFUSION = """<h3>What is taken for what</h3>
 <p>Of the test photos of each class, the share that {{ method }} takes for each other class, over all {{ seed }}s and
@@ -45,7 +46,8 @@ def _shares(guesses: Sequence[Guess]) -> dict[tuple[str, str], float]:
 
 def _matrix(identifier: str, guesses: Sequence[Guess], split: str) -> Markup:
     shares = _shares(guesses)
-    names = sorted({name for pair in shares for name in pair})
+    every = sorted({name for pair in shares for name in pair})
+    names = _most_confused(shares, every)
     values = [
         {
             "class": spaced(one),
@@ -58,11 +60,12 @@ def _matrix(identifier: str, guesses: Sequence[Guess], split: str) -> Markup:
         for one in names
         for other in names
     ]
-    order = [spaced(name) for name in names]
+    # Without a domain, Vega would look names up in an object, which has a `constructor` and a `toString` of its own.
+    scale = alt.Scale(domain=[spaced(name) for name in names])
     x = alt.X(
-        "predicted:N", sort=order, title="taken for", axis=alt.Axis(labelAngle=-45, labelLimit=90, labelOverlap=False)
+        "predicted:N", scale=scale, title="taken for", axis=alt.Axis(labelAngle=-45, labelLimit=90, labelOverlap=False)
     )
-    y = alt.Y("class:N", sort=order, title="class", axis=alt.Axis(labelLimit=90, labelOverlap=False))
+    y = alt.Y("class:N", scale=scale, title="class", axis=alt.Axis(labelLimit=90, labelOverlap=False))
     colors = alt.Scale(domain=["right", "wrong"], range=[ACCENT, BAD])
     base = alt.Chart(records(values)).encode(x=x, y=y)
     layers = [
@@ -85,8 +88,17 @@ def _matrix(identifier: str, guesses: Sequence[Guess], split: str) -> Markup:
     description = f"Confusion matrix on {label(split)}: {100 * right:.0f} % of the photos are right. "
     description += f"Most often taken for another class: {listed(said)}." if said else "No photo is wrong."
     caption = "Rows add up to 100 %; the diagonal is right."
+    if len(names) < len(every):
+        caption = f"The {len(names)} classes of {len(every)} that are confused most; the diagonal is right."
     drawn = alt.layer(*layers).properties(height=size)
     return figure(identifier, drawn, description, height=size + 90, title=label(split), caption=caption)
+
+
+def _most_confused(shares: Mapping[tuple[str, str], float], names: Sequence[str]) -> list[str]:
+    """At most `MOST_CLASSES` of the `names`, in their order: those in the largest confusions."""
+    confused = [name for pair, _ in _errors(shares) for name in pair]
+    kept = set(list(dict.fromkeys((*confused, *names)))[:MOST_CLASSES])
+    return [name for name in names if name in kept]
 
 
 def _errors(shares: Mapping[tuple[str, str], float]) -> list[tuple[tuple[str, str], float]]:

@@ -68,7 +68,13 @@ def read_points(settings: PicturesSettings, results: Path, store: Path, dataset:
             noise = f", noise {image.noise_level:g}" if image.noise_level else ""
             text = f"{name}: {words(image.prompt)}{noise}"
             points.append(Point(kind, image.class_name, store / image.file_name, text))
-        features.append(_features(folder / "synthetic" / generator, "manifest.csv", len(manifest)))
+        place = folder / "synthetic" / generator
+        features.append(_features(place, "manifest.csv", len(manifest)))
+        if features[-1].shape[1] != features[0].shape[1]:
+            raise InputError(
+                f"{place / 'features.npy'}: features of {features[-1].shape[1]} numbers, but those of real photos have "
+                f"{features[0].shape[1]}. {delete_and_rerun(place / 'features.npy')}"
+            )
         names[kind] = name
     present = {point.kind for point in points}
     return Points(points, np.concatenate(features), {kind: name for kind, name in names.items() if kind in present})
