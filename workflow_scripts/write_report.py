@@ -18,11 +18,16 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from diagen.report.assembly import report_page
+    from diagen.report.labels import label
     from diagen.report.results import Results
 
-    page = report_page(Results(arguments.results, arguments.store, arguments.settings))
+    results = Results(arguments.results, arguments.store, arguments.settings)
+    page = report_page(results)
     with atomic_path(arguments.output) as temporary:
         temporary.write_text(page, encoding="utf-8")
+    for _, row in results.primary.iterrows():
+        print(f"{label(row['dataset'])}: {label(row['method'])} against {label(row['baseline'])}: {row['verdict']}")
+    print(f"The report: {arguments.output}")
 
 
 if __name__ == "__main__":

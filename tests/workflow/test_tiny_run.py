@@ -108,6 +108,11 @@ def test_each_method_is_compared_with_the_baseline(finished):
     (primary,) = [row for row in rows if row["primary"] == "True"]
     assert (primary["method"], primary["baseline"], primary["split"]) == ("diagen", "standard", "test")
     assert "another draw may differ" in primary["verdict"]
+    log = (finished.folder / "results/tiny/logs/write_report.log").read_text("utf-8")
+    assert log.splitlines()[-2:] == [
+        f"World: DIAGen against Standard augmentation: {primary['verdict']}",
+        "The report: results/tiny/report.html",
+    ]
 
 
 def test_tables_in_latex_are_made_on_request(changeable):

@@ -235,7 +235,7 @@ def test_what_is_too_small_is_omitted_with_a_warning(capsys: pytest.CaptureFixtu
     assert [(one["scope"], one["k"]) for one in entries] == [("pooled", 3)]
     warnings = capsys.readouterr().err.splitlines()
     assert warnings[0].startswith("warning: equal_size: too few images at k = 3 for boat, car, which are omitted;")
-    assert warnings[1].startswith("warning: equal_size: too few images at k = 5 for boat, car, pooled")
+    assert warnings[1].startswith("warning: equal_size: too few images at k = 5 for all classes together, boat, car,")
     assert len(warnings) == 2
 
 
@@ -244,4 +244,7 @@ def test_a_cell_whose_guides_are_all_photos_has_nothing_to_compare_with(capsys: 
     hashes = {image.sha256 for image in images}
     entries = measure_diversity(images, points(6, 0), hashes, manifest(3, 4), points(24, 1), None, settings(12))
     assert {one["variant"] for one in entries} == {"paper"}
-    assert "warning: without_guides: all classes together are omitted at k = 3" in capsys.readouterr().err
+    assert (
+        "warning: without_guides: too few images at k = 3 for all classes together, boat, car,"
+        in capsys.readouterr().err
+    )

@@ -217,7 +217,7 @@ def test_all_classes_together_are_omitted_where_too_few_images_are_drawn(
     ]
     expected = weighted_brute_force(real.features, fake[:5], weights[:5], 4)
     assert [entries[0][name] for name in MEASURES] == pytest.approx(expected, abs=1e-12)
-    assert "warning: paper: too few images at k = 5, 9 for pooled, car, which are omitted" in capsys.readouterr().err
+    assert "warning: paper: too few images at k = 5, 9 for all classes together, car, which" in capsys.readouterr().err
     assert diversity_by_scope(real, synthetic, [5]) == []
     (tmp_path / "diversity.json").write_text("[]")
     assert read_diversity(tmp_path / "diversity.json") == []

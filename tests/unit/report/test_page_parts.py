@@ -34,6 +34,7 @@ from diagen.report.section import Section
         (words.interval(0.011, 0.053), "1.1 to 5.3"),
         (words.interval(-0.011, 0.053, signed=True), "−1.1 to +5.3"),
         (words.interval(nan, 0.05), "–"),
+        (words.with_minus("Can't: -0.4 points (CI -2 to -1; re-run)."), "Can't: −0.4 points (CI −2 to −1; re-run)."),
         (words.rough(0.97), "97"),
         (words.rough(0.0421), "4.2"),
         (words.rough(0.00001), "<0.01"),

@@ -1,5 +1,6 @@
 """What the sections of the report say about an experiment."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from diagen.config.programs import ModelFacts
 from diagen.errors import InputError
 from diagen.report.assembly import report_page
 from diagen.report.results import Results
@@ -90,8 +92,41 @@ def test_folds_speak_of_repeats_and_photos(tmp_path: Path) -> None:
     results = lay_out(tmp_path, Plan(folds=2, seeds=(0, 1), shots=(2,)))
     assert results.settings.cell_seeds == (0, 1, 2, 3)
     text = text_of(verdict(results))
-    assert "2 repeats, 120 photos" in text
+    assert "2 repeats, 120 photos" in text and "in cross-validation?" in text
+    assert "each photo is tested once in each repeat" in text_of(accuracy(results))
+    assert "each of which is learned from and tested in turn." in text_of(data(results))
     assert "2 repeats of 2 folds" in report_page(results)
+
+
+def test_a_single_number_of_shots_has_no_mean_over_shots(results: Results, tmp_path: Path) -> None:
+    one = lay_out(tmp_path, Plan(shots=(4,)))
+    for section, words in (
+        (accuracy, "Mean over shots"),
+        (methods, "Means over the configured numbers of photos"),
+        (classes, "mean over the numbers of photos"),
+    ):
+        assert words in text_of(section(results)) and words not in text_of(section(one))
+
+
+def test_methods_at_a_single_number_of_shots_are_drawn_inside_the_chart(tmp_path: Path) -> None:
+    body = str(accuracy(lay_out(tmp_path, Plan(shots=(4,)))).body)
+    chart = json.loads(re.findall(r'class="spec">(.*?)</script>', body, re.DOTALL)[0])
+    found = json.dumps(chart)
+    low, high = map(float, re.findall(r'"x".{0,300}?"domain": \[(-?[\d.]+), (-?[\d.]+)\]', found)[0])
+    places = [float(each) for each in re.findall(r'"x": (-?[\d.]+), "mean"', found)]
+    assert len(places) >= 5 and all(low < each < high for each in places)
+
+
+def test_answers_of_the_demos_models_on_photos_are_marked(results: Results) -> None:
+    demo = ModelFacts(source="demo/models/stable_diffusion", sha256=None)
+    for model, adapter, marked in (
+        (demo, "image_folder", True),
+        (demo, "drawn_world", False),
+        (results.settings.models["diffusion"], "image_folder", False),
+    ):
+        changes = {"models": {"diffusion": model}, "datasets": {"world": adapter}}
+        changed_results = replace(results, settings=results.settings.model_copy(update=changes))
+        assert ("which know drawings only" in text_of(verdict(changed_results))) == marked
 
 
 def test_accuracies_are_those_of_the_table(results: Results, plan: Plan) -> None:

@@ -96,7 +96,8 @@ def warn_of_omitted(variant: Variant, omitted: Mapping[int, Sequence[str]]) -> N
     """Print a warning on standard error of the scopes that are omitted at each k, in a line for all k with the same."""
     by_scopes: dict[tuple[str, ...], list[str]] = {}
     for k, scopes in omitted.items():
-        by_scopes.setdefault(tuple(scopes), []).append(str(k))
+        names = ("all classes together",) * ("pooled" in scopes) + tuple(name for name in scopes if name != "pooled")
+        by_scopes.setdefault(names, []).append(str(k))
     for names, ks in by_scopes.items():
         if names:
             print(

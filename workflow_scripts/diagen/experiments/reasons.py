@@ -84,7 +84,7 @@ def _division(survey: Survey, plan: Plan) -> str:
             f"{plan.folds} parts, and each part is tested by what was learned from the others: "
             f"{plan.cells} rounds, each with words and images of its own. Every photo is tested, and never by "
             f"anything that saw it. `shots: all` learns from all photos of the other parts, {numbers} per class. More "
-            "seeds make the verdict surer, and cost in proportion."
+            "seeds make the verdict surer, and cost in proportion; `seeds: [0]` is a first look at a third of the cost."
         )
     sizes = f"the smallest class has {smallest}" if smallest < largest else f"every class has {smallest}"
     if plan.shots is None:

@@ -14,6 +14,7 @@ from diagen.comparisons.tables_file import ANSWERS
 from diagen.config.programs import WriteReportSettings
 from diagen.files.tables import DamagedFile, read_rows
 from diagen.generation.manifest_file import ManifestRow, read_manifest
+from diagen.report.labels import where
 from diagen.weighting.weights_file import read_weights
 
 _TEXTS = {
@@ -132,6 +133,10 @@ class Results:
     def image_noun(self) -> str:
         """What a reader calls an image that tests a classifier."""
         return "photo" if self.settings.folds > 1 else "test photo"
+
+    def where(self, split: str) -> str:
+        """The test photos of a split as part of a sentence; those of all folds are the whole dataset."""
+        return "in cross-validation" if self.settings.folds > 1 else where(split)
 
     def cells(self, dataset: str) -> list[Cell]:
         """The cells of a dataset."""

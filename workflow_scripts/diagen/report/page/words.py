@@ -1,5 +1,6 @@
 """Numbers as the page writes them: percent, percentage points, intervals, counts. NaN is a dash."""
 
+import re
 from math import isnan
 
 NONE = "–"
@@ -26,6 +27,11 @@ def points(difference: float, digits: int = 1) -> str:
     text = f"{abs(100 * difference):.{digits}f}"
     sign = "" if float(text) == 0 else MINUS if difference < 0 else "+"
     return sign + text
+
+
+def with_minus(sentence: str) -> str:
+    """A sentence of a table with the minus signs of the page in front of its negative numbers."""
+    return re.sub(r"(?<!\S)-(?=\d)", MINUS, sentence)
 
 
 def interval(low: float, high: float, *, signed: bool = False) -> str:

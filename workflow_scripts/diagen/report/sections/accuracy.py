@@ -28,7 +28,8 @@ _PANELS = """<h3>{{ heading }}</h3>
 <div class="grid">{% for panel in panels %}<div class="card">{{ panel }}</div>{% endfor %}</div>
 <p class="faint">{{ caption }}</p>
 {{ tables }}"""
-_INTRODUCTION = """<p>Accuracy is the mean of the classes’ accuracies, in percent, on photos that no method has seen.
+_INTRODUCTION = """<p>Accuracy is the mean of the classes’ accuracies, in percent, on photos that no method has
+seen{% if folds %}: each photo is tested once in each repeat, by methods that learned from the other folds{% endif %}.
 {% if several %}
 Each small dot is one {{ seed }}, the large marker the mean over {{ seeds }}, and the line through it the 95 % interval
 for other training photos and other test photos of the same kind.
@@ -49,6 +50,7 @@ def accuracy(results: Results) -> Section:
         seed=results.seed_noun,
         seeds=count(number_of_seeds, results.seed_noun),
         several=number_of_seeds > 1,
+        folds=results.settings.folds > 1,
         real_methods=listed(real) if real else "Methods without a generator",
     )
     parts = [_dataset(results, dataset, place) for place, dataset in enumerate(results.settings.datasets)]
@@ -95,8 +97,8 @@ def _panel(identifier: str, means: Table, runs: Table, split: str, low: float, h
     methods = list(dict.fromkeys(means["method"]))
     shots = sorted(set(means["shots"]))
     width = log2(shots[-1] / shots[0]) if len(shots) > 1 else 1.0
-    pad = max(0.35, 0.12 * width + DODGE * width * len(methods) / 2)
     step = min(DODGE * width, 0.6 / len(methods)) if len(shots) > 1 else 1.2 / len(methods)
+    pad = max(0.35, 0.12 * width + step * len(methods) / 2)
     shift = {name: step * (number - (len(methods) - 1) / 2) for number, name in enumerate(methods)}
     lines = [
         {
@@ -177,6 +179,8 @@ def _table(results: Results, dataset: str, split: str, methods: list[str], ident
     means = results.means
     here = means[(means["dataset"] == dataset) & (means["split"] == split)].set_index(["method", "shots"])
     shots = list(dict.fromkeys(here.index.get_level_values("shots")))
+    if len(shots) == 2:  # one number, and its mean
+        shots.remove(ALL_SHOTS)
     columns = [Column("Method", numeric=False)]
     columns += [Column("Mean over shots" if each == ALL_SHOTS else f"{each}\u00a0shots") for each in shots]
     marked = set(results.primary["method"])

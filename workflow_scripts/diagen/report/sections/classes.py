@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
-from diagen.report.labels import label, where
+from diagen.report.labels import label
 from diagen.report.page.charts import BAD, CARD, FAINT, GOOD, INK, POINTS_LABEL, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
@@ -33,11 +33,11 @@ STYLE = """
 #classes .thumbnail.worst { outline: 2px solid var(--bad); outline-offset: -2px; }
 @media (max-width: 30rem) { #classes .row { grid-template-columns: repeat(3, 1fr); } #classes .ends { display: none; } }
 """
-_INTRODUCTION = """<p>{{ method }} compared with {{ baseline }} {{ where }}, mean over the numbers of photos. A class
-has
-few test photos, so its interval is wide, and among many classes some gain or lose by chance.</p>"""
+_INTRODUCTION = """<p>{{ method }} compared with {{ baseline }} {{ where }}
+{%- if several %}, mean over the numbers of photos{% endif %}.
+A class has few test photos, so its interval is wide, and among many classes some gain or lose by chance.</p>"""
 _EXHIBITS = """<h3>Best and worst images</h3>
-<p>By the calibrated confidence of the guide classifier, a classifier of real photos, that an image shows its class; in
+<p>By the confidence of the guide classifier, a classifier of real photos, that an image shows its class; in
 percent, below each image. The weighting draws images of low confidence rarely. {{ remark }}</p>
 <div class="exhibits">
 {% for exhibit in exhibits %}
@@ -79,7 +79,8 @@ def _dataset(results: Results, primary: Record) -> list[Markup]:
         _INTRODUCTION,
         method=label(primary["method"]),
         baseline=label(primary["baseline"]),
-        where=where(primary["split"]),
+        where=results.where(primary["split"]),
+        several=len(results.settings.shots) > 1,
     )
     heading = fragment("<h3>{{ name }}</h3>", name=label(dataset)) if len(results.settings.datasets) > 1 else Markup()
     parts = [heading, introduction]

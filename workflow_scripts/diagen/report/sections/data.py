@@ -1,7 +1,7 @@
 """The photos: their numbers, files left out, duplicates between splits, and how much the seeds share."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -34,6 +34,7 @@ LEAKING = (
     "Some test or validation photos have a duplicate among the photos that classifiers learn from; "
     "accuracy on them says little."
 )
+FOLDED = ", each of which is learned from and tested in turn"
 CLEAN = "No test or validation photo has a duplicate among the photos that classifiers learn from."
 
 STYLE = """
@@ -57,7 +58,7 @@ _DATASET = """{% if heading %}<h3>{{ heading }}</h3>{% endif %}
 <h3>Duplicates between splits</h3>
 <p>{{ finding }} Exact copies have the same file hash; near-duplicates have a feature distance (1 − cosine similarity)
 of at
-most {{ near_distance }}. Numbers are means over the {{ cells }} (a {{ seed }} and a number of photos), with the
+most {{ near_distance }}. Numbers are means over the {{ cells }} ({{ cell }}), with the
 largest in
 brackets.</p>
 {{ leaks }}
@@ -88,13 +89,14 @@ def _dataset(results: Results, dataset: str) -> Markup:
     images, skipped = read_images(folder / "images.csv"), read_skipped(folder / "skipped.csv")
     leaks, near_distance = read_leaks(folder / "leakage.json")
     classes = len({row.class_name for row in images})
+    folded = results.settings.folds > 1
     found = sum(leak.exact + leak.near for leak in leaks)
     cells = len({(leak.seed, leak.shots) for leak in leaks})
     return fragment(
         _DATASET,
         heading=label(dataset) if len(results.settings.datasets) > 1 else "",
-        summary=f"{count(len(images), 'photo')} of {count(classes, 'class', 'classes')}.",
-        counts=_counts(dataset, images, skipped),
+        summary=f"{count(len(images), 'photo')} of {count(classes, 'class', 'classes')}{FOLDED if folded else ''}.",
+        counts=_counts(dataset, images, skipped, SPLIT_NAMES | ({"train_val": "Photos"} if folded else {})),
         gaps=split_gaps((row.split, row.class_name) for row in images),
         omitted=f"{count(len(skipped), 'file')} left out, since they cannot be read as images (on_bad_image: skip)",
         reasons=[row.reason for row in skipped[:REASONS_SHOWN]],
@@ -103,7 +105,7 @@ def _dataset(results: Results, dataset: str) -> Markup:
         finding=LEAKING if found else CLEAN,
         near_distance=f"{near_distance:g}",
         cells=count(cells, "cell"),
-        seed=results.seed_noun,
+        cell=f"a {'fold of a repeat' if folded else 'seed'} and a number of photos",
         leaks=_leaks(dataset, leaks),
         shown=list(_shown(leaks)),
         kinds=KINDS,
@@ -111,19 +113,21 @@ def _dataset(results: Results, dataset: str) -> Markup:
     )  # fmt: skip
 
 
-def _counts(dataset: str, images: Sequence[ImageRow], skipped: Sequence[SkippedImage]) -> Markup:
+def _counts(
+    dataset: str, images: Sequence[ImageRow], skipped: Sequence[SkippedImage], titles: Mapping[str, str]
+) -> Markup:
     splits = [split for split in SPLITS if any(row.split == split for row in images)]
     names = sorted({row.class_name for row in images} | {row.class_name for row in skipped})
     counts = Counter((row.class_name, row.split) for row in images)
     omitted = Counter(row.class_name for row in skipped)
-    columns = [Column("Class", numeric=False), *(Column(SPLIT_NAMES[split]) for split in splits), Column("Left out")]
+    columns = [Column("Class", numeric=False), *(Column(titles[split]) for split in splits), Column("Left out")]
     rows = [
         Row([Cell(spaced(name)), *(_whole(counts[name, split]) for split in splits), _whole(omitted[name])])
         for name in names
     ]
     totals = [_whole(sum(counts[name, split] for name in names)) for split in splits]
     all_classes = Row([Cell("All classes"), *totals, _whole(len(skipped))], marked=True)
-    return table(f"data-{dataset}", f"Photos of {label(dataset)}", columns, [*rows, all_classes])
+    return table(f"data-{dataset}", f"{label(dataset)}: photos by class", columns, [*rows, all_classes])
 
 
 def _overlap(results: Results, dataset: str) -> Markup:

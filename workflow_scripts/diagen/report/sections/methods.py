@@ -18,10 +18,10 @@ from diagen.report.section import Section
 ANSWERS = {"yes": "better", "hurts": "worse", "same": "no difference that matters", "unclear": "can’t tell"}
 COLORS = {"yes": GOOD, "hurts": BAD, "same": FAINT, "unclear": FAINT}
 
-_INTRODUCTION = """<p>Means over the configured numbers of photos. Several methods are compared at once, and among many
-comparisons some look large by chance. The thick line is the 95 % interval of one comparison alone, the thin one is
-adjusted for the number of methods (Holm); judge by the thin one. Only the primary comparison is marked, which was named
-before the run: its thick line counts.</p>
+_INTRODUCTION = """<p>{% if several %}Means over the configured numbers of photos. {% endif %}Several methods are
+compared at once, and among many comparisons some look large by chance. The thick line is the 95 % interval of one
+comparison alone, the thin one is adjusted for the number of methods (Holm); judge by the thin one. Only the primary
+comparison is marked, which was named before the run: its thick line counts.</p>
 <p class="faint">{{ paper }}</p>"""
 _PAPER = """The paper reports DIAGen 2 to 10.5 points above DA-Fusion across datasets and numbers of photos, further
 above
@@ -39,7 +39,8 @@ def methods(results: Results) -> Section | None:
     if overall.empty:
         return None
     theirs = PAPER_DATASETS.keys() >= set(results.settings.datasets.values())
-    parts = [fragment(_INTRODUCTION, paper=_PAPER if theirs else _PAPER + _OTHERS)]
+    several = len(results.settings.shots) > 1
+    parts = [fragment(_INTRODUCTION, several=several, paper=_PAPER if theirs else _PAPER + _OTHERS)]
     named = results.primary["baseline"].tolist()
     for dataset in results.settings.datasets:
         of_dataset = overall[overall["dataset"] == dataset]

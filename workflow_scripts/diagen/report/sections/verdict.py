@@ -7,11 +7,11 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from diagen.report.labels import label, where
+from diagen.report.labels import label
 from diagen.report.page.charts import ACCENT, BAD, CARD, FAINT, GOOD, INK, POINTS_LABEL, figure, records
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.thumbnails import thumbnail
-from diagen.report.page.words import count, interval, points, rough, spaced
+from diagen.report.page.words import count, interval, points, rough, spaced, with_minus
 from diagen.report.results import ALL_SHOTS, Record, Results, Table
 from diagen.report.section import Section
 
@@ -24,6 +24,10 @@ ANSWERS = {
 }
 """The answer that a comparison gives, as words and as a color of the page."""
 COLORS = {"good": GOOD, "bad": BAD, "": ACCENT}
+DRAWS_ONLY = (
+    "The demo's small models, which know drawings only, made the images: this answer says nothing about DIAGen with "
+    "models of full size."
+)
 ONE_SEED = "for these training photos; another draw may differ"
 
 STYLE = """
@@ -55,7 +59,7 @@ _CARD = """<article class="card primary {{ tone }}-edge" data-dataset="{{ datase
 <div class="label">{{ question }}</div>
 <div class="answer {{ tone }}">{{ answer }}</div>
 <p class="sentence" data-verdict>{{ sentence }}</p>
-{% if remark %}<p class="note">{{ remark }}</p>{% endif %}
+{% for remark in remarks %}<p class="note">{{ remark }}</p>{% endfor %}
 {{ chart }}
 <dl class="facts">
 {% for name, value, detail, picture in facts %}
@@ -113,19 +117,27 @@ def _primary(results: Results, row: Record, number: int) -> Markup:
         facts.append(("In which class most", *best, ""))
     if worst := _worst_image(results, str(row["dataset"])):
         facts.append(("The worst image", worst.name, worst.detail, worst.picture))
-    one = row["seeds"] == 1 and ONE_SEED not in row["verdict"]
+    remarks = [f"One {results.seed_noun}: {ONE_SEED}."] if row["seeds"] == 1 and ONE_SEED not in row["verdict"] else []
+    if _draws_only(results, str(row["dataset"])):
+        remarks.append(DRAWS_ONLY)
     return fragment(
         _CARD,
         dataset=row["dataset"],
-        question=f"Does {method} help{place}, compared with {baseline}, {where(row['split'])}?",
+        question=f"Does {method} help{place}, compared with {baseline}, {results.where(row['split'])}?",
         answer=answer,
         tone=tone,
-        sentence=row["verdict"],
-        remark=f"One {results.seed_noun}: {ONE_SEED}." if one else "",
-        chart=_interval_chart(f"verdict-chart-{number}", row, _reach(_same_question(results, row))),
+        sentence=with_minus(row["verdict"]),
+        remarks=remarks,
+        chart=_interval_chart(f"verdict-chart-{number}", results, row, _reach(_same_question(results, row))),
         facts=facts,
         worth=_worth(results, row),
     )
+
+
+def _draws_only(results: Results, dataset: str) -> bool:
+    """Whether the images come from the demo's diffusion model, and the real photos are no drawings."""
+    model, adapter = results.settings.models.get("diffusion"), results.settings.datasets[dataset]
+    return model is not None and model.source.startswith("demo/") and adapter != "drawn_world"
 
 
 def _sureness(results: Results, row: Record) -> str:
@@ -145,7 +157,9 @@ def _worth(results: Results, row: Record) -> Markup:
     table = results.worth
     here = table[(table["dataset"] == row["dataset"]) & (table["split"] == row["split"])]
     here = here[(here["method"] == row["method"]) & (here["baseline"] == row["baseline"])]
-    return fragment(_WORTH, sentences=[(f"{each['shots']:.0f}", each["sentence"]) for each in here.to_dict("records")])
+    return fragment(
+        _WORTH, sentences=[(f"{each['shots']:.0f}", with_minus(each["sentence"])) for each in here.to_dict("records")]
+    )
 
 
 def _splits(results: Results, primary: Record, number: int) -> Markup:
@@ -153,11 +167,11 @@ def _splits(results: Results, primary: Record, number: int) -> Markup:
     cards = [
         fragment(
             _SPLIT,
-            where=where(row["split"]),
+            where=results.where(row["split"]),
             answer=ANSWERS[row["answer"]][0],
             tone=ANSWERS[row["answer"]][1],
-            sentence=row["verdict"],
-            chart=_interval_chart(f"split-chart-{number}-{place}", row, _reach(rows)),
+            sentence=with_minus(row["verdict"]),
+            chart=_interval_chart(f"split-chart-{number}-{place}", results, row, _reach(rows)),
             worth=_worth(results, row),
         )
         for place, (_, row) in enumerate(rows.iterrows())
@@ -195,7 +209,7 @@ def _reach(rows: Table) -> float:
     return max(3.0, float(ceil(108 * ends)))
 
 
-def _interval_chart(identifier: str, row: Record, reach: float) -> Markup:
+def _interval_chart(identifier: str, results: Results, row: Record, reach: float) -> Markup:
     """One interval in points, drawn against zero and the band of differences that do not matter."""
     values = {name: 100 * float(row[name]) for name in ("estimate", "low", "high")}
     adjusted = not row["primary"] and row["adjusted_low"] == row["adjusted_low"]  # NaN without an adjustment
@@ -223,9 +237,9 @@ def _interval_chart(identifier: str, row: Record, reach: float) -> Markup:
     ).properties(height=58)
     words = interval(row["low"], row["high"], signed=True)
     description = (
-        f"Difference in accuracy between {label(row['method'])} and {label(row['baseline'])} {where(row['split'])}: "
-        f"{points(row['estimate'])} points, 95 % interval {words}; zero is no difference, differences within 1 point "
-        "do not matter."
+        f"Difference in accuracy between {label(row['method'])} and {label(row['baseline'])} "
+        f"{results.where(row['split'])}: {points(row['estimate'])} points, 95 % interval {words}; "
+        "zero is no difference, differences within 1 point do not matter."
     )
     line = "Line: 95 % interval."
     if adjusted:
