@@ -62,7 +62,7 @@ def in_column(column: str, value: str) -> Callable[[Path], None]:
         (CELL / "synthetic/diagen/weights/paper.csv", in_column("file_name", "images/a.png"), "does not list images/a"),
         (LADDER, lambda path: write_manifest([], path), "it lists no images"),
         (LADDER, in_column("guide", "7"), "shots.csv has no guide image 7 of class `car`"),
-        (FEATURES, lambda path: np.save(path, np.ones((12, 5), np.float32)), "5 numbers, but those of real photos"),
+        (FEATURES, lambda path: np.save(path, np.ones((12, 5), np.float32)), "5 numbers, but those of real"),
     ],
 )  # fmt: skip
 def test_damage_is_an_error_with_file_and_remedy(
