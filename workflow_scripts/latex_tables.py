@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from diagen.files.atomic import atomic_path
+from diagen.files.tables import reading
 from diagen.runtime.program import run
 
 
@@ -22,12 +23,14 @@ def main() -> None:
     from diagen.report.latex import accuracy_tex, comparisons_tex, diversity_tex
     from diagen.report.summary_tables import DIVERSITY, read_table
 
-    texts = {
-        "accuracy": accuracy_tex(read_means(arguments.means)),
-        "comparisons": comparisons_tex(read_comparisons(arguments.comparisons)),
-    }
+    texts = {}
+    with reading(arguments.means):  # a table that lacks some of its rows is damaged, too
+        texts["accuracy"] = accuracy_tex(read_means(arguments.means))
+    with reading(arguments.comparisons):
+        texts["comparisons"] = comparisons_tex(read_comparisons(arguments.comparisons))
     if arguments.diversity:
-        texts["diversity"] = diversity_tex(read_table(arguments.diversity, DIVERSITY))
+        with reading(arguments.diversity):
+            texts["diversity"] = diversity_tex(read_table(arguments.diversity, DIVERSITY))
     for name, text in texts.items():
         with atomic_path(arguments.output / f"{name}.tex") as temporary:
             temporary.write_text(text, encoding="utf-8")

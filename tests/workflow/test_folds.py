@@ -213,6 +213,10 @@ def test_the_audit_finds_no_duplicate_between_what_is_learned_from_and_tested(fo
     ]
 
 
+def test_nothing_of_a_finished_run_counts_as_damaged(folded: Project) -> None:
+    folded.make("--cores", "1", "verify_results")
+
+
 def test_nothing_to_test_on_is_an_error_of_the_run_but_not_of_an_export(fresh: Project) -> None:
     photos(fresh.folder / "photos")
     fresh.configure(without_test_set)

@@ -99,6 +99,10 @@ def test_an_additional_image_is_reported(experiment):
         (lambda text: text + text.splitlines()[-1] + "\n", "it lists photos/test_uncommon/star/0, it.jpg twice"),
         (lambda text: text.replace("predicted", "guess", 1), "missing columns: predicted"),
         (lambda text: text[: text.rindex(",star,")] + "\n", "line 25 does not have one value per column"),
+        (
+            lambda text: text.replace('test/car/0, it.jpg",car', 'test/car/0, it.jpg",'),
+            "line 10 has no split, path or class",
+        ),
         (lambda text: "", "missing columns: split, path, class, predicted, probability"),
     ],
 )

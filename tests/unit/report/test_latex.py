@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from diagen.comparisons.tables_file import COMPARISONS, MEANS
 from diagen.report.latex import accuracy_tex, comparisons_tex, diversity_tex, escaped
 from diagen.report.summary_tables import DIVERSITY
 
+PROGRAM = Path(__file__).parents[3] / "workflow_scripts/latex_tables.py"
 METHODS = ("standard", "my_method_2", "diagen")
 
 
@@ -87,3 +90,16 @@ def test_it_compiles(texts, tmp_path):
     document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{inputs}\end{{document}}"
     (tmp_path / "document.tex").write_text(document, encoding="utf-8")
     subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"], cwd=tmp_path, check=True)
+
+
+def test_tables_that_lack_rows_are_damaged(tmp_path):
+    rows = pd.DataFrame([("mine", "test", "2", name, 0.5, 0.4, 0.6, 3, 9) for name in METHODS], columns=MEANS)
+    rows.to_csv(tmp_path / "means.csv", index=False)
+    row = dict.fromkeys(COMPARISONS, 0.5) | {"dataset": "mine", "split": "test", "shots": "2", "class": ""}
+    row |= {"method": "diagen", "baseline": "standard", "primary": False, "answer": "yes", "verdict": "Yes."}
+    pd.DataFrame([row], columns=COMPARISONS).to_csv(tmp_path / "comparisons.csv", index=False)
+    command = [sys.executable, PROGRAM, "--means", "means.csv", "--comparisons", "comparisons.csv", "--output", "."]
+    result = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert result.stderr.startswith("error: comparisons.csv: damaged (missing 'diagen'). Delete the file")
+    assert not list(tmp_path.glob("*.tex"))

@@ -108,6 +108,8 @@ def _read(files: Sequence[Path]) -> tuple[list[Key], list[bool]]:
             for line in lines:
                 if len(line) != len(header):
                     raise ValueError(f"line {lines.line_num} does not have one value per column")
+                if not (line[split] and line[image] and line[label]):
+                    raise ValueError(f"line {lines.line_num} has no split, path or class")
                 if line[split] != VALIDATION:
                     keys.append((line[split], line[label], line[image]))
                     is_right.append(line[label] == line[predicted])

@@ -37,7 +37,12 @@ from diagen.weighting.weights_file import WeightRow, read_weights
 
 def _read_history(path: Path) -> None:
     columns = [field.name for field in fields(Epoch)]
-    if not read_rows(path, columns, lambda values: [float(value) for value in values.values()]):
+    validated = ("val_loss", "val_accuracy")  # empty without validation images
+
+    def parse(values: dict[str, str]) -> list[float]:
+        return [float(value) for name, value in values.items() if value or name not in validated]
+
+    if not read_rows(path, columns, parse):
         raise DamagedFile(path, "it lists no epochs")
 
 
