@@ -28,7 +28,7 @@ _PANELS = """<h3>{{ heading }}</h3>
 <div class="grid">{% for panel in panels %}<div class="card">{{ panel }}</div>{% endfor %}</div>
 <p class="faint">{{ caption }}</p>
 {{ tables }}"""
-_INTRODUCTION = """<p>Accuracy is the mean of the classes’ accuracies, in percent, on photos that no method has
+_INTRODUCTION = """<p>Accuracy is the mean of the classes' accuracies, in percent, on photos that no method has
 seen{% if folds %}: each photo is tested once in each repeat, by methods that learned from the other folds{% endif %}.
 {% if several %}
 Each small dot is one {{ seed }}, the large marker the mean over {{ seeds }}, and the line through it the 95 % interval

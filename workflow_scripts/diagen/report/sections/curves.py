@@ -21,12 +21,12 @@ KNOBS = {
     "strength": (
         "Strength",
         "strength",
-        "How much of a guide image is replaced: at 1 nothing of it is left (the paper’s Fig. 7).",
+        "How much of a guide image is replaced: at 1 nothing of it is left (the paper's Fig. 7).",
     ),
     "guidance_scale": (
         "Guidance scale",
         "guidance scale",
-        "How closely images follow their prompts (the paper’s Fig. 8).",
+        "How closely images follow their prompts (the paper's Fig. 8).",
     ),
 }
 """Heading, axis title and meaning of each setting of a generator that curves are drawn over."""

@@ -56,8 +56,8 @@ def diversity(results: Results) -> Section | None:
     parts = [fragment(_INTRODUCTION, seeds=seeds, paper=_PAPER if same else _PAPER + _OTHERS)]
     for dataset in results.settings.datasets:
         parts += _dataset(dataset, pooled[pooled["dataset"] == dataset], theirs.get(dataset))
-    reported = _reported(list(TABLE_1), "diversity-table-1", "The paper’s Table 1, in percent")
-    parts.append(fragment(_DETAILS, summary="The paper’s Table 1", content=reported))
+    reported = _reported(list(TABLE_1), "diversity-table-1", "The paper's Table 1, in percent")
+    parts.append(fragment(_DETAILS, summary="The paper's Table 1", content=reported))
     return Section("diversity", "Diversity", join(parts))
 
 
@@ -131,7 +131,7 @@ def _chart(dataset: str, rows: Table, variant: str) -> Markup:
         f"diversity-paper-{dataset}",
         theirs,
         "Precision over recall in the paper, at 4 shots: DIAGen has a higher recall than DA-Fusion on each of three "
-        "datasets, and on two of them a lower precision. The paper’s Table 1 holds all numbers.",
+        "datasets, and on two of them a lower precision. The paper's Table 1 holds all numbers.",
         "In the paper, at 4 shots",
         "All images against all real photos; FOCUS, Custom COCO and MS COCO.",
     )

@@ -15,7 +15,7 @@ from diagen.report.paper import PAPER_DATASETS
 from diagen.report.results import ALL_SHOTS, Results, Table
 from diagen.report.section import Section
 
-ANSWERS = {"yes": "better", "hurts": "worse", "same": "no difference that matters", "unclear": "can’t tell"}
+ANSWERS = {"yes": "better", "hurts": "worse", "same": "no difference that matters", "unclear": "can't tell"}
 COLORS = {"yes": GOOD, "hurts": BAD, "same": FAINT, "unclear": FAINT}
 
 _INTRODUCTION = """<p>{% if several %}Means over the configured numbers of photos. {% endif %}Several methods are
@@ -112,7 +112,7 @@ def _forest(identifier: str, rows: Table, split: str, baseline: str, reach: floa
 
 def _key(rows: Table) -> Markup:
     return fragment(
-        'Colors: <span class="good">better</span>, <span class="bad">worse</span>, gray: can’t tell, or no difference '
+        'Colors: <span class="good">better</span>, <span class="bad">worse</span>, gray: can\'t tell, or no difference '
         "that matters.{{ primary }}",
         primary=" ◆ The primary comparison." if rows["primary"].any() else "",
     )

@@ -35,7 +35,7 @@ STYLE = """
 #prompts .examples { padding-left: 1.1rem; margin: .5rem 0 0; font-size: .92rem; }
 #prompts .examples li { margin: .2rem 0; overflow-wrap: anywhere; }
 """
-_INTRODUCTION = """<p>What the prompts of each instruction consist of (compare the paper’s Fig. 10), and how many
+_INTRODUCTION = """<p>What the prompts of each instruction consist of (compare the paper's Fig. 10), and how many
 lines the
 language model wrote for them. Words are counted without <code>a photo of a</code> and the class name, lengths with
 them. A phrase with a word such as <code>night</code> is a time of day; any other that begins with a preposition of
