@@ -29,5 +29,6 @@ def test_a_loss_that_isnt_finite_stops_one_job_and_the_others_go_on(changeable):
     made = {
         path.name for path in (changeable.folder / CELL / "downstream").iterdir() if (path / "metrics.json").exists()
     }
-    assert made == {"standard", "da_fusion", "diagen", "calm_layer"}
+    baselines = {"logistic_regression", "nearest_class_mean"}
+    assert made == {"standard", "da_fusion", "diagen", "calm_layer", *baselines}
     assert not (changeable.folder / CELL / "embeddings/wild.safetensors").exists()
