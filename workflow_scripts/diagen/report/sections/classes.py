@@ -108,7 +108,7 @@ def _chart(dataset: str, gains: Table) -> Markup:
 
     def x(field: str) -> alt.X:
         axis = alt.Axis(labelExpr=POINTS_LABEL, tickCount=5)
-        return alt.X(f"{field}:Q", scale=scale, axis=axis, title="gain in accuracy, percentage points")
+        return alt.X(f"{field}:Q", scale=scale, axis=axis, title="gain, points")
 
     colors = alt.Scale(domain=["gains", "loses", "unclear"], range=[GOOD, BAD, FAINT])
     y = alt.Y("class:N", sort=None, title=None, axis=alt.Axis(labelColor=INK, labelLimit=130))

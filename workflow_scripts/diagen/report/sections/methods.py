@@ -87,7 +87,7 @@ def _forest(identifier: str, rows: Table, split: str, baseline: str, reach: floa
     axis = alt.Axis(labelExpr=POINTS_LABEL, tickCount=5)
 
     def x(field: str) -> alt.X:
-        return alt.X(f"{field}:Q", scale=scale, axis=axis, title="difference in accuracy, percentage points")
+        return alt.X(f"{field}:Q", scale=scale, axis=axis, title="difference, points")
 
     color = alt.Color("answer:N", scale=alt.Scale(domain=list(COLORS), range=list(COLORS.values())), legend=None)
     base = alt.Chart(data).encode(y=y, color=color)
