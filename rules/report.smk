@@ -127,7 +127,8 @@ rule write_report:
         mem_mb=scaled_by_attempt(2_000),
         runtime=scaled_by_attempt(20),
     params:
-        settings=settings(
+        # A function, since Snakemake would take braces in texts of the configuration for wildcards.
+        settings=lambda wildcards: settings(
             "WriteReport",
             experiment=CONFIG.experiment,
             datasets={name: dataset.adapter for name, dataset in CONFIG.datasets.items()},
