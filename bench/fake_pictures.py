@@ -12,9 +12,9 @@ from diagen.cells import Cell
 from diagen.config.blocks import Generator
 from diagen.data.images_file import ImageRow, write_images
 from diagen.data.shots_file import Shot, write_shots
+from diagen.files.results_layout import cell_folder
 from diagen.files.store_layout import image_file_name
 from diagen.generation.manifest_file import ManifestRow, write_manifest
-from diagen.report.pictures.collection import cell_folder
 from diagen.report.pictures.noise_ladder import LADDER
 from diagen.report.pictures.settings import PicturesSettings
 from diagen.seeds import stable_hash, stable_seed

@@ -136,6 +136,7 @@ rule write_report:
             folds=CONFIG.folds,
             shots=CONFIG.shot_counts,
             primary=PRIMARY,
+            ladder=CONFIG.ladder_generator(),
             methods=CONFIG.methods,
             generators={name: CONFIG.generators[name] for name in USED["generators"]},
             prompt_sets=USED["prompts"],

@@ -4,12 +4,11 @@ Writes metrics.json, predictions.csv and metrics.made_with.json for each, in a f
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from diagen.config.programs import FitBaselinesSettings
-from diagen.files.atomic import atomic_path
 from diagen.files.checksums import verify
+from diagen.files.json_files import write_json
 from diagen.files.made_with import write_made_with
 from diagen.runtime.arguments import add_cell_arguments, add_execution_arguments, cell_of
 from diagen.runtime.execution import prepare_torch
@@ -50,8 +49,7 @@ def main() -> None:
     for name, fitted in baselines.items():
         folder = arguments.output / name
         write_predictions(fitted.predictions, folder / "predictions.csv")
-        with atomic_path(folder / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(fitted.metrics, indent=1) + "\n", encoding="utf-8")
+        write_json(fitted.metrics, folder / "metrics.json")
         write_made_with([record], folder / "metrics.json")
 
 

@@ -1,13 +1,12 @@
 """Measure precision, recall, density and coverage of real images against others: the ceiling of synthetic sets."""
 
 import argparse
-import json
 from pathlib import Path
 
 from diagen.config.programs import MeasureCeilingSettings
 from diagen.data.images_file import read_images
 from diagen.diversity.measures import measure_ceiling
-from diagen.files.atomic import atomic_path
+from diagen.files.json_files import write_json
 from diagen.files.made_with import made_with, write_made_with
 from diagen.files.tables import read_features
 from diagen.runtime.program import run
@@ -28,8 +27,7 @@ def main() -> None:
         arguments.settings,
         file=arguments.features,
     )
-    with atomic_path(arguments.output) as temporary:
-        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_json(results, arguments.output)
     write_made_with([made_with(["numpy"])], arguments.output)
 
 

@@ -1,14 +1,13 @@
 """Measure precision, recall, density and coverage of a synthetic set, in each variant, pooled and per class."""
 
 import argparse
-import json
 from pathlib import Path
 
 from diagen.config.programs import MeasureDiversitySettings
 from diagen.data.images_file import read_images
 from diagen.data.shots_file import read_shots
 from diagen.diversity.measures import measure_diversity
-from diagen.files.atomic import atomic_path
+from diagen.files.json_files import write_json
 from diagen.files.made_with import made_with, write_made_with
 from diagen.files.tables import read_features
 from diagen.generation.manifest_file import read_manifest
@@ -42,8 +41,7 @@ def main() -> None:
         synthetic_file=arguments.synthetic,
         weights_file=arguments.weights,
     )
-    with atomic_path(arguments.output) as temporary:
-        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_json(results, arguments.output)
     write_made_with([made_with(["numpy"])], arguments.output)
 
 

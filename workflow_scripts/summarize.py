@@ -1,14 +1,15 @@
 """Collect the results of an experiment in four tables: accuracy, per_class, diversity and prompts (CSV)."""
 
 import argparse
-from itertools import product
+from itertools import product, starmap
 from pathlib import Path
 
 from diagen.cells import Cell
+from diagen.comparisons.tables_file import write_table
 from diagen.config.choices import REAL
 from diagen.config.programs import SummarizeSettings
-from diagen.files.atomic import atomic_path
 from diagen.files.json_files import read_diversity, read_metrics
+from diagen.files.results_layout import cell_folder
 from diagen.prompts.prompts_file import read_prompts
 from diagen.report.summary_tables import (
     accuracy_table,
@@ -17,7 +18,6 @@ from diagen.report.summary_tables import (
     per_class_table,
     pool_folds,
     prompts_table,
-    write_table,
 )
 from diagen.runtime.program import run
 
@@ -32,8 +32,7 @@ def main() -> None:
     names, results = arguments.settings, arguments.results
 
     folders = {
-        Cell(dataset, seed, shots): results / dataset / f"seed{seed}" / f"shots{shots}"
-        for dataset, seed, shots in product(names.datasets, names.seeds, names.shots)
+        cell: cell_folder(results, cell) for cell in starmap(Cell, product(names.datasets, names.seeds, names.shots))
     }
     metrics = [
         read_metrics(folder / "downstream" / method / "metrics.json")
@@ -66,8 +65,7 @@ def main() -> None:
         "prompts": prompts_table(prompts),
     }
     for name, table in tables.items():
-        with atomic_path(arguments.output / f"{name}.csv") as temporary:
-            write_table(table, temporary)
+        write_table(table, arguments.output / f"{name}.csv")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@ Writes metrics.json, history.csv, predictions.csv, head.safetensors and metrics.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from diagen.config.programs import TrainDownstreamSettings
-from diagen.files.atomic import atomic_path
 from diagen.files.checksums import verify
+from diagen.files.json_files import write_json
 from diagen.files.made_with import write_made_with
 from diagen.files.store_layout import checkpoint_path
 from diagen.runtime.arguments import add_cell_arguments, add_execution_arguments, cell_of
@@ -65,8 +64,7 @@ def main() -> None:
     write_head(tested.trained.head, output / "head.safetensors")
     write_history(tested.trained.history, output / "history.csv")
     write_predictions(tested.predictions, output / "predictions.csv")
-    with atomic_path(output / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(tested.metrics, indent=1) + "\n", encoding="utf-8")
+    write_json(tested.metrics, output / "metrics.json")
     record = torch_record(("torch", "transformers"), device, micro_batch=arguments.micro_batch)
     write_made_with([record], output / "metrics.json")
     checkpoint.unlink(missing_ok=True)

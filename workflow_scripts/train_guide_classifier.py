@@ -4,13 +4,12 @@ Writes head.safetensors, history.csv, calibration.json and head.made_with.json.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from diagen.config.programs import TrainGuideClassifierSettings
-from diagen.files.atomic import atomic_path
 from diagen.files.checksums import verify
+from diagen.files.json_files import write_json
 from diagen.files.made_with import write_made_with
 from diagen.files.store_layout import checkpoint_path
 from diagen.runtime.arguments import add_cell_arguments, add_execution_arguments, cell_of
@@ -60,8 +59,7 @@ def main() -> None:
         calibration = uncalibrated(images.classes)
     else:
         calibration = calibrated.calibration.to_json(images.classes)
-    with atomic_path(output / "calibration.json") as temporary:
-        temporary.write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
+    write_json(calibration, output / "calibration.json")
     record = torch_record(("torch", "transformers"), device, micro_batch=arguments.micro_batch)
     write_made_with([record], output / "head.safetensors")
     checkpoint.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from diagen.comparisons.tables_file import COMPARISONS, MEANS, WORTH
 from diagen.config.programs import WriteReportSettings
 from diagen.data.images_file import ImageRow, SkippedImage, write_images, write_skipped
 from diagen.data.leakage_file import Leak, Twin, write_leaks
@@ -18,6 +19,7 @@ from diagen.files.tables import write_rows
 from diagen.generation.manifest_file import ManifestRow, write_manifest
 from diagen.prompts.lines_file import WrittenLine, write_lines
 from diagen.report.results import Results
+from diagen.report.summary_tables import ACCURACY, DIVERSITY, PER_CLASS, PROMPTS
 from diagen.weighting.weights_file import WeightRow, write_weights
 
 SPLITS = ("test", "test_uncommon")
@@ -71,6 +73,7 @@ def settings(plan: Plan) -> WriteReportSettings:
         "folds": plan.folds,
         "shots": plan.shots,
         "primary": plan.primary,
+        "ladder": next((name for name in ("diagen", "strong") if name in used), None),
         "methods": methods,
         "generators": used,
         "prompt_sets": ["paper"] if "diagen" in used else [],
@@ -88,10 +91,10 @@ def lay_out(folder: Path, plan: Plan) -> Results:
     return results
 
 
-def _frame(results: Results, name: str, rows: list[dict]) -> None:
+def _frame(results: Results, name: str, rows: list[dict], columns: list[str]) -> None:
     path = results.folder / "summary" / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n")
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False, lineterminator="\n")
 
 
 def _summary(results: Results, plan: Plan) -> None:
@@ -129,7 +132,8 @@ def _summary(results: Results, plan: Plan) -> None:
                 **where, "class": name, "method": method, "baseline": baseline, "estimate": estimate,
                 "low": estimate - reach, "high": estimate + reach, "df": 9.5, **count,
                 "variance_images": 1e-4, "variance_seeds": 1e-4, "p": 0.01, "adjusted_p": 0.05,
-                "adjusted_low": estimate - 1.4 * reach, "adjusted_high": estimate + 1.4 * reach, "primary": main,
+                "adjusted_low": estimate - 1.4 * reach, "adjusted_high": estimate + 1.4 * reach,
+                "sign_flip_p": "", "primary": main,
                 "answer": answer, "verdict": sentence,
             })  # fmt: skip
         if shots != "all" and method == plan.primary:
@@ -139,15 +143,13 @@ def _summary(results: Results, plan: Plan) -> None:
                 "photos": photos, "low": 0.4, "high": 2.6, "beyond": shots == plan.shots[-1], **count,
                 "sentence": f"Worth {photos:.1f} photos per class (95 % CI 0.4 to 2.6).",
             })  # fmt: skip
-    columns = ["dataset", "split", "method", "baseline", "shots", "photos", "low", "high", "beyond", "seeds", "images"]
-    _frame(results, "comparisons", comparisons or [{"dataset": ""}])
-    _frame(results, "means", means)
-    _frame(results, "accuracy", accuracy)
-    _frame(results, "per_class", per_class)
-    _frame(results, "worth", worth or [dict.fromkeys([*columns, "sentence"], "")])
-    _frame(results, "prompts", [
-        {"dataset": "world", "prompt_set": "paper", "class": "car", "number": 0, "prompt": "a photo of a car"}
-    ])  # fmt: skip
+    _frame(results, "comparisons", comparisons, COMPARISONS)
+    _frame(results, "means", means, MEANS)
+    _frame(results, "accuracy", accuracy, ACCURACY)
+    _frame(results, "per_class", per_class, PER_CLASS)
+    _frame(results, "worth", worth, WORTH)
+    prompt = {"dataset": "world", "prompt_set": "paper", "class": "car", "number": 0, "prompt": "a photo of a car"}
+    _frame(results, "prompts", [prompt], PROMPTS)
     generators = [*results.settings.generators, "real"] if results.settings.generators else []
     keys = ("dataset", "generator", "seed", "shots", "k", "scope", "variant")
     axes = (
@@ -175,8 +177,7 @@ def _summary(results: Results, plan: Plan) -> None:
     ]
     for row in diversity:
         row.update({"seed": "", "shots": ""} if row["generator"] == "real" else {})  # fmt: skip
-    _frame(results, "diversity", diversity or [dict.fromkeys([*keys, *"precision recall density coverage".split(),
-                                                              "n_real", "n_synthetic", "weighting"], "")])  # fmt: skip
+    _frame(results, "diversity", diversity, DIVERSITY)
 
 
 def picture(path: Path, plan: Plan, name: str) -> Path:

@@ -15,20 +15,11 @@ from diagen.files.atomic import TEMPORARY
 from tests.slurm.cluster import Task
 from tests.slurm.conftest import GENERATORS, MANIFESTS, Fault, new_project
 from tests.slurm.runs import in_the_middle, job_of, submit, wait_until_running, watched
-from tests.workflow.project import Project
+from tests.workflow.project import SHARING, Project
 
 pytestmark = pytest.mark.slow
 
-ON_GPU = {
-    "learn_embeddings",
-    "generate_images",
-    "train_guide_classifier",
-    "score_images",
-    "train_downstream",
-    "fit_baselines",
-    "extract_features",
-    "extract_real_features",
-}
+ON_GPU = {"learn_embeddings", "generate_images", *SHARING}
 
 
 def images_of(project: Project) -> list[set[str]]:

@@ -16,6 +16,15 @@ PARTS = ("Snakefile", "rules", "profiles", "envs", "config", "report", "demo", "
 CONFIG = "config/tiny.yaml"
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", re.MULTILINE)
 COST = re.compile(rb'<section id="cost".*?</section>', re.DOTALL)
+SHARING = {
+    "train_guide_classifier",
+    "score_images",
+    "train_downstream",
+    "fit_baselines",
+    "extract_features",
+    "extract_real_features",
+}
+"""The rules whose jobs may share a GPU."""
 WILDCARDS = re.compile(r"^    wildcards: (.*)$", re.MULTILINE)
 
 

@@ -4,14 +4,8 @@ import re
 
 import pytest
 
-SHARING = {
-    "train_guide_classifier",
-    "score_images",
-    "train_downstream",
-    "fit_baselines",
-    "extract_features",
-    "extract_real_features",
-}
+from tests.workflow.project import SHARING
+
 WHOLE = {"learn_embeddings", "find_noise_ceilings", "draw_noise_ladder", "generate_images"}
 REQUEST = re.compile(r"^(?:local)?rule (\w+):\n(?:    (?!resources:).*\n)*    resources: (.*)$", re.MULTILINE)
 

@@ -19,8 +19,9 @@ from diagen.report.page.charts import figure, records, scale_ends
 from diagen.report.page.frame import page
 from diagen.report.page.looks import PATHS, legend, looks
 from diagen.report.page.tables import Cell, Column, Row, number, table
-from diagen.report.page.thumbnails import LARGEST, SMALL, embed_image, thumbnail
+from diagen.report.page.thumbnails import SMALL, thumbnail
 from diagen.report.section import Section
+from diagen.report.thumbnails import LARGEST
 
 
 @pytest.mark.parametrize(
@@ -102,9 +103,10 @@ def test_thumbnails_are_embedded_small_or_scaled(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (300, 500, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "large.png")
     Image.fromarray(pixels[:SMALL, :SMALL]).save(tmp_path / "small.png")
-    assert embed_image(tmp_path / "small.png")[1] == "small"
-    source, size = embed_image(tmp_path / "large.png")
-    assert size == "large" and source.startswith("data:image/webp;base64,") and len(source) < 4 * LARGEST**2
+    assert 'class="thumbnail small ' in thumbnail(tmp_path / "small.png", "a")
+    large = thumbnail(tmp_path / "large.png", "a")
+    assert 'class="thumbnail large ' in large and 'src="data:image/webp;base64,' in large
+    assert len(large) < 4 * LARGEST**2
     assert 'alt="a &lt;b&gt;"' in thumbnail(tmp_path / "small.png", "a <b>", "worst")
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diagen.comparisons.tables_file import write_table
 from diagen.errors import InputError
 from diagen.report.summary_tables import (
     ACCURACY,
@@ -23,7 +24,6 @@ from diagen.report.summary_tables import (
     per_class_table,
     pool_folds,
     read_table,
-    write_table,
 )
 
 SEEDS, SHOTS, METHODS = (0, 1, 2), (2, 4), ("standard", "da_fusion", "diagen")

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from diagen.cells import Cell
 from diagen.errors import InputError, rm
 from diagen.files.predictions_file import COLUMNS
+from diagen.files.results_layout import cell_folder
 from diagen.files.tables import DamagedFile, reading
 
 VALIDATION = "val"
@@ -55,7 +57,10 @@ def read_outcomes(
     for seed in cell_seeds:
         repeats.setdefault(seed // folds, []).append(seed)
     groups = [
-        [results / dataset / f"seed{seed}/shots{number}/downstream/{method}/predictions.csv" for seed in seeds]
+        [
+            cell_folder(results, Cell(dataset, seed, number)) / "downstream" / method / "predictions.csv"
+            for seed in seeds
+        ]
         for method, number, seeds in product(methods, shots, repeats.values())
     ]
     first, _ = _read(groups[0])

@@ -180,8 +180,9 @@ class Config(Block):
         return list(dict.fromkeys((generator, weighting) for generator, weighting in pairs if generator and weighting))
 
     def ladder_generator(self) -> str | None:
-        """The generator whose noise the noise ladder shows."""
-        return ladder_generator(self.methods, self.generators)
+        """The generator whose noise the noise ladder shows: that of the last method with noise, if any has."""
+        used = [method.generator for method in self.methods.values() if method.generator]
+        return next((name for name in reversed(used) if any(self.generators[name].noise_levels)), None)
 
     def ladder_levels(self) -> tuple[float, ...]:
         """The levels of the noise ladder: 0, its generator's, then doubled ones up to 8 times the largest; or none."""
@@ -190,12 +191,6 @@ class Config(Block):
             return ()
         levels = sorted({0.0, *self.generators[name].noise_levels})
         return (*levels, *(levels[-1] * factor for factor in (2, 4, 8)))
-
-
-def ladder_generator(methods: Mapping[str, Method], generators: Mapping[str, Generator]) -> str | None:
-    """The generator whose noise the noise ladder shows: that of the last method with noise, if any has."""
-    used = [method.generator for method in methods.values() if method.generator]
-    return next((name for name in reversed(used) if any(generators[name].noise_levels)), None)
 
 
 def references(block: Block) -> list[tuple[str, str, str]]:

@@ -221,8 +221,8 @@ class WriteReportSettings(ProgramSettings):
     """Settings of `write_report.py`: what the page says about the blocks whose results it shows.
 
     `datasets` are the adapters by name, `seeds` the repeats, each of which has `folds` cells. `primary` is the method
-    whose images and errors are shown, `None` without a comparison. `recorded` are the shown records by kind of result,
-    as for `record_files`.
+    whose images and errors are shown, `None` without a comparison, and `ladder` the generator of the noise ladder, if
+    there is one. `recorded` are the shown records by kind of result, as for `record_files`.
     """
 
     experiment: str
@@ -231,6 +231,7 @@ class WriteReportSettings(ProgramSettings):
     folds: int = 1
     shots: tuple[int, ...]
     primary: str | None
+    ladder: str | None
     methods: dict[str, Method]
     generators: dict[str, Generator]
     prompt_sets: tuple[str, ...]

@@ -4,16 +4,30 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from diagen.cells import Cell
 from diagen.classifiers.cell_images import CellImages
 from diagen.classifiers.evaluation import evaluate, predict
+from diagen.config.models import BackboneModel
 from diagen.files.predictions_file import Prediction
 
 
-def split_metrics(logits: Mapping[str, Tensor], images: CellImages) -> dict[str, object]:
-    """The keys `splits` and `classes_left_out` of `metrics.json`, from the logits `[n, C]` of each split."""
+def metrics_of(
+    method: str, cell: Cell, source: BackboneModel, logits: Mapping[str, Tensor], images: CellImages, **chosen: object
+) -> dict[str, object]:
+    """The content of `metrics.json`, from the logits `[n, C]` of each split; `chosen` is what training chose."""
     splits = {split: evaluate(found, images.labels[split], images.classes) for split, found in logits.items()}
-    left_out = {split: sorted(set(images.classes) - set(result["per_class"])) for split, result in splits.items()}
-    return {"splits": splits, "classes_left_out": left_out}
+    return {
+        "dataset": cell.dataset,
+        "method": method,
+        "seed": cell.seed,
+        "shots": cell.shots,
+        "backbone": source.path or f"{source.repository}@{source.revision}",
+        **chosen,
+        "splits": splits,
+        "classes_left_out": {
+            split: sorted(set(images.classes) - set(result["per_class"])) for split, result in splits.items()
+        },
+    }
 
 
 def predictions_of(logits: Mapping[str, Tensor], images: CellImages) -> list[Prediction]:

@@ -16,7 +16,7 @@ from diagen.classifiers.linear_probe import Trained, train_head
 from diagen.classifiers.recipe import Recipe
 from diagen.config import Downstream
 from diagen.config.programs import TrainDownstreamSettings
-from diagen.downstream.results import predictions_of, split_metrics
+from diagen.downstream.results import metrics_of, predictions_of
 from diagen.downstream.stored_features import stored_features
 from diagen.files.predictions_file import Prediction
 from diagen.generation.manifest_file import ManifestRow
@@ -112,19 +112,5 @@ def train_downstream(
         device=device,
     )
     logits = {split: trained.head.logits(features(split)) for split in images.splits}
-    return Tested(trained, _metrics(logits, images, trained, settings, cell), predictions_of(logits, images))
-
-
-def _metrics(
-    logits: dict[str, Tensor], images: CellImages, trained: Trained, settings: TrainDownstreamSettings, cell: Cell
-) -> dict[str, object]:
-    """The content of `metrics.json`."""
-    return {
-        "dataset": cell.dataset,
-        "method": settings.method,
-        "seed": cell.seed,
-        "shots": cell.shots,
-        "backbone": settings.backbone.path or f"{settings.backbone.repository}@{settings.backbone.revision}",
-        "best_epoch": trained.best_epoch,
-        **split_metrics(logits, images),
-    }
+    metrics = metrics_of(settings.method, cell, settings.backbone, logits, images, best_epoch=trained.best_epoch)
+    return Tested(trained, metrics, predictions_of(logits, images))

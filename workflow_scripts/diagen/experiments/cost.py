@@ -16,10 +16,13 @@ STEPS = {
     "train_guide_classifier": "weights",
     "score_images": "weights",
     "train_downstream": "classifiers",
+    "fit_baselines": "classifiers",
     "extract_features": "diversity",
     "extract_real_features": "diversity",
+    "draw_noise_ladder": "diversity",
 }
-"""What the hours of a rule's jobs are spent on; those of `write_prompts` are spent on the CPU."""
+"""What the hours of a rule's jobs are spent on; those of `PROMPTS` are spent on the CPU."""
+PROMPTS = "write_prompts"
 OF_IMAGES = ("words", "images", "weights")
 """The steps of images without an experiment."""
 
@@ -59,11 +62,11 @@ def cost_of(order: Order, mapping: Mapping[str, Any]) -> Cost:
     hours: dict[str, float] = {}
     prompt_hours = 0.0
     for job in estimate.all_work(config, counts, paper_operations(config) if order.full else DEMO):
-        step = STEPS.get(job.rule)
-        if step is None:
-            prompt_hours += job.seconds(rates) / 3600
-        elif step in OF_IMAGES or not order.images_only:
-            hours[step] = hours.get(step, 0.0) + job.seconds(rates) / 3600
+        spent = job.seconds(rates) / 3600
+        if job.rule == PROMPTS:
+            prompt_hours += spent
+        elif (step := STEPS[job.rule]) in OF_IMAGES or not order.images_only:
+            hours[step] = hours.get(step, 0.0) + spent
     cells = len(config.cell_seeds) * len(config.shot_counts)
     words = len(survey.classes) * cells * len(config.used_blocks()["embeddings"])
     return Cost(words, estimate.synthetic_images(config, counts), hours, prompt_hours)

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
+from diagen.data.images_needed import ENOUGH_VALIDATION
 from diagen.errors import InputError
 from diagen.experiments.survey import Survey
 from diagen.letters import shortened
 
 SHOTS = (2, 4, 8)  # of the paper
-VALIDATION = 5
-"""Photos of each class below which the best epoch on validation says little."""
 FOLDS = 5
 MOST = 16
 """Photos of a class that folds learn from at most: words and images grow with them."""
@@ -46,8 +45,8 @@ def plan_experiment(survey: Survey) -> Plan:
     if survey.tested:
         apart = survey.counts.get("val")
         validation = smallest - max(SHOTS) if apart is None else min(apart[name] for name in survey.classes)
-        return _shots(smallest, largest, seeds, keeps_best=validation >= VALIDATION)
-    if smallest // 2 >= max(SHOTS) + VALIDATION:
+        return _shots(smallest, largest, seeds, keeps_best=validation >= ENOUGH_VALIDATION)
+    if smallest // 2 >= max(SHOTS) + ENOUGH_VALIDATION:
         return Plan(SHOTS, max(SHOTS), seeds, test_per_class=smallest // 2, keeps_best=True)
     if single := [name for name, count in sorted(survey.learned.items()) if count < 2]:
         names = shortened([f"`{name}`" for name in single], CLASSES_SHOWN)

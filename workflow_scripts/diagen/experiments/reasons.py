@@ -2,8 +2,9 @@
 
 import math
 
+from diagen.data.images_needed import ENOUGH_VALIDATION
 from diagen.experiments.machine import Machine, needed_gb
-from diagen.experiments.plan import FOLDS, VALIDATION, Plan
+from diagen.experiments.plan import FOLDS, Plan
 from diagen.experiments.survey import Survey
 from diagen.letters import shortened
 from diagen.preflight.needs import DOWNLOAD_MB
@@ -37,8 +38,9 @@ def texts(survey: Survey, plan: Plan, machine: Machine, *, images_only: bool) ->
         if images_only
         else "What is compared: training on the photos alone, and on photos and images. The report's verdict compares "
         "the last method with `standard`.",
-        "selection_why": f"With fewer than {VALIDATION} photos per class for validation, choosing the best epoch by "
-        "them is a matter of chance: the last one counts, and weight decay keeps it from fitting few photos too well.",
+        "selection_why": f"With fewer than {ENOUGH_VALIDATION} photos per class for validation, choosing the best "
+        "epoch by them is a matter of chance: the last one counts, and weight decay keeps it from fitting few photos "
+        "too well.",
     }
 
 

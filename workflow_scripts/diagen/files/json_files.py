@@ -3,12 +3,14 @@
 Free of torch.
 """
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
+from diagen.files.atomic import atomic_path
 from diagen.files.tables import read_json
 
 Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]  # sums of weights are rounded
@@ -57,6 +59,10 @@ class BothReliabilities(TypedDict):
     after: Annotated[list[Bin], Field(min_length=1)]
 
 
+FEW_ERRORS = 5
+"""Fewer errors on validation images do not determine a temperature."""
+
+
 class ValidationFigures(TypedDict):
     """Calibration error and loss (nats) on validation images, before and after temperature scaling.
 
@@ -99,6 +105,12 @@ class DiversityEntry(TypedDict):
 METRICS = TypeAdapter(Metrics)
 CALIBRATION = TypeAdapter(Calibration)
 DIVERSITY = TypeAdapter(list[DiversityEntry])
+
+
+def write_json(content: object, path: Path) -> None:
+    """Write `content` atomically as JSON."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_metrics(path: Path) -> Metrics:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diagen.files.json_files import FEW_ERRORS
+
 BINS = 15  # for the expected calibration error, as in Guo et al.
 LARGEST_LOG = 5.0  # bound on |log T|: for logits that are always right the best temperature would be 0
-FEW_ERRORS = 5  # fewer validation errors do not determine a temperature
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The work of an experiment in operations per job, and its time at measured or assumed rates."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from diagen.config import Config, Downstream, Generator, GuideClassifier, NoiseCeiling
 from diagen.config.prompt_sets import asks_llama
+from diagen.files.benchmarks import read_benchmarks
 from diagen.preflight.operations import Operations
 from diagen.preflight.rates import Kind, Rates
 from diagen.schedules import kept_steps
@@ -193,12 +193,10 @@ def guide_images(config: Config, found: ImageCounts, shots: int) -> int:
 
 def measured_seconds(benchmarks: Path) -> dict[JobKey, float]:
     """Seconds of each completed job of this experiment, by rule and wildcards, from its benchmark files."""
-    seconds = {}
-    for path in sorted(benchmarks.rglob("*.jsonl")):
-        for line in path.read_text("utf-8").splitlines():
-            record = json.loads(line)
-            seconds[record["rule_name"], frozenset(record["wildcards"].items())] = float(record["s"])
-    return seconds
+    return {
+        (record["rule_name"], frozenset(record["wildcards"].items())): float(record["s"])
+        for record in read_benchmarks(benchmarks)
+    }
 
 
 def estimate(

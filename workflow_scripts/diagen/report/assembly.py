@@ -84,6 +84,7 @@ def _pictures(results: Results) -> PicturesSettings:
         methods=names.methods,
         generators=names.generators,
         primary=names.primary,
+        ladder=names.ladder,
         folds=names.folds,
     )
 

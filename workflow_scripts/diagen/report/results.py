@@ -3,57 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from diagen.cells import Cell
-from diagen.comparisons.tables_file import ANSWERS
+from diagen.comparisons.outcomes import VALIDATION
+from diagen.comparisons.tables_file import read_comparisons, read_means, read_worth
 from diagen.config.programs import WriteReportSettings
-from diagen.files.tables import DamagedFile, read_rows
+from diagen.files.made_with import Share, read_made_with, record_files
+from diagen.files.predictions_file import Prediction, read_predictions
+from diagen.files.results_layout import cell_folder
+from diagen.files.tables import DamagedFile
 from diagen.generation.manifest_file import ManifestRow, read_manifest
 from diagen.report.labels import where
+from diagen.report.summary_tables import ACCURACY, DIVERSITY, PER_CLASS, read_table
 from diagen.weighting.weights_file import read_weights
 
-_TEXTS = {
-    "comparisons": ["dataset", "split", "shots", "class", "method", "baseline", "primary", "answer", "verdict"],
-    "worth": ["dataset", "split", "method", "baseline", "beyond", "sentence"],
-    "means": ["dataset", "split", "shots", "method"],
-    "accuracy": ["dataset", "method", "split"],
-    "per_class": ["dataset", "method", "split", "class"],
-    "diversity": ["dataset", "generator", "scope", "weighting", "variant"],
-    "prompts": ["dataset", "prompt_set", "class", "prompt"],
-}
-_NUMBERS = {
-    "comparisons": [
-        "estimate", "low", "high", "seeds", "images", "p", "adjusted_p", "adjusted_low", "adjusted_high",
-    ],
-    "worth": ["shots", "photos", "low", "high", "seeds", "images"],
-    "means": ["mean", "low", "high", "seeds", "images"],
-    "accuracy": ["seed", "shots", "accuracy", "n_images"],
-    "per_class": ["seed", "shots", "accuracy", "n_images"],
-    "diversity": ["seed", "shots", "k", "precision", "recall", "density", "coverage", "n_real", "n_synthetic"],
-    "prompts": ["number"],
-}  # fmt: skip
-_FINITE = {"comparisons": ("estimate", "low", "high"), "means": ("mean", "low", "high")}
-TRUTHS = ("primary", "beyond")
 Table = Any
 """A pandas table; the stubs of pandas know too little of the values in rows and groups of columns."""
 Record = Any
 """A row of such a table."""
-ALL_SHOTS = "all"
-"""Where a table names a number of shots: the mean over all configured ones."""
-
-
-@dataclass(frozen=True)
-class Guess:
-    """A test photo's class and the one that a classifier predicts."""
-
-    split: str
-    class_name: str
-    predicted: str
 
 
 @dataclass(frozen=True)
@@ -80,39 +49,32 @@ class Results:
     @cached_property
     def comparisons(self) -> Table:
         """The differences between methods (`summary/comparisons.csv`)."""
-        return self._table("comparisons")
+        return read_comparisons(self.folder / "summary/comparisons.csv")
 
     @cached_property
     def worth(self) -> Table:
         """The photos that a method is worth (`summary/worth.csv`)."""
-        return self._table("worth")
+        return read_worth(self.folder / "summary/worth.csv")
 
     @cached_property
     def means(self) -> Table:
         """The mean accuracies with their intervals (`summary/means.csv`)."""
-        return self._table("means")
+        return read_means(self.folder / "summary/means.csv")
 
     @cached_property
     def accuracy(self) -> Table:
         """The accuracy of each run on test photos (`summary/accuracy.csv`)."""
-        table = self._table("accuracy")
-        return table[table["split"] != "val"]
+        return self._on_test_photos("accuracy", ACCURACY)
 
     @cached_property
     def per_class(self) -> Table:
         """The accuracy of each run on each class of test photos (`summary/per_class.csv`)."""
-        table = self._table("per_class")
-        return table[table["split"] != "val"]
+        return self._on_test_photos("per_class", PER_CLASS)
 
     @cached_property
     def diversity(self) -> Table:
         """Precision and recall of each synthetic set (`summary/diversity.csv`)."""
-        return self._table("diversity")
-
-    @cached_property
-    def prompts(self) -> Table:
-        """All prompts (`summary/prompts.csv`)."""
-        return self._table("prompts")
+        return read_table(self.folder / "summary/diversity.csv", DIVERSITY)
 
     @property
     def primary(self) -> Table:
@@ -145,25 +107,37 @@ class Results:
 
     def cell_folder(self, cell: Cell) -> Path:
         """The folder of a cell's files."""
-        return self.folder / cell.dataset / f"seed{cell.seed}" / f"shots{cell.shots}"
+        return cell_folder(self.folder, cell)
 
-    def guesses(self, dataset: str) -> list[Guess]:
+    def guesses(self, dataset: str) -> list[Prediction]:
         """The predictions of the primary method for the test photos of all cells; none without such a method."""
         if self.settings.primary is None:
             return []
         place = Path("downstream", self.settings.primary, "predictions.csv")
-        columns = ("split", "class", "predicted")
         return [
-            guess
+            prediction
             for cell in self.cells(dataset)
-            for guess in read_rows(
-                self.cell_folder(cell) / place, columns, lambda values: Guess(*(values[name] for name in columns))
-            )
-            if guess.split != "val"
+            for prediction in read_predictions(self.cell_folder(cell) / place)
+            if prediction.split != VALIDATION
         ]
 
-    def scored_images(self, dataset: str) -> Iterator[ScoredImage]:
+    @cached_property
+    def records(self) -> list[tuple[str, list[Share]]]:
+        """The kind of each result, and what its parts were made with."""
+        names = self.settings
+        cells = [(seed, shots) for seed in names.cell_seeds for shots in names.shots]
+        files = record_files(names.datasets, cells, names.recorded)
+        return [(kind, read_made_with(self.folder / path)) for kind, path in files]
+
+    def scored_images(self, dataset: str) -> list[ScoredImage]:
         """The synthetic images of the primary method with their confidences; none if it has no weighting."""
+        return self._scored_images[dataset]
+
+    @cached_property
+    def _scored_images(self) -> dict[str, list[ScoredImage]]:
+        return {dataset: list(self._read_scored_images(dataset)) for dataset in self.settings.datasets}
+
+    def _read_scored_images(self, dataset: str) -> Iterator[ScoredImage]:
         method = self.settings.methods.get(self.settings.primary or "")
         if method is None or not (method.generator and method.weighting):
             return
@@ -176,24 +150,6 @@ class Results:
                     raise DamagedFile(weights, f"manifest.csv does not list {scored.file_name}")
                 yield ScoredImage(cell, manifest[scored.file_name], scored.confidence, scored.weight)
 
-    def _table(self, name: str) -> Table:
-        texts, numbers = _TEXTS[name], _NUMBERS[name]
-        columns = [*texts, *numbers]
-        path = self.folder / "summary" / f"{name}.csv"
-        rows = read_rows(path, columns, lambda values: [_parsed(name, each, values[each]) for each in columns])
-        types = {each: "bool" if each in TRUTHS else "str" if each in texts else "float64" for each in columns}
-        return pd.DataFrame(rows, columns=columns).astype(types)
-
-
-def _parsed(table: str, column: str, value: str) -> str | float | bool:
-    """The value of a column of a table. Raises `ValueError`."""
-    if column in TRUTHS:
-        return value == "True"
-    if column in _TEXTS[table]:
-        if column == "answer" and value not in ANSWERS:
-            raise ValueError(f"`{value}` is no answer out of {', '.join(ANSWERS)}")
-        return value
-    number = float(value or "nan")
-    if column in _FINITE.get(table, ()) and not isfinite(number):
-        raise ValueError(f"`{value}` in the column `{column}` is not a finite number")
-    return number
+    def _on_test_photos(self, name: str, columns: list[str]) -> Table:
+        table = read_table(self.folder / "summary" / f"{name}.csv", columns)
+        return table[table["split"] != VALIDATION]

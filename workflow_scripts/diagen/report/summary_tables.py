@@ -43,11 +43,6 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         return table
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a summary table as CSV, numbers with all digits."""
-    table.to_csv(path, index=False, lineterminator="\n")
-
-
 def pool_folds(metrics: Iterable[Metrics], folds: int) -> list[Metrics]:
     """The contents of `metrics.json` files with the `folds` of each repeat as one, whose seed is the repeat.
 

@@ -22,9 +22,9 @@ from diagen.data.images_file import read_images, read_skipped
 from diagen.data.leakage_file import read_leaks
 from diagen.data.shots_file import read_shots
 from diagen.embeddings.words_file import read_learned_words
-from diagen.files import predictions_file
 from diagen.files.json_files import read_calibration, read_diversity, read_metrics
 from diagen.files.made_with import read_made_with
+from diagen.files.predictions_file import read_predictions
 from diagen.files.tables import DamagedFile, read_features, read_rows, reading
 from diagen.generation.manifest_file import ManifestRow, read_manifest
 from diagen.generation.plan_file import PlanRow, read_plan
@@ -47,7 +47,7 @@ def _read_history(path: Path) -> None:
 
 
 def _read_predictions(path: Path) -> None:
-    if not read_rows(path, predictions_file.COLUMNS, lambda values: float(values["probability"])):
+    if not read_predictions(path):
         raise DamagedFile(path, "it lists no predictions")
 
 

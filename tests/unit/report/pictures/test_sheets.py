@@ -13,7 +13,7 @@ from diagen.errors import InputError
 from diagen.images import load_image
 from diagen.report.pictures import sheets
 from diagen.report.pictures.sheets import ACROSS, Album, pack
-from diagen.report.pictures.thumbnails import data_uri, thumbnail
+from diagen.report.thumbnails import data_uri, thumbnail
 
 
 def noise(width: int, height: int, seed: int) -> Image.Image:

@@ -1,13 +1,12 @@
 """Charts of the page: Vega-Lite specifications with a text alternative, drawn by the page's script."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 from markupsafe import Markup
 
-from diagen.report.page.templates import fragment
+from diagen.report.page.templates import compact_json, fragment
 
 INK, FAINT, LINE, CARD = "var(--ink)", "var(--faint)", "var(--line)", "var(--card)"
 """Colors of the page, which differ between light, dark and print. SVG elements take them as they are."""
@@ -44,12 +43,11 @@ def figure(
     content = chart.properties(width="container", description=description).to_dict()
     for unused in ("config", "$schema"):
         content.pop(unused, None)
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return fragment(
         _FIGURE,
         identifier=identifier,
         description=description,
-        specification=Markup(text.replace("<", "\\u003c")),
+        specification=Markup(compact_json(content)),
         height=height,
         title=title,
         caption=caption,

@@ -1,5 +1,6 @@
-"""Fragments of HTML from jinja2 templates, which escape every value that is not `Markup`."""
+"""Fragments of HTML from jinja2 templates, which escape every value that is not `Markup`, and data for scripts."""
 
+import json
 from functools import cache
 from typing import Any
 
@@ -22,3 +23,8 @@ def fragment(source: str, /, **values: Any) -> Markup:
 def join(parts: list[Markup]) -> Markup:
     """The fragments one after the other."""
     return Markup("\n").join(parts)
+
+
+def compact_json(value: object) -> str:
+    """JSON without spaces that may stand in a script element: it holds no `<`."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from diagen.cells import Cell
 from diagen.data.shots_file import read_shots
+from diagen.files.results_layout import cell_folder
 from diagen.files.tables import DamagedFile
 from diagen.generation.manifest_file import ManifestRow, read_manifest
 from diagen.report.labels import label
@@ -33,11 +34,6 @@ class Picture:
     generator: str
     row: ManifestRow
     weights: dict[str, WeightRow]
-
-
-def cell_folder(results: Path, cell: Cell) -> Path:
-    """The folder of a cell in `results/<experiment>`."""
-    return results / cell.dataset / f"seed{cell.seed}" / f"shots{cell.shots}"
 
 
 def collect(settings: PicturesSettings, results: Path) -> list[Picture]:

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from diagen.data.shots_file import read_shots
+from diagen.files.results_layout import cell_folder
 from diagen.files.tables import DamagedFile
 from diagen.generation.manifest_file import ManifestRow, read_manifest
-from diagen.report.pictures.collection import cell_folder, first_cell, used_by
-from diagen.report.pictures.markup import filled, words
+from diagen.report.page.templates import fragment
+from diagen.report.page.words import spaced
+from diagen.report.pictures.collection import first_cell, used_by
 from diagen.report.pictures.settings import PicturesSettings
-from diagen.report.pictures.thumbnails import data_uri
 from diagen.report.section import Section
+from diagen.report.thumbnails import data_uri
 
 LADDER = "noise_ladder.csv"  # in the folder of a dataset
 
@@ -60,8 +62,8 @@ def noise_ladder_section(settings: PicturesSettings, results: Path, store: Path)
             (data_uri(store / row.file_name), f"{row.noise_level:g}", row.noise_level in generator.noise_levels)
             for row in rows
         ]
-        ladders.append((words(rows[0].class_name), words(rows[0].prompt), data_uri(guide), steps))
-    body = filled(_BODY, ladders=ladders, generator=used_by(settings, settings.ladder))
+        ladders.append((spaced(rows[0].class_name), spaced(rows[0].prompt), data_uri(guide), steps))
+    body = fragment(_BODY, ladders=ladders, generator=used_by(settings, settings.ladder))
     return Section("noise-ladder", "One word at growing noise", body, _STYLE)
 
 

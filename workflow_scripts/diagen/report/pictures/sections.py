@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from diagen.report.page.templates import compact_json
 from diagen.report.pictures.collection import collect
 from diagen.report.pictures.feature_map.section import feature_map_section
 from diagen.report.pictures.gallery.section import gallery_section
-from diagen.report.pictures.markup import compact_json
 from diagen.report.pictures.noise_ladder import noise_ladder_section
 from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.sheets import Album, pack

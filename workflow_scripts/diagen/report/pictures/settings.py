@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from diagen.config import Generator, Method
-from diagen.config.experiment import ladder_generator
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,13 @@ class PicturesSettings:
         methods: Mapping[str, Method],
         generators: Mapping[str, Generator],
         primary: str | None,
+        ladder: str | None,
         folds: int,
     ) -> Self:
         """Derive the settings from blocks of the configuration; generators that no method uses are left out."""
         drawing = {name: (method.generator, method.weighting) for name, method in methods.items() if method.generator}
         used = {name: generators[name] for name in dict.fromkeys(generator for generator, _ in drawing.values())}
-        return cls(datasets, cell_seeds, shots, drawing, used, primary, ladder_generator(methods, generators), folds)
+        return cls(datasets, cell_seeds, shots, drawing, used, primary, ladder, folds)
 
     def draw(self, seed: int) -> str:
         """What readers call the draw of training photos in the cells of `seed`: `seed 2`, or `repeat 0, fold 2`."""

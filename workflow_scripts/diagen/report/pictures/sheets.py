@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from diagen.report.pictures.thumbnails import encoded, thumbnail
+from diagen.report.thumbnails import encoded, thumbnail
 
 EDGES = ((5_000, 96), (10_000, 80))
 """Pixels of a thumbnail's edge for up to so many images."""

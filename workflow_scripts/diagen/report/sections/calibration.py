@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 from markupsafe import Markup
 
-from diagen.files.json_files import Bin, BothReliabilities, ValidationFigures, read_calibration
+from diagen.files.json_files import FEW_ERRORS, Bin, BothReliabilities, ValidationFigures, read_calibration
 from diagen.report.labels import label
 from diagen.report.page.charts import ACCENT, CARD, FAINT, LINE, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
@@ -18,7 +18,6 @@ from diagen.report.page.words import count
 from diagen.report.results import Results
 from diagen.report.section import Section
 
-FEW_ERRORS = 5  # fewer errors on validation photos hardly determine a temperature
 States = Literal["before", "after"]
 
 _INTRODUCTION = """<p>Images are weighted by how sure a guide classifier is that they show their class, so its

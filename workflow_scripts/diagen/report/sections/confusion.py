@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 from markupsafe import Markup
 
+from diagen.files.predictions_file import Prediction
 from diagen.report.labels import label
 from diagen.report.page.charts import ACCENT, BAD, CARD, INK, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.words import listed, percent, spaced
-from diagen.report.results import Guess, Results
+from diagen.report.results import Results
 
 CONFUSIONS = 10  # rows of the table of errors
 NUMBERED = 12  # classes up to which the matrix shows numbers
@@ -37,14 +38,14 @@ def confusions(results: Results, dataset: str) -> Markup:
     return fragment(_CONFUSION, panels=panels, tables=join(tables), method=method, seed=results.seed_noun)
 
 
-def _shares(guesses: Sequence[Guess]) -> dict[tuple[str, str], float]:
+def _shares(guesses: Sequence[Prediction]) -> dict[tuple[str, str], float]:
     """The share of each class's photos that is taken for each class."""
     totals = Counter(each.class_name for each in guesses)
     pairs = Counter((each.class_name, each.predicted) for each in guesses)
     return {pair: hits / totals[pair[0]] for pair, hits in pairs.items()}
 
 
-def _matrix(identifier: str, guesses: Sequence[Guess], split: str) -> Markup:
+def _matrix(identifier: str, guesses: Sequence[Prediction], split: str) -> Markup:
     shares = _shares(guesses)
     every = sorted({name for pair in shares for name in pair})
     names = _most_confused(shares, every)
@@ -107,7 +108,7 @@ def _errors(shares: Mapping[tuple[str, str], float]) -> list[tuple[tuple[str, st
     return sorted(wrong, key=lambda each: (-each[1], each[0]))
 
 
-def _largest(identifier: str, guesses: Sequence[Guess], split: str) -> Markup:
+def _largest(identifier: str, guesses: Sequence[Prediction], split: str) -> Markup:
     errors = _errors(_shares(guesses))[:CONFUSIONS]
     columns = [Column("Class", numeric=False), Column("Taken for", numeric=False), Column("Share, %")]
     rows = [

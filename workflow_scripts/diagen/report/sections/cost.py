@@ -1,6 +1,5 @@
 """What the experiment cost: time, memory and GPU hours of each stage, from the records of its jobs."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 import altair as alt
 from markupsafe import Markup
 
-from diagen.files.made_with import read_made_with, record_files
+from diagen.files.benchmarks import read_benchmarks
 from diagen.report.page.charts import ACCENT, INK, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
@@ -78,18 +77,14 @@ def cost(results: Results) -> Section | None:
 
 
 def read_jobs(benchmarks: Path) -> Iterator[Job]:
-    """The jobs that Snakemake's records in the folder describe; of a file of several attempts, the last one.
-
-    Records that cannot be read are skipped: nothing depends on them, and a killed run leaves incomplete ones.
-    """
-    for path in sorted(benchmarks.rglob("*.jsonl")):
+    """The jobs that Snakemake's records in the folder describe; records of another kind are skipped."""
+    for record in read_benchmarks(benchmarks):
         try:
-            record = json.loads(path.read_text("utf-8").strip().splitlines()[-1])
             resources = record["resources"]
             gpus = float(resources.get("shards", 1)) if resources.get("gpu", 0) else 0.0
             gpus /= float(resources.get("jobs_per_gpu", 1))
             yield Job(record["rule_name"], float(record["s"]), _number(record.get("max_rss")), gpus)
-        except (ValueError, KeyError, IndexError, TypeError, OSError):
+        except (ValueError, KeyError, TypeError):
             continue
 
 
@@ -106,10 +101,7 @@ def _number(value: object) -> float:
 
 def _used_gpu(results: Results) -> bool:
     """Whether a result was computed on another device than the CPU."""
-    names = results.settings
-    cells = [(seed, shots) for seed in names.cell_seeds for shots in names.shots]
-    files = record_files(names.datasets, cells, names.recorded)
-    shares = (share for _, path in files for share in read_made_with(results.folder / path))
+    shares = (share for _, shares in results.records for share in shares)
     return any(not share["made_with"].get("device", "cpu").startswith("cpu") for share in shares)
 
 

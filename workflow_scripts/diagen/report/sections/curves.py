@@ -8,13 +8,14 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
+from diagen.comparisons.tables_file import ALL_SHOTS
 from diagen.config.programs import WriteReportSettings
 from diagen.report.labels import label
 from diagen.report.page.charts import CARD, figure, records, scale_ends
 from diagen.report.page.looks import looks
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.words import interval, listed, percent
-from diagen.report.results import ALL_SHOTS, Results, Table
+from diagen.report.results import Results, Table
 from diagen.report.section import Section
 
 KNOBS = {

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from diagen.files.made_with import Share, read_made_with, record_files
+from diagen.files.made_with import Share
 from diagen.report.page.tables import Cell, Column, Row, table
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.words import NONE
@@ -54,10 +54,7 @@ class Record:
 
 def made_with(results: Results) -> Section:
     """The models, and the versions and devices of all results."""
-    names = results.settings
-    cells = [(seed, shots) for seed in names.cell_seeds for shots in names.shots]
-    files = record_files(names.datasets, cells, names.recorded)
-    found = count_records((kind, read_made_with(results.folder / path)) for kind, path in files)
+    found = count_records(results.records)
     columns = [
         Column("Model", numeric=False),
         Column("Source", numeric=False),
@@ -65,7 +62,7 @@ def made_with(results: Results) -> Section:
     ]
     models = [
         Row([Cell(MODELS.get(name, name)), Cell(model.source), Cell(model.sha256 or NONE)])
-        for name, model in names.models.items()
+        for name, model in results.settings.models.items()
     ]
     values = list(dict.fromkeys(name for record in found for name in record.values))
     rows = [

@@ -6,13 +6,14 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
+from diagen.comparisons.tables_file import ALL_SHOTS
 from diagen.report.labels import label, where
 from diagen.report.page.charts import BAD, CARD, FAINT, GOOD, INK, POINTS_LABEL, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.words import NONE, count, interval, points
 from diagen.report.paper import PAPER_DATASETS
-from diagen.report.results import ALL_SHOTS, Results, Table
+from diagen.report.results import Results, Table
 from diagen.report.section import Section
 
 ANSWERS = {"yes": "better", "hurts": "worse", "same": "no difference that matters", "unclear": "can't tell"}

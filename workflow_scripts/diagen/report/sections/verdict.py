@@ -7,12 +7,13 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
+from diagen.comparisons.tables_file import ALL_SHOTS
 from diagen.report.labels import label
 from diagen.report.page.charts import ACCENT, BAD, CARD, FAINT, GOOD, INK, POINTS_LABEL, figure, records
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.thumbnails import thumbnail
 from diagen.report.page.words import count, interval, points, rough, spaced, with_minus
-from diagen.report.results import ALL_SHOTS, Record, Results, Table
+from diagen.report.results import Record, Results, Table
 from diagen.report.section import Section
 
 MATTERS = 1.0  # points; a smaller difference does not matter (`same`)
@@ -158,7 +159,7 @@ def _worth(results: Results, row: Record) -> Markup:
     here = table[(table["dataset"] == row["dataset"]) & (table["split"] == row["split"])]
     here = here[(here["method"] == row["method"]) & (here["baseline"] == row["baseline"])]
     return fragment(
-        _WORTH, sentences=[(f"{each['shots']:.0f}", with_minus(each["sentence"])) for each in here.to_dict("records")]
+        _WORTH, sentences=[(each["shots"], with_minus(each["sentence"])) for each in here.to_dict("records")]
     )
 
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from diagen.data.images_file import read_images
 from diagen.data.shots_file import read_shots
 from diagen.errors import InputError, delete_and_rerun
+from diagen.files.results_layout import cell_folder
 from diagen.files.tables import read_features
 from diagen.generation.manifest_file import read_manifest
 from diagen.report.labels import label
-from diagen.report.pictures.collection import cell_folder, first_cell, shown_method
-from diagen.report.pictures.markup import words
+from diagen.report.page.words import spaced
+from diagen.report.pictures.collection import first_cell, shown_method
 from diagen.report.pictures.settings import PicturesSettings
 from diagen.seeds import stable_seed
 
@@ -66,7 +67,7 @@ def read_points(settings: PicturesSettings, results: Path, store: Path, dataset:
         manifest = read_manifest(folder / "synthetic" / generator / "manifest.csv")
         for image in manifest:
             noise = f", noise {image.noise_level:g}" if image.noise_level else ""
-            text = f"{name}: {words(image.prompt)}{noise}"
+            text = f"{name}: {spaced(image.prompt)}{noise}"
             points.append(Point(kind, image.class_name, store / image.file_name, text))
         place = folder / "synthetic" / generator
         features.append(_features(place, "manifest.csv", len(manifest)))

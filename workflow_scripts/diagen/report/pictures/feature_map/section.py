@@ -6,6 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from diagen.report.page.templates import compact_json, fragment
+from diagen.report.page.words import spaced
 from diagen.report.pictures.collection import first_cell
 from diagen.report.pictures.feature_map.points import (
     COMPARED,
@@ -22,7 +24,6 @@ from diagen.report.pictures.feature_map.points import (
 from diagen.report.pictures.feature_map.projection import project
 from diagen.report.pictures.feature_map.script import MAP
 from diagen.report.pictures.feature_map.style import STYLE
-from diagen.report.pictures.markup import compact_json, filled, words
 from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.sheets import Album
 from diagen.report.section import Section
@@ -101,7 +102,7 @@ def feature_map_section(settings: PicturesSettings, results: Path, store: Path, 
         columns = _columns(shown, album)
         data[f"feature-map-{number}"] = compact_json(columns)
         maps.append(_map(settings, dataset, everything, shown, columns))
-    body = filled(_BODY, maps=maps, dimensions=min(50, everything.features.shape[1]))
+    body = fragment(_BODY, maps=maps, dimensions=min(50, everything.features.shape[1]))
     return Section("feature-map", "Map of real and synthetic images", body, STYLE, MAP, data)
 
 
@@ -120,7 +121,7 @@ def _columns(points: Points, album: Album) -> dict[str, Any]:
         "class": [classes.index(point.class_name) for point in ordered],
         "text": [number_of[point.text] for point in ordered],
         "thumb": [album.add(point.path) for point in ordered],
-        "classes": [words(name) for name in classes],
+        "classes": [spaced(name) for name in classes],
         "colors": [_colors(number, len(classes)) for number in range(len(classes))],
         "texts": texts,
         "width": int(plane[:, 0].max()) or 1,
@@ -143,14 +144,14 @@ def _map(
     distances = nearest_real(everything)
     kinds = [kind for kind in (SHOWN, COMPARED, REAL) if any(kind in found for found in distances.values())]
     return {
-        "name": words(dataset),
+        "name": spaced(dataset),
         "sentence": _sentence(settings, dataset, everything, shown, distances),
         "width": columns["width"],
         "height": columns["height"],
         "kinds": [(kind, name, counts[kind], Markup(SHAPES[kind])) for kind, name in sorted(everything.names.items())],
         "classes": columns["classes"],
         "columns": [everything.names.get(kind, "Real photos") for kind in kinds],
-        "rows": [(words(name), [found.get(kind) for kind in kinds]) for name, found in sorted(distances.items())],
+        "rows": [(spaced(name), [found.get(kind) for kind in kinds]) for name, found in sorted(distances.items())],
     }
 
 
@@ -178,5 +179,5 @@ def _sentence(
         compared = f" ({'; '.join(others)})" if others else ""
         text += f" Images of {everything.names[SHOWN]} are {means[SHOWN]:.2f} from the nearest real photo{compared}."
         farthest = max((found[SHOWN], name) for name, found in distances.items() if SHOWN in found)
-        text += f" Farthest are those of {words(farthest[1])}, {farthest[0]:.2f}."
+        text += f" Farthest are those of {spaced(farthest[1])}, {farthest[0]:.2f}."
     return text

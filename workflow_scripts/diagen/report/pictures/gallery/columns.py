@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from diagen.report.labels import label
+from diagen.report.page.words import spaced
 from diagen.report.pictures.collection import Guide, Picture, used_by
-from diagen.report.pictures.markup import words
 from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.sheets import Album
 
@@ -36,8 +36,8 @@ def gallery_columns(
     level_of = {level: number for number, level in enumerate(levels)}
     generator_of = {name: number for number, name in enumerate(settings.generators)}
     return {
-        "datasets": [words(name) for name in settings.datasets],
-        "classes": [words(name) for name in classes],
+        "datasets": [spaced(name) for name in settings.datasets],
+        "classes": [spaced(name) for name in classes],
         "generators": [
             {
                 "label": label(name),
@@ -58,7 +58,7 @@ def gallery_columns(
             }
             for name, (used, weighting) in settings.methods.items()
         ],
-        "prompts": [words(prompt) for prompt in prompts],
+        "prompts": [spaced(prompt) for prompt in prompts],
         "levels": levels,
         "cells": [(settings.datasets.index(cell.dataset), cell.seed, cell.shots) for cell in cells],
         "draws": {cell.seed: settings.draw(cell.seed) for cell in cells},

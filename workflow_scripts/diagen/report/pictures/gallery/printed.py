@@ -7,10 +7,11 @@ from pathlib import Path
 from markupsafe import Markup
 
 from diagen.report.labels import label
+from diagen.report.page.templates import fragment
+from diagen.report.page.words import spaced
 from diagen.report.pictures.collection import Picture, first_cell, shown_method
-from diagen.report.pictures.markup import filled, words
 from diagen.report.pictures.settings import PicturesSettings
-from diagen.report.pictures.thumbnails import encoded, thumbnail
+from diagen.report.thumbnails import encoded, thumbnail
 
 CLASSES = 40  # of a dataset on paper
 EDGE = 96  # pixels, as those of the largest thumbnails
@@ -45,11 +46,11 @@ def printed_selection(pictures: Sequence[Picture], settings: PicturesSettings, s
         for group in groups[:CLASSES]:
             guide = group[0].guide
             children = [
-                (_uri(store / picture.row.file_name), words(picture.row.prompt), _facts(picture, weighting))
+                (_uri(store / picture.row.file_name), spaced(picture.row.prompt), _facts(picture, weighting))
                 for picture in group
             ]
-            exhibits.append((words(guide.class_name), _uri(guide.path), children))
-    return filled(_TEMPLATE, exhibits=exhibits, name=label(method))
+            exhibits.append((spaced(guide.class_name), _uri(guide.path), children))
+    return fragment(_TEMPLATE, exhibits=exhibits, name=label(method))
 
 
 def _facts(picture: Picture, weighting: str | None) -> str:

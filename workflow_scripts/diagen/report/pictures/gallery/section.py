@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from diagen.report.page.templates import compact_json, fragment
+from diagen.report.page.words import spaced
 from diagen.report.pictures.collection import Picture, used_by
 from diagen.report.pictures.gallery.columns import gallery_columns
 from diagen.report.pictures.gallery.filter_script import GALLERY
 from diagen.report.pictures.gallery.printed import printed_selection
 from diagen.report.pictures.gallery.style import STYLE
-from diagen.report.pictures.markup import compact_json, filled, words
 from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.pictures.sheets import Album
 from diagen.report.section import Section
@@ -92,12 +93,12 @@ def gallery_section(pictures: Sequence[Picture], settings: PicturesSettings, sto
     generators = [used_by(settings, name) for name in settings.generators]
     counts = Counter((picture.guide.class_name, picture.generator) for picture in pictures)
     classes = sorted({name for name, _ in counts})
-    body = filled(
+    body = fragment(
         _BODY,
         summary=_summary(pictures, settings),
         weighted=weighted,
         generators=generators,
-        table=[(words(name), [counts[name, generator] for generator in settings.generators]) for name in classes],
+        table=[(spaced(name), [counts[name, generator] for generator in settings.generators]) for name in classes],
         selects=_selects(columns, settings),
         printed=printed_selection(pictures, settings, store),
     )
