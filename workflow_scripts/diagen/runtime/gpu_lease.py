@@ -4,6 +4,7 @@ Free of torch: CUDA reads CUDA_VISIBLE_DEVICES once, when it is initialized, so 
 imported.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -139,17 +140,21 @@ def lease_gpu(jobs: int = 1) -> Lease | None:
     job = os.environ.get("SLURM_JOB_ID")
     if not gpus or (job and len(gpus) == 1):
         return None
-    paths = [_lock_folder() / "-".join(filter(None, (job, gpu.identity.replace("/", "-")))) for gpu in gpus]
+    folder = _lock_folder()
+    paths = [folder / "-".join(filter(None, (job, gpu.identity.replace("/", "-")))) for gpu in gpus]
     choices = list(zip(gpus, paths, strict=True))
     if jobs > 1:  # shares fill GPUs from the last one on, so that the first ones remain whole
         choices.reverse()
     reserved: dict[Path, TextIO] = {}
-    attempts = 1
-    while not (lease := _try_to_lease(choices, jobs, reserved)):
-        if attempts == 2:  # the first may have met a process that was about to take its part
-            holders = "; ".join(f"{gpu.identity} by {_holders(path)}" for gpu, path in choices)
+    waiting = False
+    while True:
+        with _one_attempt_at_a_time(folder):
+            if lease := _try_to_lease(choices, jobs, reserved):
+                break
+            holders = "" if waiting else "; ".join(f"{gpu.identity} by {_holders(path)}" for gpu, path in choices)
+        if holders:
             print(f"waiting for a GPU, all are leased: {holders}", file=sys.stderr, flush=True)
-        attempts += 1
+        waiting = True
         time.sleep(POLL)
     for turn in reserved.values():
         turn.close()
@@ -193,6 +198,14 @@ def _lock_folder() -> Path:
             f"{error.filename}: {error.strerror}. Remove it: {rm(Path(error.filename), recursive=True)}; or set TMPDIR "
             "to a folder of your own"
         ) from None
+
+
+@contextlib.contextmanager
+def _one_attempt_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep out other processes' attempts: one that meets another would take a GPU for leased that is not."""
+    with open(folder / "attempt", "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _turn(path: Path) -> Path:
