@@ -39,7 +39,8 @@ def project(fresh: Project) -> Project:
 def make(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make with the interpreter of the tests as the installed one, on a machine without a GPU."""
     installed = (f"BIN={Path(sys.executable).parent}", "READY=Makefile")
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # not of a make around
+    environment = {**outside, "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.run(
         ["make", *arguments, *installed],
         cwd=project.folder,

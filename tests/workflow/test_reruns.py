@@ -179,7 +179,7 @@ COMPUTES = {
         {*PROMPTS, *DIAGEN_SET},
     ),
     "the noise ladder": ("generation/noise_ladder.py", "from collections", "EDITED = True\nfrom collections", LADDER),
-    "a chart": ("report/page/charts.py", "import json", "EDITED = True\nimport json", {"write_report"}),
+    "a chart": ("report/page/charts.py", "import altair", "EDITED = True\nimport altair", {"write_report"}),
     "an interval": (
         "comparisons/intervals.py",
         "import numpy",
