@@ -3,7 +3,6 @@
 Each test breaks several things, since most of its time goes into starting jobs.
 """
 
-import csv
 import re
 import time
 from itertools import combinations
@@ -13,22 +12,13 @@ import pytest
 
 from diagen.files.atomic import TEMPORARY
 from tests.slurm.cluster import Task
-from tests.slurm.conftest import GENERATORS, MANIFESTS, Fault, new_project
+from tests.slurm.conftest import GENERATORS, MANIFESTS, Fault, images_of, new_project
 from tests.slurm.runs import in_the_middle, job_of, submit, wait_until_running, watched
 from tests.workflow.project import SHARING, Project
 
 pytestmark = pytest.mark.slow
 
-ON_GPU = {"learn_embeddings", "generate_images", *SHARING}
-
-
-def images_of(project: Project) -> list[set[str]]:
-    """The names of the images that each generator makes."""
-    sets = []
-    for manifest in MANIFESTS:
-        with open(project.folder / manifest, newline="", encoding="utf-8") as file:
-            sets.append({Path(row["file_name"]).name for row in csv.DictReader(file)})
-    return sets
+ON_GPU = {"learn_embeddings", "generate_images", "draw_noise_ladder", *SHARING}
 
 
 def assert_same(project: Project, expected: Project) -> None:
