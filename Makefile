@@ -65,7 +65,7 @@ experiment: $(READY)
 
 images: $(READY)
 	@file="$$($(BIN)/python $(WRITE) --images-only -- $(call quoted,PHOTOS))"; \
-	if grep -q '^[^#]*repository:' "$$file"; then $(BIN)/snakemake --cores 1 download_models --configfile "$$file"; fi; \
+	$(BIN)/snakemake --cores 1 download_models --configfile "$$file"; \
 	$(BIN)/snakemake --cores all export_dataset --configfile "$$file"; \
 	name="$$(basename "$$file" .yaml)"; \
 	printf '\nThe images, each with its weight in metadata.csv:\n'; \

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diagen.errors import InputError, rm
+from diagen.plurals import count
 from diagen.runtime.program import run
 from diagen.runtime.run_lock import LockHeld, hold
 
@@ -61,9 +62,7 @@ def show(kind: str, files: Sequence[Path]) -> None:
 
 def size(files: Sequence[Path]) -> str:
     """Number and total size of files, as text."""
-    return (
-        f"{len(files)} file{'s' if len(files) != 1 else ''}, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
-    )
+    return f"{count(len(files), 'file')}, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
 
 
 if __name__ == "__main__":

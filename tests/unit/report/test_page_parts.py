@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 from PIL import Image
 
+from diagen.plurals import count
 from diagen.report.labels import label, where
 from diagen.report.page import words
 from diagen.report.page.charts import figure, records, scale_ends
@@ -41,8 +42,8 @@ from diagen.report.thumbnails import LARGEST
         (words.rough(0.00001), "<0.01"),
         (words.rough(0.0), "0"),
         (words.rough(1.0), "100"),
-        (words.count(1, "seed"), "1 seed"),
-        (words.count(1200, "class", "classes"), "1,200 classes"),
+        (count(1, "seed"), "1 seed"),
+        (count(1200, "class", "classes"), "1,200 classes"),
         (words.listed(["a"]), "a"),
         (words.listed(["a", "b", "c"]), "a, b and c"),
         (words.listed([]), ""),

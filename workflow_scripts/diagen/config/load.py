@@ -13,6 +13,7 @@ from diagen.config.base import OTHER, WORD, Block
 from diagen.config.experiment import Config
 from diagen.config.relations import missing_files, problems_between
 from diagen.letters import visible
+from diagen.plurals import count
 
 TAGS = ("adapter", "source")
 """Keys whose value selects the kind of a block."""
@@ -44,8 +45,8 @@ class ConfigError(Exception):
     def __init__(self, file: str, problems: list[str]) -> None:
         """List `problems`, each shortened to one printable line, under the name of the configuration `file`."""
         self.problems = [visible(ENDLESS.sub(r"\1...", problem).replace("\n", "\\n")) for problem in problems]
-        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-        super().__init__("\n  - ".join([f"{file}: {count} in the configuration", *self.problems]))
+        found = count(len(problems), "problem")
+        super().__init__("\n  - ".join([f"{file}: {found} in the configuration", *self.problems]))
 
 
 def load_config(mapping: Mapping[str, Any], file: str, *, check_files: bool = True) -> Config:

@@ -13,6 +13,7 @@ from diagen.data.adapters.interface import SPLITS
 from diagen.experiments import reasons
 from diagen.experiments.order import Order
 from diagen.letters import visible
+from diagen.plurals import count
 
 TEMPLATE = Path(__file__).with_name("experiment.yaml.jinja")
 WIDTH = 110
@@ -45,6 +46,7 @@ def document(order: Order) -> str:
         commands=[*order.commands(), ("images" if order.images_only else "report", order.result)],
         table=list(_table(order)),
         dataset=list(_dataset(order)),
+        images_per_guide=reasons.IMAGES_PER_GUIDE,
         guide={} if plan.keeps_best else {"selection": "last"},
         downstream={} if plan.keeps_best or order.images_only else dict(REGULARIZED),
         **reasons.texts(order.survey, plan, order.machine, images_only=order.images_only),
@@ -76,8 +78,8 @@ def _dataset(order: Order) -> Iterator[DatasetLine]:
         else:
             yield key, value, reasons.BESIDE.get(key, "")
     if order.survey.unreadable:
-        count = sum(map(len, order.survey.unreadable.values()))
-        yield "on_bad_image", "skip", f"leaves out the {count} file{'s' if count > 1 else ''} that cannot be read"
+        files = count(sum(map(len, order.survey.unreadable.values())), "file")
+        yield "on_bad_image", "skip", f"leaves out the {files} that cannot be read"
 
 
 def _table(order: Order) -> Iterator[str]:

@@ -11,6 +11,7 @@ from diagen.data.adapters.files import is_hidden
 from diagen.data.adapters.focus import DATABASE
 from diagen.errors import InputError, Problem
 from diagen.letters import CONTROL, shortened
+from diagen.plurals import count
 
 OwnDataset = ImageFolder | CustomCoco | Focus | Coco
 """The datasets of photos, which are not drawn."""
@@ -57,7 +58,7 @@ def find_layout(root: Path) -> Layout:
         raise InputError(_no_classes(root, photos))
     if photos:
         names = shortened([path.name for path in photos], SHOWN)
-        notes.append(f"passed over {_count(len(photos), 'photo')} beside the class folders: {names}")
+        notes.append(f"passed over {count(len(photos), 'photo')} beside the class folders: {names}")
     dataset = ImageFolder(adapter="image_folder", root=root.as_posix(), test=None)
     return Layout(dataset, "one folder per class, no test photos set apart", notes)
 
@@ -131,13 +132,9 @@ def _no_classes(root: Path, photos: Sequence[Path]) -> Problem:
     if not photos:
         return Problem(f"{root}: holds no photos; put those of each class into a folder with its name: mkdir {example}")
     return Problem(
-        f"{root}: {_count(len(photos), 'photo')}, but no class folders; move the photos of each class into a folder "
+        f"{root}: {count(len(photos), 'photo')}, but no class folders; move the photos of each class into a folder "
         f"with its name: mkdir {example}; mv {shlex.quote(str(photos[0]))} {example}"
     )
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _folders(folder: Path) -> Iterator[Path]:

@@ -2,24 +2,20 @@
 
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 
-from diagen.runtime.gpu_lease import visible_gpus
+from diagen.config import Embedding, Execution
+from diagen.plurals import count
+from diagen.runtime.gpu_lease import Gpu, query_gpu, visible_gpus
 from diagen.runtime.memory_plan import card_gb, passes_gb, plan_passes
 
 DIFFUSION_GB = 4.27
 """Weights of Stable Diffusion v1-4 in float32: UNet, text encoder and VAE."""
-ROWS = 32
-"""Rows of a step in which eight words are learned together, the default."""
 LLAMA_GB = 6.0
 """Memory for Llama 2 7B in 4 bits and its context."""
 SHARING = (2, 3, 4)
 SHARE_GB = 6.0
 """Memory of a GPU for a job that trains a classifier, with room for its images."""
-THREADS = 2
-"""CPU threads of a job, the default of `execution.torch_threads`."""
 BFLOAT16 = (8, 0)
 """The compute capability from which NVIDIA's GPUs compute in bfloat16."""
 
@@ -47,7 +43,7 @@ class Machine:
     def jobs_per_gpu(self) -> int:
         """How many jobs that train classifiers may share a GPU, by its memory and by the CPU cores."""
         sharing = [jobs for jobs in SHARING if self.gpu_gb and self.gpu_gb >= jobs * SHARE_GB]
-        return max([jobs for jobs in sharing if jobs * THREADS * self.gpus <= self.cores], default=1)
+        return max([jobs for jobs in sharing if jobs * Execution().torch_threads * self.gpus <= self.cores], default=1)
 
     @property
     def runs_llama(self) -> bool:
@@ -56,20 +52,21 @@ class Machine:
 
     def __str__(self) -> str:
         """The machine for people, such as `1 GPU (NVIDIA A10, 24 GB), 8 CPU cores`."""
-        cores = f"{self.cores} CPU core{'s' if self.cores > 1 else ''}"
+        cores = count(self.cores, "CPU core")
         if not self.gpus:
             return f"no NVIDIA GPU, {cores}"
         details = ", ".join(filter(None, (self.gpu, f"{self.gpu_gb:.0f} GB" if self.gpu_gb else "memory unknown")))
-        return f"{self.gpus} GPU{'s' if self.gpus > 1 else ''} ({details}), {cores}"
+        return f"{count(self.gpus, 'GPU')} ({details}), {cores}"
 
 
 def needed_gb(bfloat16: bool) -> float:
     """The least memory of a GPU, in GB as printed on it, for learning words with Stable Diffusion v1-4."""
     dtype = "bfloat16" if bfloat16 else "float32"
+    rows = Execution().words_together * Embedding().batch
 
     def fits(gb: float) -> bool:
         memory = card_gb(int(gb * 2**30))
-        plan = plan_passes(ROWS, dtype=dtype, image_size=512, weights_gb=DIFFUSION_GB, memory_gb=memory)
+        plan = plan_passes(rows, dtype=dtype, image_size=512, weights_gb=DIFFUSION_GB, memory_gb=memory)
         return passes_gb(plan, dtype=dtype, image_size=512, weights_gb=DIFFUSION_GB) <= memory
 
     return next(gb / 4 for gb in range(8, 100) if fits(gb / 4))
@@ -78,7 +75,7 @@ def needed_gb(bfloat16: bool) -> float:
 def this_machine() -> Machine:
     """The machine that the program runs on, as far as NVIDIA's tool and the operating system report it."""
     gpus = visible_gpus()
-    described = [described for gpu in gpus if (described := _describe(gpu.identity))]
+    described = [described for gpu in gpus if (described := _describe(gpu))]
     known = min(described, key=lambda card: card[1], default=("", None, True))
     name = known[0] or next((gpu.model for gpu in gpus), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
@@ -86,14 +83,9 @@ def this_machine() -> Machine:
     return Machine(len(gpus), name, known[1], known[2], memory, cores)
 
 
-def _describe(identity: str) -> tuple[str, float, bool] | None:
+def _describe(gpu: Gpu) -> tuple[str, float, bool] | None:
     """Name, memory in GiB and bfloat16 of a GPU, from `nvidia-smi`; None if it does not report them."""
-    tool = shutil.which("nvidia-smi")
-    if not tool:
-        return None
-    command = [tool, "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits", f"--id={identity}"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    match = re.fullmatch(r"(.+), (\d+), (\d+)\.(\d+)", answer)
+    match = re.fullmatch(r"(.+), (\d+), (\d+)\.(\d+)", query_gpu("name,memory.total,compute_cap", gpu))
     if not match:
         return None
     # Drivers keep a part of the memory that is printed on the card.

@@ -19,6 +19,10 @@ BESIDE = {
 """Comments beside the keys of a dataset."""
 
 
+IMAGES_PER_GUIDE = {True: 10, False: 4}
+"""Images of each photo, with the models of full size and with the small ones."""
+
+
 def texts(survey: Survey, plan: Plan, machine: Machine, *, images_only: bool) -> dict[str, object]:
     """The comments by their names in the template: texts of one paragraph, and lists of them."""
     guide = "" if plan.keeps_best else " `selection: last` needs no photos for validation."
@@ -111,7 +115,7 @@ def _division(survey: Survey, plan: Plan) -> str:
 
 
 def _images_division(plan: Plan, machine: Machine) -> str:
-    number = 10 if machine.learns_words else 4  # `images_per_guide` of the template
+    number = IMAGES_PER_GUIDE[machine.learns_words]
     return (
         f"All photos of a class become guide images, at most {plan.guide_pool} (`guide_pool`): each gives {number} "
         "synthetic images (`images_per_guide`). One seed is enough, because nothing is compared."

@@ -9,6 +9,7 @@ from diagen.experiments.plan import Plan
 from diagen.experiments.reasons import unreadable
 from diagen.experiments.survey import Survey
 from diagen.letters import visible
+from diagen.plurals import count
 
 WIDTH = 100
 INDENT = " " * 9
@@ -84,7 +85,7 @@ def _cost(order: Order, cost: Cost) -> str:
             f"{_hours(cost.prompt_hours)} of the CPU for prompts. `preflight` estimates it again, from finished jobs"
         )
     cores = order.machine.cores
-    return f"{work}: up to {_hours((cost.total + cost.prompt_hours) / cores)} on {cores} CPU core{'s' * (cores > 1)}"
+    return f"{work}: up to {_hours((cost.total + cost.prompt_hours) / cores)} on {count(cores, 'CPU core')}"
 
 
 def _hours(hours: float) -> str:

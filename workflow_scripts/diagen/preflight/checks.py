@@ -20,6 +20,7 @@ from diagen.data.images_needed import (
 )
 from diagen.data.photo_list import photos_warning
 from diagen.errors import InputError, summary
+from diagen.plurals import count
 from diagen.preflight import estimate
 from diagen.preflight.models import check_models
 from diagen.preflight.operations import Operations
@@ -42,7 +43,10 @@ def check(config: Config, *, name: str, planned: str, gpus: int, results: Path, 
     report.problems += sorted(missing_files(dict(config)))
     counts = check_datasets(config, results, report)
     if config.folds > 1:
-        seeds, shots = _counted(len(config.seeds), "seed"), _counted(len(config.shot_counts), "number", " of shots")
+        seeds, shots = (
+            count(len(config.seeds), "seed"),
+            count(len(config.shot_counts), "number of shots", "numbers of shots"),
+        )
         cells = len(config.cell_seeds) * len(config.shot_counts)
         report.facts.append(
             f"folds          {config.folds} folds x {seeds} x {shots} = {cells} cells, "
@@ -273,12 +277,8 @@ def time_table(
     if not all(stage.measured for stage in stages):
         half, single = assumed.tflops["half"], assumed.tflops["single"]
         rates = f"{single:.3g}" if half == single else f"{half:.3g} (half precision) and {single:.3g} (single)"
-        threads = _counted(assumed.threads, "CPU thread")
+        threads = count(assumed.threads, "CPU thread")
         yield f"Stages without measured jobs are estimated at {rates} TFLOP/s and {threads} a job."
-
-
-def _counted(number: int, noun: str, rest: str = "") -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}{rest}"
 
 
 def _hours(hours: float) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from diagen.plurals import count
+
 READY = "Ready to run."
 
 
@@ -17,6 +19,5 @@ class Report:
         """The report as printed, with the verdict at the end."""
         lines = [*self.facts, *(f"warning: {text}" for text in self.warnings)]
         lines += [f"problem: {text}" for text in self.problems]
-        count = len(self.problems)
-        verdict = f"NOT READY: {count} problem{'s' if count > 1 else ''}, see above." if count else READY
+        verdict = f"NOT READY: {count(len(self.problems), 'problem')}, see above." if self.problems else READY
         return "\n".join([*lines, verdict])

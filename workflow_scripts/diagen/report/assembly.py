@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
+from diagen.plurals import count
 from diagen.report.labels import label
 from diagen.report.page.frame import page
 from diagen.report.page.templates import fragment
-from diagen.report.page.words import count, listed
+from diagen.report.page.words import listed
 from diagen.report.pictures.sections import picture_sections
 from diagen.report.pictures.settings import PicturesSettings
 from diagen.report.results import Results

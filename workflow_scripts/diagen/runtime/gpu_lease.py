@@ -98,19 +98,22 @@ def _gpus_of_the_machine() -> list[Gpu]:
 def describe_gpu(gpu: Gpu) -> str:
     """Describe model, compute capability and driver of a GPU, as far as NVIDIA's tool or driver reports them."""
     known = {
-        "compute capability": _query("compute_cap", gpu),
-        "driver": _query("driver_version", gpu) or _driver_version(),
+        "compute capability": query_gpu("compute_cap", gpu),
+        "driver": query_gpu("driver_version", gpu) or _driver_version(),
     }
     details = ", ".join(f"{name} {value}" for name, value in known.items() if value)
-    return f"{gpu.model or _query('name', gpu) or 'GPU ' + gpu.identity} ({details or 'driver unknown'})"
+    return f"{gpu.model or query_gpu('name', gpu) or 'GPU ' + gpu.identity} ({details or 'driver unknown'})"
 
 
-def _query(field: str, gpu: Gpu) -> str:
-    """Ask NVIDIA's tool for a field of a GPU; empty if the tool, or the field in its version, does not exist."""
+def query_gpu(fields: str, gpu: Gpu) -> str:
+    """Ask NVIDIA's tool for fields of a GPU, separated by commas, as are the values (memory in MiB).
+
+    Empty if the tool, or a field in its version, does not exist.
+    """
     tool = shutil.which("nvidia-smi")
     if not tool:
         return ""
-    command = [tool, f"--query-gpu={field}", "--format=csv,noheader", f"--id={gpu.identity}"]
+    command = [tool, f"--query-gpu={fields}", "--format=csv,noheader,nounits", f"--id={gpu.identity}"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return answer.stdout.strip() if answer.returncode == 0 else ""
 

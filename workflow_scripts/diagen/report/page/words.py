@@ -42,11 +42,6 @@ def interval(low: float, high: float, *, signed: bool = False) -> str:
     return f"{write(low)} to {write(high)}"
 
 
-def count(number: int, noun: str, nouns: str | None = None) -> str:
-    """A number with its noun in the right number: `1 seed`, `3 seeds`, `2 classes`; thousands are grouped."""
-    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
-
-
 def listed(items: list[str], last: str = "and") -> str:
     """The items as a phrase: `a, b and c`."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""

@@ -9,12 +9,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from diagen.comparisons.tables_file import ALL_SHOTS
+from diagen.plurals import count
 from diagen.report.labels import label
 from diagen.report.page.charts import CARD, figure, records, scale_ends
 from diagen.report.page.looks import legend, looks
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
-from diagen.report.page.words import NONE, count, interval, listed, percent
+from diagen.report.page.words import NONE, interval, listed, percent
 from diagen.report.results import Results, Table
 from diagen.report.section import Section
 

@@ -10,11 +10,11 @@ import numpy as np
 from markupsafe import Markup
 
 from diagen.files.json_files import FEW_ERRORS, Bin, BothReliabilities, ValidationFigures, read_calibration
+from diagen.plurals import count
 from diagen.report.labels import label
 from diagen.report.page.charts import ACCENT, CARD, FAINT, LINE, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
-from diagen.report.page.words import count
 from diagen.report.results import Results
 from diagen.report.section import Section
 

@@ -8,12 +8,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from diagen.comparisons.tables_file import ALL_SHOTS
+from diagen.plurals import count
 from diagen.report.labels import label
 from diagen.report.page.charts import BAD, CARD, FAINT, GOOD, INK, POINTS_LABEL, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.thumbnails import thumbnail
-from diagen.report.page.words import NONE, count, interval, percent, points, rough, spaced
+from diagen.report.page.words import NONE, interval, percent, points, rough, spaced
 from diagen.report.results import Record, Results, ScoredImage, Table
 from diagen.report.section import Section
 from diagen.report.sections.confusion import confusions

@@ -9,10 +9,10 @@ import altair as alt
 from markupsafe import Markup
 
 from diagen.files.benchmarks import read_benchmarks
+from diagen.plurals import count
 from diagen.report.page.charts import ACCENT, INK, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
-from diagen.report.page.words import count
 from diagen.report.results import Results
 from diagen.report.section import Section
 

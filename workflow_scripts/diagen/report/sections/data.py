@@ -13,11 +13,12 @@ from diagen.data.images_file import ImageRow, SkippedImage, read_images, read_sk
 from diagen.data.leakage import CLOSEST, PAIRS
 from diagen.data.leakage_file import Leak, Twin, read_leaks
 from diagen.data.shots_file import read_shots
+from diagen.plurals import count
 from diagen.report.labels import label
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.thumbnails import thumbnail
-from diagen.report.page.words import count, listed, spaced
+from diagen.report.page.words import listed, spaced
 from diagen.report.results import Results
 from diagen.report.section import Section
 

@@ -8,12 +8,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from diagen.config.choices import REAL
+from diagen.plurals import count
 from diagen.report.labels import VARIANTS, label
 from diagen.report.page.charts import CARD, FAINT, figure, records
 from diagen.report.page.looks import legend, looks
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
-from diagen.report.page.words import NONE, count, listed, percent
+from diagen.report.page.words import NONE, listed, percent
 from diagen.report.paper import PAPER_DATASETS, PAPER_SHOTS, TABLE_1
 from diagen.report.results import Results, Table
 from diagen.report.section import Section

@@ -7,11 +7,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from diagen.comparisons.tables_file import ALL_SHOTS
+from diagen.plurals import count
 from diagen.report.labels import label, where
 from diagen.report.page.charts import BAD, CARD, FAINT, GOOD, INK, POINTS_LABEL, figure, records
 from diagen.report.page.tables import Cell, Column, Row, number, table
 from diagen.report.page.templates import fragment, join
-from diagen.report.page.words import NONE, count, interval, points
+from diagen.report.page.words import NONE, interval, points
 from diagen.report.paper import PAPER_DATASETS
 from diagen.report.results import Results, Table
 from diagen.report.section import Section

@@ -8,11 +8,12 @@ import altair as alt
 from markupsafe import Markup
 
 from diagen.comparisons.tables_file import ALL_SHOTS
+from diagen.plurals import count
 from diagen.report.labels import label
 from diagen.report.page.charts import ACCENT, BAD, CARD, FAINT, GOOD, INK, POINTS_LABEL, figure, records
 from diagen.report.page.templates import fragment, join
 from diagen.report.page.thumbnails import thumbnail
-from diagen.report.page.words import count, interval, points, rough, spaced, with_minus
+from diagen.report.page.words import interval, points, rough, spaced, with_minus
 from diagen.report.results import Record, Results, Table
 from diagen.report.section import Section
 
